@@ -409,7 +409,7 @@ def test_a_row_has_a_menu_that_the_keyboard_opens(
     assert stored(http, user)["status"] == "suspended"
     choose("Activate", asks=False)
     expect(page.get_by_role("row", name=user["name"])).to_contain_text("active")
-    choose("Create setup link", asks=False)
+    choose("Create password reset link", asks=False)
     expect(page.get_by_text("/account/set-password")).to_be_visible()
     page.goto(f"/admin/users?q=menu+{tag}&role=member")
     choose("Delete")
@@ -1123,7 +1123,7 @@ def test_a_set_password_link_is_made_for_a_user(
     user = new_user(http)
     page = browse()
     page.goto(of(user))
-    assert choose(page, "Create setup link").status == 303
+    assert choose(page, "Create password reset link").status == 303
     link = page.locator(".copyable code").inner_text()
     assert link.startswith(server.url)
     sign_in_by_form(server, user["email"], user["password"])

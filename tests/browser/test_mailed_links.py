@@ -50,9 +50,9 @@ def test_who_forgot_the_password_gets_a_mail_in_the_language_of_the_page(
     found = mail.wait_for_mail(user["email"])
     assert found.subject.startswith("Neues Passwort")
     page.goto(found.link)
-    page.get_by_label("New password").fill(NEW)
-    page.get_by_label("Confirm password").fill(NEW)
-    page.get_by_role("button", name="Set password").click()
+    page.get_by_label("Neues Passwort").fill(NEW)
+    page.get_by_label("Passwort bestätigen").fill(NEW)
+    page.get_by_role("button", name="Passwort festlegen").click()
     expect(page.locator(".who")).to_have_text(user["email"])
     assert http.get(f"/v1/users/{user['id']}").json()["email_verified"] is True
 
@@ -148,3 +148,23 @@ def test_the_profile_shows_which_new_email_waits_and_until_when_and_cancels_it(
     assert [(each["object"]["id"], each["actor"]["user_id"]) for each in told] == [(token["id"], user["id"])]
     page.goto(link)
     expect(page.get_by_role("button", name="Confirm email address")).to_have_count(0)
+
+
+def test_the_link_of_a_token_opens_its_page_and_those_after_it_in_the_language_of_the_token(
+    new_page: Callable[..., Page], http: httpx2.Client, mail: MailServer
+) -> None:
+    person = {"name": "Ina", "email": f"ina{next(NUMBERS)}@example.com", "status": "invited"}
+    path = f"/v1/users/{http.post('/v1/users', json=person).json()['id']}/tokens"
+    asked = {"purpose": "invite", "language": "de"}
+    assert http.post(path, json=asked).json()["url"].endswith("&lang=de")
+    assert http.post(path, json={**asked, "send": True}).status_code == 201
+    found = mail.wait_for_mail(person["email"])
+    assert found.link.replace("&", "&amp;") in found.html
+    page = new_page(java_script_enabled=False)
+    page.goto(found.link)
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.locator("[name=password]").fill(NEW)
+    page.locator("[name=again]").fill(f"not {NEW}")
+    page.locator("main [type=submit]").click()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.locator("main [name=password]")).to_be_visible()

@@ -65,7 +65,7 @@ async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
         open = {token.id: token for token in await one_time_tokens.of_user(on.db, user.id)}
         if (token := open.get(occasion.token_id)) is None:  # what the link would stop has ended
             return outcomes.OBSOLETE
-        link = tokens.stop_url(on.settings.url, on.secret, user.id, token.id)
+        link = tokens.stop_url(on.settings.url, on.secret, user.id, token.id, token.language)
         language = _language(on, token.language)
     recipient = occasion.recipient or user.email
     facts = Facts(user.name, recipient, link, occasion.expires_at, await _facts(on, occasion))

@@ -116,7 +116,7 @@ async def carried(on: Rollbook, token_id: str, webhook_id: str) -> CarriedToken 
         token = on.secret.unseal(SEALED, found.sealed, token_id.encode()).decode()
     except ValueError:  # the server's secret has changed since
         return None
-    url = tokens.link_url(on.settings.url, found.purpose, token)
+    url = tokens.link_url(on.settings.url, found.purpose, token, found.language)
     return CarriedToken(
         token=token,
         url=url,

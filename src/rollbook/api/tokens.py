@@ -90,7 +90,7 @@ def token_with_text(call: Call, made: IssuedToken) -> dict[str, Any]:
 
 
 def link_url(call: Call, made: IssuedToken) -> str:
-    return token_format.link_url(call.services.url, made.token.purpose, made.text)
+    return token_format.link_url(call.services.url, made.token.purpose, made.text, made.token.language)
 
 
 def show_token_list(call: Call, found: list[one_time_tokens.Token]) -> Response:

@@ -78,16 +78,20 @@ _PAGES = {
 }
 
 
-def link_url(url: str, purpose: str, text: str) -> str:
-    """The page on which a one-time token is used. `url` is the server's base URL."""
-    return f"{url.rstrip('/')}/account/{_PAGES[purpose]}?token={text}"
+def link_url(url: str, purpose: str, text: str, language: str | None = None) -> str:
+    """The page on which a one-time token is used, in the token's language. `url` is the server's base URL."""
+    return f"{url.rstrip('/')}/account/{_PAGES[purpose]}?token={text}{_lang(language)}"
 
 
-def stop_url(url: str, secret: Secret, user_id: str, id: str) -> str:
+def _lang(language: str | None) -> str:
+    return f"&lang={language}" if language else ""
+
+
+def stop_url(url: str, secret: Secret, user_id: str, id: str, language: str | None = None) -> str:
     """The page on which whoever gets the user's mail ends the token with this ID, and can do nothing else."""
     text = f"{user_id}.{id}"
     signature = encoded(secret.mac("email changes", text.encode()))
-    return f"{url.rstrip('/')}/account/stop-email-change?token={text}.{signature}"
+    return f"{url.rstrip('/')}/account/stop-email-change?token={text}.{signature}{_lang(language)}"
 
 
 def stopped(secret: Secret, text: str) -> tuple[str, str] | None:

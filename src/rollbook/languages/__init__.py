@@ -1,7 +1,7 @@
 """The languages of the pages and mails that customers see: a JSON file for each, with all of its texts; which one a
 reader gets, and sentences of errors in it.
 
-A text has a key and, in braces, values: `language("de").t("link_sent", email=…, time=…)`. All files have the same keys
+A text has a key and, in braces, values: `language("de").t("link_sent", email=…)`. All files have the same keys
 and values, in the same order. A text about a number has two forms, `…_one` and `…_other`. The texts `error_…` in
 English are the sentences that actions raise, by which those of other languages are found.
 

@@ -121,6 +121,8 @@ MAX_NAMES = 100
 """IDs whose names one statement reads."""
 _NAMES = f"WHERE id IN ({', '.join('?' * MAX_NAMES)})"
 NAMES = f"SELECT id, name FROM users {_NAMES} UNION ALL SELECT id, name FROM deleted_users {_NAMES}"
+EMAILS = f"SELECT id, email FROM users {_NAMES} UNION ALL SELECT id, email FROM deleted_users {_NAMES}"
+WITH_PASSWORD = f"SELECT id FROM users {_NAMES} AND password_hash IS NOT NULL"
 EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
 
 # Rows of usage erased together with the user. The rest follows within minutes, so that other writes don't wait.
@@ -402,6 +404,20 @@ async def names(queries: Queries, ids: Sequence[str]) -> dict[str, str]:
     """Names of those of at most MAX_NAMES users that live or are deleted, by ID."""
     padded = [*ids, *[""] * (MAX_NAMES - len(ids))]
     return {row[0]: row[1] for row in await queries.all(NAMES, *padded, *padded)}
+
+
+async def emails(queries: Queries, ids: Sequence[str]) -> dict[str, str]:
+    """Emails of these users, as `names`."""
+    padded = [*ids, *[""] * (MAX_NAMES - len(ids))]
+    return {row[0]: row[1] for row in await queries.all(EMAILS, *padded, *padded)}
+
+
+async def with_password(queries: Queries, ids: Sequence[str]) -> set[str]:
+    """Find which of these users have a password."""
+    found = set[str]()
+    for part in in_parts(ids, MAX_NAMES):
+        found |= {row[0] for row in await queries.all(WITH_PASSWORD, *part)}
+    return found
 
 
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:

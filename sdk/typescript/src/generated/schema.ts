@@ -2278,7 +2278,7 @@ export interface components {
              */
             address?: string;
             /**
-             * @description Language of the email and the page. Default: the server's setting `language`.
+             * @description Language of the email and the page. Default: the server's setting `language` for the email, the one that the browser prefers for the page.
              * @enum {string}
              */
             language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});

@@ -68,7 +68,13 @@ class TokenRequest(Body):
         | UnsetType
     ) = UNSET
     language: (
-        Annotated[LanguageCode, says("Language of the email and the page. Default: the server's setting `language`.")]
+        Annotated[
+            LanguageCode,
+            says(
+                "Language of the email and the page. Default: the server's setting `language` for the email, the one "
+                "that the browser prefers for the page."
+            ),
+        ]
         | UnsetType
     ) = UNSET
 

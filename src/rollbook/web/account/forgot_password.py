@@ -29,8 +29,7 @@ async def ask(page: PageRequest) -> Response:
         await token_requests.ask(page.on, page.by, page.arguments(TokenRequest, given), page.by.address)
     except ApiError as error:
         return await _form(page, given["email"], error)
-    time = page.language.duration(page.on.settings.reset_lifetime)
-    return page.render("sign_in/link_sent.html", secret=True, section="sign-in", email=given["email"], time=time)
+    return page.render("sign_in/link_sent.html", secret=True, section="sign-in", email=given["email"])
 
 
 async def _form(page: PageRequest, email: str = "", error: ApiError | None = None) -> Response:

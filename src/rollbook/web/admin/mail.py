@@ -11,6 +11,7 @@ from rollbook.errors import NotFound
 from rollbook.http.request import PRIVATE, Response, line
 from rollbook.languages import NAMES, named
 from rollbook.mailing import MailServer
+from rollbook.records import users as user_records
 from rollbook.web.page_request import GUARDS, HTML, PageRequest
 
 PAGE = 50
@@ -28,6 +29,7 @@ async def show(page: PageRequest) -> Response:
     settings = page.on.settings
     before = page.query.get("before") or None
     found = await mails.list_attempts(page.on, page.by, PAGE, before)
+    people = await user_records.emails(page.on.db, [*{each.user_id for each in found.items if each.user_id}])
     return page.render(
         "admin/mail.html",
         section="admin/server",
@@ -35,6 +37,7 @@ async def show(page: PageRequest) -> Response:
         server=MailServer.parse(settings.smtp) if settings.smtp else None,
         problems=mails.problems(settings),
         attempts=[(each, outcomes.describe_mail(each.outcome)) for each in found.items],
+        emails=people,
         kinds=KINDS,
         languages=list(NAMES.items()),
         newest="/admin/server/mail" if before else None,

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rollbook import clock
+from msgspec import UNSET, UnsetType
+
+from rollbook import clock, languages
 from rollbook.actions import adoption, invitations, second_factors, users
 from rollbook.actions import tokens as links
 from rollbook.actions.arguments.passwords import PasswordLinkCreate
@@ -17,6 +19,7 @@ from rollbook.actions.arguments.tokens import TokenCreate
 from rollbook.actions.arguments.users import UserCreate, UserUpdate
 from rollbook.api.show import for_people
 from rollbook.auth import tokens
+from rollbook.config import LanguageCode
 from rollbook.errors import ApiError, NotFound, PreconditionFailed
 from rollbook.http.request import Response
 from rollbook.records import events
@@ -158,17 +161,24 @@ async def send_link(page: PageRequest) -> Response:
 
 
 async def mail_link(page: PageRequest, user: User) -> None:
-    asked = TokenCreate(purpose=links.password_purpose(user.status), send=True)
+    asked = TokenCreate(purpose=links.password_purpose(user.status), send=True, language=_language(page))
     await links.create_token(page.on, page.by, user.id, asked)
+
+
+def _language(page: PageRequest) -> LanguageCode | UnsetType:
+    """The language of a link, where the form offers one."""
+    return languages.named(page.form.get("language", "")) or UNSET
 
 
 async def redirect_to_link(page: PageRequest, user: User, is_new: bool = False) -> Response:
     """Create an invitation, setup or password reset link, which ends the one before, and lead to its page."""
     if user.status == "invited":
-        link = await links.create_token(page.on, page.by, user.id, TokenCreate(purpose="invite"))
+        link = await links.create_token(
+            page.on, page.by, user.id, TokenCreate(purpose="invite", language=_language(page))
+        )
     else:
         link = await links.create_password_link(page.on, page.by, user.id, PasswordLinkCreate())
-    url = tokens.link_url(page.on.url, link.token.purpose, link.text)
+    url = tokens.link_url(page.on.url, link.token.purpose, link.text, link.token.language)
     shown = {"url": url, "expires_at": link.token.expires_at, "is_new": is_new}
     return shown_once.redirect(page, f"/admin/users/{user.id}/password-link", shown)
 
@@ -187,7 +197,7 @@ async def show_link(page: PageRequest) -> Response:
         link_url=shown["url"],
         expires_at=shown["expires_at"],
         is_new=shown["is_new"],
-        is_setup=user.last_sign_in_at is None,
+        is_setup=not await user_records.with_password(page.on.db, [user.id]),
         minutes=shown_once.MINUTES,
     )
 

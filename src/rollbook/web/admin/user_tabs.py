@@ -77,6 +77,7 @@ async def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any
         "tabs": [each for each in TABS if page.may(each.scope) and each.kind in (None, user.kind)],
         "may_touch": page.may_touch(user.role),
         "is_me": user.id == page.me.user.id,
+        "has_password": bool(await user_records.with_password(page.on.db, [user.id])),
         "stops": (await stopping.of_users(page, [user]))[user.id],
     }
 
