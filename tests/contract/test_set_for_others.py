@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import httpx2
@@ -33,11 +34,13 @@ def shown(owner: Client, id: str) -> dict[str, tuple[str, bool]]:
     return lines
 
 
-def end_selected(owner: Client, id: str) -> None:
-    """Send the form as a browser does that has no JavaScript."""
+def end_selected(owner: Client, id: str) -> str:
+    """Send the form as a browser does that has no JavaScript. Return the page that says what was ended."""
     page = owner.get(f"/admin/users/{id}/set-for-others").text
     data = {"line": re.findall(r'name="line" value="([^"]+)" checked', page)}
-    assert owner.post(f"/admin/users/{id}/set-for-others", data=data).status_code == 303
+    answer = owner.post(f"/admin/users/{id}/set-for-others", data=data)
+    assert answer.status_code == 200
+    return answer.text
 
 
 def test_what_an_admin_set_for_others_is_shown_and_ends_in_one_step(
@@ -70,7 +73,11 @@ def test_what_an_admin_set_for_others_is_shown_and_ends_in_one_step(
         assert signs_in(http, viewer) == signs_in(http, sock) == signs_in(http, keyed) == 200
         assert owner.post(f"{path}/set-for-others", data={}).headers["location"].startswith(f"{path}/set-for-others")
         assert signs_in(http, viewer) == 200  # nothing was selected
-        end_selected(owner, bad.user["id"])  # type: ignore[attr-defined]
+        assert 'href="/admin/events/evt_' in found["Vera Viewer"][0]
+        ended = end_selected(owner, bad.user["id"])  # type: ignore[attr-defined]
+        assert f"What {bad.user['name']} set for others" in unescape(ended)  # type: ignore[attr-defined]
+        of = dict(re.findall(r"<li><a [^>]+>([^<]+)</a>: (.*?)</li>", ended))
+        assert "Send them a password reset link" in of["Vera Viewer"] and "Send them" not in of["Sock Puppet"]
         assert "Nothing that they set" in owner.get(f"{path}/set-for-others").text
     assert [signs_in(http, user) for user in (viewer, keyed)] == [401, 401]
     assert http.get(f"/v1/users/{factor['id']}/second-factors").json()["second_factors"] == []
@@ -123,7 +130,7 @@ def test_it_has_what_the_admin_did_as_someone_else_and_no_other_events_hide_it(
             **dict.fromkeys(names[:6], True), "Sock Puppet": True, "Hal Hop": False
         }  # fmt: skip
         assert "Done by" in found["Hal Hop"][0] and "Sock Puppet" in found["Hal Hop"][0]
-        end_selected(owner, id)
+        assert "1 API key revoked: test." in end_selected(owner, id)
         assert [*shown(owner, id)] == ["Hal Hop"]
     now = {name: http.get(f"/v1/users/{user['id']}").json() for name, user in [("email", email), ("rey", restored)]}
     assert now["email"]["email"] == email["email"] and now["rey"]["status"] == "suspended"

@@ -32,12 +32,15 @@ def test_it_says_how_many_keys_and_webhooks_of_others_stop(
 
         assert f"{stops} pause as well." in text(f"/admin/users/{id}/events")
         assert f"{stops} end with a role below admin." in text(f"/admin/users/{id}")
-        assert f"{stops} end as well." in text(f"/admin/users/{id}/delete")
+        asks, keys = text(f"/admin/users/{id}/delete"), f"/admin/keys?created_by={id}"
+        assert f"{stops} end as well." in asks and f'href="{keys}"' in asks
+        assert f'data-confirm-link="{keys}"' in text(f"/admin/users/{id}")
         listed = text("/admin/users?q=Lee+Leaving")
         assert f"{stops} pause as well." in listed and f"{stops} end as well." in listed
         assert f"{stops} pause as well." in text("/admin/users/bulk", op="suspend", id=id)
         assert f"{stops} end as well." in text("/admin/users/bulk", op="delete", id=id)
-        assert "created for others" not in text(f"/admin/users/{viewer['id']}")
-        http.post(f"/v1/users/{id}/suspend").raise_for_status()
+        assert "that they created for others" not in text(f"/admin/users/{viewer['id']}")
+        assert owner.post(f"/admin/users/{id}/suspend").status_code == 303
+        assert "3 API keys and webhooks that they created for others paused as well." in text("/admin/users")
         keys = text("/admin/keys")
         assert "Suspended" in keys and "active key" not in keys

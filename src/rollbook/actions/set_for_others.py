@@ -59,6 +59,14 @@ class SetForOther(NamedTuple):
     what: dict[str, list[str]]
     """With the IDs of keys and webhooks, and the email before it was changed."""
     can_end: bool
+    events: dict[str, StaffEvent]
+    """The last event of each; none for keys and webhooks that the log doesn't reach back to."""
+    key_names: list[str]
+
+    @property
+    def needs_link(self) -> bool:
+        """Test whether the user can't sign in without a new password once it has ended."""
+        return PASSWORD in self.what and self.what.keys().isdisjoint((ACCOUNT, RETURN))
 
     @property
     def id(self) -> str:
@@ -71,6 +79,7 @@ class SetForOther(NamedTuple):
 
 
 class SetForOthers(NamedTuple):
+    person: User
     lines: list[SetForOther]
     since: int
     """Time from which on the event log was searched."""
@@ -96,9 +105,11 @@ async def find(on: Rollbook, by: Principal, id: str) -> SetForOthers:
     for user_id, ways in trail.ways.items():
         user = await records.by_id(on.db, user_id)
         if user is not None and user.role != "member" and len(lines) <= MAX_LINES:
-            lines += await _lines(on, by, user, ways)
+            lines += await _lines(on, by, user, ways, trail)
     lines.sort(key=lambda line: not line.is_sure)
-    return SetForOthers(lines[:MAX_LINES], since, is_whole, len(lines) > MAX_LINES)
+    person = await _person(on, trail.id)
+    assert person is not None  # only for no ID
+    return SetForOthers(person, lines[:MAX_LINES], since, is_whole, len(lines) > MAX_LINES)
 
 
 async def _events(queries: Queries, since: int) -> tuple[list[StaffEvent], int, bool]:
@@ -126,7 +137,9 @@ async def _add_held(on: Rollbook, by: Principal, trail: Trail) -> None:
             values += [] if id in values else [id]
 
 
-async def _lines(on: Rollbook, by: Principal, user: User, ways: dict[Way, list[str]]) -> list[SetForOther]:
+async def _lines(
+    on: Rollbook, by: Principal, user: User, ways: dict[Way, list[str]], trail: Trail
+) -> list[SetForOther]:
     lines = list[SetForOther]()
     can_end = user.id != by.user_id and (user.role != "owner" or by.role == "owner")
     for via in dict.fromkeys(way.via for way in ways):
@@ -134,7 +147,14 @@ async def _lines(on: Rollbook, by: Principal, user: User, ways: dict[Way, list[s
         if via == user.id:  # what they did themselves as well ends with that
             what = {each: values for each, values in what.items() if values != [""] or Way("", each) not in ways}
         if left := await _still(on, user, what):
-            lines.append(SetForOther(user, await _person(on, via), left, can_end))
+            opened = {
+                each: trail.opened[user.id, Way(via, each)]
+                for each in left
+                if (user.id, Way(via, each)) in trail.opened
+            }
+            held = await keys.by_ids(on.db, user.id, left[KEYS]) if KEYS in left else []
+            names = [key.name for key in held]
+            lines.append(SetForOther(user, await _person(on, via), left, can_end, opened, names))
     return lines
 
 
@@ -176,18 +196,18 @@ async def _is_in(on: Rollbook, user_id: str, links: Collection[str]) -> bool:
     return USED in links and await session_records.count(on.db, user_id, on.session_lifetime) > 0
 
 
-async def end(on: Rollbook, by: Principal, id: str, chosen: Collection[str]) -> int:
+async def end(on: Rollbook, by: Principal, id: str, chosen: Collection[str]) -> list[SetForOther]:
     """End these lines: accounts are suspended, roles become member, passwords are replaced by ones that no one knows,
-    and so on. Each by the action that does it alone, with its event. Return how many lines were ended. Raises
+    and so on. Each by the action that does it alone, with its event. Return the lines that were ended. Raises
     InsufficientScope, ProofRequired."""
     require(by, "users:grant")
     require_proof(by)
-    ended = 0
+    ended = list[SetForOther]()
     for line in (await find(on, by, id)).lines:
         if line.id in chosen and line.can_end:
             with suppress(LastOwner, NotFound):
                 await _end(on, by, line.user, line.what)
-                ended += 1
+                ended.append(line)
     return ended
 
 

@@ -48,6 +48,8 @@ class Trail:
         self.ways: dict[str, dict[Way, list[str]]] = {}
         """Ways that are open, by the user whose account it is; of keys and webhooks with their IDs, of an email with
         the one before it, and of links with what became of them."""
+        self.opened: dict[tuple[str, Way], StaffEvent] = {}
+        """The last event that opened a way of a user."""
         self._keys = dict.fromkeys(keys, "")
         self._links: dict[tuple[str, str], str | None] = {}
         """Person who may have the open link of a user for a purpose, as in `Way.via`. None: no one of them."""
@@ -120,6 +122,7 @@ class Trail:
         return next((values[0] for way, values in self.ways.get(user_id, {}).items() if way.what == EMAIL), None)
 
     def _open(self, event: StaffEvent, via: str, what: str, value: str = "") -> None:
+        self.opened[event.user_id, Way(via, what)] = event
         values = self.ways.setdefault(event.user_id, {}).setdefault(Way(via, what), [])
         if value not in values:
             values.append(value)

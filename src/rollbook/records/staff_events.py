@@ -55,6 +55,7 @@ ABOUT = f"SELECT {_COLUMNS} FROM events e WHERE e.user_id IN ({', '.join('?' * A
 
 class StaffEvent(NamedTuple):
     seq: int
+    id: str
     type: str
     user_id: str
     created_at: int
@@ -84,4 +85,4 @@ async def of_users(queries: Queries, ids: Iterable[str], after: int, limit: int)
 def _event(seq: int, id: str, type: str, user_id: str, created_at: int, *rest: Any) -> StaffEvent:
     *actor, object, before = rest
     told = ({} if text is None else msgspec.json.decode(text) for text in (object, before))
-    return StaffEvent(seq, type, user_id, created_at, Actor(*actor), *told)
+    return StaffEvent(seq, id, type, user_id, created_at, Actor(*actor), *told)

@@ -14,8 +14,11 @@ SECONDS = 60
 class Notice(NamedTuple):
     kind: Literal["ok", "warn", "bad"]
     text: str
+    of: tuple[str, str] = ("user", "users")
+    """The noun of its number."""
 
 
+_HELD = ("API key or webhook", "API keys and webhooks")
 NOTICES: dict[str, Notice] = {
     "signed-out": Notice("ok", "You’ve signed out."),
     "session-expired": Notice("warn", "Your session has expired. Sign in again to continue."),
@@ -48,7 +51,16 @@ NOTICES: dict[str, Notice] = {
     ),
     "application-suspended": Notice("warn", "Application suspended. Its API keys are refused until you activate it."),
     "user-activated": Notice("ok", "User activated."),
+    "user-suspended-with": Notice(
+        "warn",
+        "User suspended. They can’t sign in or use their API keys until you reactivate them. {} that they created for "
+        "others paused as well.",
+        _HELD,
+    ),
     "user-deleted": Notice("ok", "User deleted. You can still restore them."),
+    "user-deleted-with": Notice(
+        "ok", "User deleted. You can still restore them, but not {} that they created for others, now ended.", _HELD
+    ),
     "user-restored": Notice("ok", "User restored. Their API keys stay revoked."),
     "users-role-changed": Notice("ok", "Role of {} changed."),
     "users-invited": Notice("ok", "{} invited. Create their links, and send them."),
@@ -60,7 +72,6 @@ NOTICES: dict[str, Notice] = {
     "user-sessions-ended": Notice("ok", "The user has been signed out everywhere."),
     "group-created": Notice("ok", "Group created. Add its members."),
     "group-saved": Notice("ok", "Saved."),
-    "set-for-others-ended": Notice("ok", "Ended. Send people whose password ended a password reset link."),
     "group-deleted": Notice("ok", "Group deleted. Its members are still users."),
     "members-added": Notice("ok", "{} added to the group."),
     "members-known": Notice("ok", "No one new: all of them were members already. They have the role you chose."),
@@ -84,9 +95,9 @@ NOTICES: dict[str, Notice] = {
 
 
 def found(text: str) -> Notice | None:
-    """The notice that the cookie names, with its number of users."""
+    """The notice that the cookie names, with its number of users, or of what else it is about."""
     name, _, count = text.partition(".")
     notice = NOTICES.get(name)
     if notice is None or not count.isdecimal():
         return notice
-    return notice._replace(text=notice.text.format(f"{int(count[:6]):,} user{'' if count == '1' else 's'}"))
+    return notice._replace(text=notice.text.format(f"{int(count[:6]):,} {notice.of[count != '1']}"))

@@ -5,48 +5,70 @@ from __future__ import annotations
 from rollbook.actions import set_for_others, ways_in
 from rollbook.actions.set_for_others import SetForOther
 from rollbook.http.request import Response
+from rollbook.records.staff_events import StaffEvent
 from rollbook.web.page_request import PageRequest
 
 TEXTS = {
-    ways_in.ACCOUNT: ("Created the account", "Suspended"),
-    ways_in.RETURN: ("Activated or restored them", "Suspended"),
-    ways_in.ROLE: ("Gave the role", "Role becomes member"),
-    ways_in.EMAIL: ("Changed the email", "Email becomes {} again. If someone else has it, suspended"),
-    ways_in.PASSWORD: ("Set the password", "Signed out, and needs a new password"),
-    ways_in.LINK: ("Created a link or one-time token", "Signed out, and open links end"),
-    ways_in.FACTORS: ("Added a second factor or recovery codes", "Second factors are lifted"),
-    ways_in.KEYS: ("Created or changed {} API key{}", "{} API key{} revoked"),
-    ways_in.WEBHOOKS: ("Created or changed {} webhook{}", "{} webhook{} paused"),
+    ways_in.ACCOUNT: ("Created the account", "Suspended", "Accounts are suspended."),
+    ways_in.RETURN: ("Activated or restored them", "Suspended", "Accounts are suspended."),
+    ways_in.ROLE: ("Gave the role", "Role becomes member", "Roles become member."),
+    ways_in.EMAIL: (
+        "Changed the email",
+        "Email becomes {} again. If someone else has it, suspended",
+        "Emails change back, and people are signed out.",
+    ),
+    ways_in.PASSWORD: (
+        "Set the password",
+        "Signed out, and needs a new password",
+        "People are signed out and need a new password.",
+    ),
+    ways_in.LINK: (
+        "Created a link or one-time token",
+        "Signed out, and open links end",
+        "People are signed out, and open links end.",
+    ),
+    ways_in.FACTORS: (
+        "Added a second factor or recovery codes",
+        "Second factors are lifted",
+        "Second factors are lifted.",
+    ),
+    ways_in.KEYS: ("Created or changed {} API key{}: {}", "{} API key{} revoked: {}", "API keys are revoked."),
+    ways_in.WEBHOOKS: ("Created or changed {} webhook{}", "{} webhook{} paused", "Webhooks are paused."),
 }
-"""Texts of what was done, and of what becomes of it."""
+"""Texts of what was done, of what becomes of it, and of what that does to all who are chosen."""
 
 
 async def show(page: PageRequest) -> Response:
+    return await _page(page)
+
+
+async def end(page: PageRequest) -> Response:
+    """End what is chosen, and say what that was."""
+    chosen = page.getlist("line")
+    if not chosen:
+        return page.redirect(f"/admin/users/{page.ids[0]}/set-for-others", "none-selected")
+    return await _page(page, await set_for_others.end(page.on, page.by, page.ids[0], chosen))
+
+
+async def _page(page: PageRequest, ended: list[SetForOther] | None = None) -> Response:
     found = await set_for_others.find(page.on, page.by, page.ids[0])
     return page.render(
         "admin/set_for_others.html",
         section="admin/users",
         id=page.ids[0],
         found=found,
-        rows=[(line, _texts(line, 0), _texts(line, 1)) for line in found.lines],
+        rows=[(line, _texts(line, 0), [*_texts(line, 1)], [*_texts(line, 2)]) for line in found.lines],
+        ended=None if ended is None else [(line, [*_texts(line, 1)]) for line in ended],
         days=set_for_others.DAYS,
     )
 
 
-def _texts(line: SetForOther, which: int) -> list[str]:
-    texts = dict[str, None]()  # what becomes of it is said once
-    for what, both in TEXTS.items():
+def _texts(line: SetForOther, which: int) -> dict[str, StaffEvent | None]:
+    """Texts with the event each tells of."""
+    texts = dict[str, StaffEvent | None]()  # what becomes of it is said once
+    for what, all in TEXTS.items():
         if what in line.what:
             values = line.what[what]
-            counted = len(values), "" if len(values) == 1 else "s"
-            texts[both[which].format(*(values if what == ways_in.EMAIL else counted))] = None
-    return [*texts]
-
-
-async def end(page: PageRequest) -> Response:
-    path = f"/admin/users/{page.ids[0]}/set-for-others"
-    chosen = page.getlist("line")
-    if not chosen:
-        return page.redirect(path, "none-selected")
-    await set_for_others.end(page.on, page.by, page.ids[0], chosen)
-    return page.redirect(path, "set-for-others-ended")
+            counted = len(values), "" if len(values) == 1 else "s", ", ".join(line.key_names)
+            texts[all[which].format(*(values if what == ways_in.EMAIL else counted))] = line.events.get(what)
+    return texts

@@ -18,6 +18,9 @@ class StopWarnings(NamedTuple):
     ends: str
     """Once they are deleted."""
     demotion: str
+    link: str = ""
+    """The list of the keys; empty if there are none, or the reader may not see them."""
+    count: int = 0
 
 
 NOTHING = StopWarnings("", "", "")
@@ -33,6 +36,8 @@ async def of_users(page: PageRequest, users: Iterable[User]) -> dict[str, StopWa
                 _sentence([held], "pause"),
                 _sentence([held], "end"),
                 _sentence([held], "end", " with a role below admin"),
+                f"/admin/keys?created_by={id}" if held.keys and page.may("keys:read") else "",
+                len(held.keys) + len(held.webhooks),
             )
     return stopping
 

@@ -84,8 +84,9 @@ async def _update(page: PageRequest, wanted: UserUpdate) -> None:
 async def suspend(page: PageRequest) -> Response:
     if (asks := await _asks_first(page, "suspend")) is not None:
         return asks
+    count = await _count_of_stopping(page)
     await users.suspend(page.on, page.by, page.ids[0])
-    return page.redirect(back(page), "user-suspended")
+    return page.redirect(back(page), "user-suspended-with" if count else "user-suspended", count=count)
 
 
 async def activate(page: PageRequest) -> Response:
@@ -96,8 +97,15 @@ async def activate(page: PageRequest) -> Response:
 async def delete(page: PageRequest) -> Response:
     if (asks := await _asks_first(page, "delete")) is not None:
         return asks
+    count = await _count_of_stopping(page)
     await users.delete(page.on, page.by, page.ids[0])
-    return page.redirect(back(page), "user-deleted")
+    return page.redirect(back(page), "user-deleted-with" if count else "user-deleted", count=count)
+
+
+async def _count_of_stopping(page: PageRequest) -> int | None:
+    """Number of keys and webhooks of others that stop with the user; None for none."""
+    user = await user_tabs.find_user(page)
+    return (await stopping.of_users(page, [user]))[user.id].count or None
 
 
 async def _asks_first(page: PageRequest, what: str) -> Response | None:

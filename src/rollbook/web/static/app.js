@@ -61,7 +61,8 @@
     const dialog = document.createElement("dialog");
     dialog.className = "dialog";
     const text = document.createElement("p");
-    text.textContent = submitter?.dataset.confirm || form.dataset.confirm;
+    const effects = [...form.querySelectorAll(":checked[data-effects]")].flatMap((box) => box.dataset.effects.split("|"));
+    text.textContent = [submitter?.dataset.confirm || form.dataset.confirm, ...new Set(effects)].join(" ");
     dialog.setAttribute("aria-label", text.textContent);
     const actions = document.createElement("form");
     actions.method = "dialog";
@@ -75,7 +76,15 @@
       button.className = look;
       actions.append(button);
     }
-    dialog.append(text, actions);
+    dialog.append(text);
+    const list = submitter?.dataset.confirmLink || form.dataset.confirmLink;
+    if (list) {
+      const link = document.createElement("a");
+      link.href = list;
+      link.textContent = "Show the API keys";
+      dialog.append(link);
+    }
+    dialog.append(actions);
     dialog.addEventListener("close", () => {
       dialog.remove();
       if (dialog.returnValue !== "yes") return (openerOf(submitter) ?? submitter)?.focus();
