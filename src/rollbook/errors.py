@@ -171,7 +171,7 @@ class MissingKey(Unauthorized):
     the query string are ignored."""
 
     code = "missing_key"
-    message = "No API key provided."
+    message = "No API key provided. Send it in the header `Authorization: Bearer YOUR_API_KEY`."
 
 
 class MalformedKey(Unauthorized):

@@ -151,7 +151,9 @@ def test_a_key_that_is_pasted_into_a_search_is_sent_no_further_than_lists_show_i
     page.keyboard.insert_text(server.key)
     palette = page.get_by_role("dialog", name="Go to")
     expect(palette.locator("[data-people] a").first).to_contain_text(shown)
-    expect(palette.locator("#palette-docs")).to_contain_text("No results")
+    expect(palette.locator("[data-people] a").first).to_contain_text("Owner · API key")
+    expect(palette.locator("#palette-docs")).to_have_text("")
+    expect(palette.get_by_role("link", name="Search users")).to_be_hidden()
     assert len(sent) >= 3 and not [each for each in sent if server.key[8:16] in each]
 
 

@@ -61,6 +61,7 @@ def test_what_the_mail_server_answers_is_told(mail: MailServer) -> None:
     )
     wrong: list[tuple[dict[str, Any], int, str]] = [
         ({}, 1, "Mail is not set up: set smtp"),
+        ({}, 1, "not the options of a running server: that one you try on its page /admin/server/mail"),
         ({**mail.settings(), "smtp_ca": ""}, 1, "The certificate was not accepted"),
         ({**mail.settings(), "smtp": mail.url.replace("word", "ward")}, 1, "(outcome login_failed)"),
     ]

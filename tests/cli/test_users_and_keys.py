@@ -374,6 +374,25 @@ def test_lists_of_keys_say_which_work_at_any_width(
     assert json.loads(good("keys", "get", second, "--json", *place))["id"] == second
 
 
+def test_a_key_in_place_of_an_id_is_not_shown_and_leads_to_the_search(
+    place: Place, new: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    user = new()
+    key = json.loads(good("keys", "create", user["email"], "--json", "--no-revealable", *place))
+    for command in ("get", "revoke", "reveal") if "--url" in place else ("get", "revoke"):
+        told = refused("keys", command, key["key"], *place, code=2)
+        assert key["key"] not in told and f"keys list --all --prefix '{key['masked']}'" in told, told
+    assert key["id"] in good("keys", "list", "--all", "--prefix", key["masked"], *place)
+    assert "use --prefix instead" in refused("keys", "list", "--all", "--search", key["masked"], *place, code=2)
+    code, shown = at_terminal("keys", "list", "--all", *place, answers=(), cwd=tmp_path, columns=80)
+    assert code == 0 and key["masked"] in shown, shown
+    if "--url" in place:
+        assert "can't be revealed" in refused("keys", "reveal", key["id"], *place)
+    good("users", "delete", user["email"], "--yes", *place)
+    told = refused("keys", "list", "--all", "--created-by", user["email"], *place)
+    assert "users list --status deleted" in told, told
+
+
 @pytest.mark.parametrize("columns", [12, 40, 60, 100])
 def test_ids_are_whole_in_terminals_of_any_width(server: Server, tmp_path: Path, columns: int) -> None:
     place = ("--data", str(server.data))

@@ -172,7 +172,10 @@ def test_the_page_of_all_keys_answers_in_plain_words(server: Server, http: httpx
             page = person.get("/admin/keys", params={"owner": named})
             assert page.status_code == 400 and said in page.text
         for text in (key["key"][:8], key["id"], key["masked"]):
-            assert f"{link}/keys/{key['id']}" in person.get("/admin/people", params={"q": text}).text, "Ctrl-K"
+            palette = person.get("/admin/people", params={"q": text}).text
+            assert f"{link}/keys/{key['id']}" in palette and f"{owner['name']} · API key" in palette, "Ctrl-K"
+            for path in ("/admin/users", "/admin/applications"):
+                assert f"/admin/keys?prefix={quote(text)}" in person.get(path, params={"q": text}).text
     server.pass_time(91 * 86_400)
     try:
         with signed_in(server) as person:

@@ -111,8 +111,11 @@ def test_each_error_of_the_guide_is_json_with_its_status(
 ) -> None:
     refused(http.post("/v1/users", json={"name": "A"}), 400, "invalid_parameter")
     missing = anonymous.get("/v1/users")
-    refused(missing, 401, "missing_key", "No API key provided.")
+    named = "No API key provided. Send it in the header `Authorization: Bearer YOUR_API_KEY`."
+    refused(missing, 401, "missing_key", named)
     assert missing.headers["www-authenticate"].startswith("Bearer")
+    bare = anonymous.get("/v1/users", headers={"Authorization": key_format.mint()})
+    refused(bare, 401, "malformed_key", key_format.NO_SCHEME)
     wrong = anonymous.get("/v1/users", headers={"Authorization": f"Bearer {key_format.mint()}"})
     refused(wrong, 401, "invalid_key", "Invalid API key provided.")
     refused(as_role("member").get("/v1/users"), 403, "insufficient_scope")

@@ -69,7 +69,7 @@ def test_a_password_is_required_without_the_status_and_refused_with_it(http: htt
         other = refused(http.post("/v1/users", json=body(status="active")), errors.InvalidParameter)
         all_missing = refused(http.post("/v1/users", json={}), errors.InvalidParameter)
     assert (both["param"], none["param"], other["param"]) == ("password", "password", "status")
-    assert none["error"] == "password is required."
+    assert none["error"] == "password is required, unless the status is invited."
     assert [fault["param"] for fault in all_missing["errors"]] == ["name", "email", "password"]
 
 

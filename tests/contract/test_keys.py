@@ -151,6 +151,20 @@ def test_a_bad_field_makes_no_key_and_is_named(http: httpx2.Client, fields: dict
     assert refused(answer, errors.InvalidParameter)["param"] == param
 
 
+@once
+def test_what_is_nearly_right_is_answered_with_what_is_meant(http: httpx2.Client) -> None:
+    for path, more in (
+        ("/v1/keys", {"name": "test"}),
+        ("/v1/webhooks", {"url": "http://127.0.0.1:9/", "types": ["*"]}),
+    ):
+        answer = http.post(path, json={**more, "user_id": "alice@example.com"})
+        assert refused(answer, errors.InvalidParameter)["param"] == "user_id" and "not an email" in answer.text
+    answer = http.post("/v1/keys", json={"name": "test", "scopes": ["users:raed"]})
+    assert refused(answer, errors.InvalidParameter)["error"].endswith("(item 1). Perhaps you mean users:read.")
+    answer = http.get("/v1/events", params={"type": "user.craeted"})
+    assert refused(answer, errors.InvalidParameter)["error"].endswith("Perhaps you mean user.created.")
+
+
 def test_a_key_gets_no_scope_that_its_users_role_does_not_have(http: httpx2.Client, user: dict) -> None:
     answer = http.post("/v1/keys", json={"name": "test", "user_id": user["id"], "scopes": ["users:delete"]})
     assert refused(answer, errors.InvalidParameter)["param"] == "scopes"

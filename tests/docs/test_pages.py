@@ -323,6 +323,11 @@ QUESTIONS = {
     "create user": "/docs/users#create-a-user",
     "change password": "/docs/users#set-a-password",
     "sign up": "/docs/sign-in",
+    "failed guesses": "/docs/authentication#wrong-passwords",
+    "audiences of keys": "/docs/sessions#audiences-of-keys",
+    "undo": "/docs/bulk-jobs#undo-a-bulk-job",
+    "who created this key": "/docs/keys#find-whose-key-it-is",
+    "python 3.13": "/docs/operations#certificates-and-python-313",
     # The last word may not be complete.
     "webho": "/docs/webhooks",
     "rotatin": "/docs/keys#rotate-a-key",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
 from functools import cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import UnionType
@@ -369,7 +370,7 @@ def _token_data(value: Any) -> str:
 
 def _event_pattern(value: str) -> arguments.EventPattern:
     if not event_types.is_pattern(value):
-        raise ValueError(NO_EVENT_TYPE)
+        raise ValueError(NO_EVENT_TYPE + _perhaps(value, event_types.TYPES))
     return arguments.EventPattern(value)
 
 
@@ -412,8 +413,9 @@ def _event_types(value: str) -> event_arguments.EventTypes:
     found = names(value)
     if len(found) > MAX_TYPES:
         raise ValueError(f"must be at most {MAX_TYPES} types")
-    if not all(map(event_types.is_pattern, found)):
-        raise ValueError(NO_EVENT_TYPE)
+    for each in found:
+        if not event_types.is_pattern(each):
+            raise ValueError(NO_EVENT_TYPE + _perhaps(each, event_types.TYPES))
     return event_arguments.EventTypes(found)
 
 
@@ -527,6 +529,7 @@ _WORDS = {
 }
 _EXPECTED = re.compile(r"Expected `([^`]+)`, got `(\w+)`")
 _PATTERNS = {
+    arguments.NO_EMAIL: "must be an ID such as user_065n13np41qj3c5581dclct02g, not an email",
     usage_arguments.STATUS_OR_CLASS: "must be a status such as 404, or a class of them such as 4xx",
     session_arguments.IS_AUDIENCE.removesuffix(
         arguments.NO_LINE_BREAK
@@ -555,7 +558,8 @@ def _sentence(problem: str, kind: Any) -> str:
         verb = "must have" if length else "must be"
         return f"{verb} {amount} {bound}{unit}{where}"
     if problem.startswith("Invalid enum value"):
-        return f"must be one of {', '.join(_choices(kind))}{where}"
+        choices, value = _choices(kind), problem.partition("'")[2][:-1]
+        return f"must be one of {', '.join(choices)}{where}{_perhaps(value, choices)}"
     if found := _EXPECTED.match(problem):
         expected = [_WORDS.get(word.strip(), word.strip()) for word in found[1].split("|")]
         return f"must be {' or '.join(expected)}, not {_WORDS.get(found[2], found[2])}{where}"
@@ -564,6 +568,12 @@ def _sentence(problem: str, kind: Any) -> str:
         sentence = next((words for pattern, words in _PATTERNS.items() if pattern in problem), otherwise)
         return f"{sentence}{where}"
     return problem + where
+
+
+def _perhaps(value: str, known: Iterable[str]) -> str:
+    """The nearest of the known values, as one more sentence; nothing if none is near."""
+    nearest = get_close_matches(value[:64], known, 1)
+    return f". Perhaps you mean {nearest[0]}" if nearest else ""
 
 
 def _choices(kind: Any) -> list[str]:

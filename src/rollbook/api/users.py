@@ -62,7 +62,7 @@ class UserCreate(user_arguments.UserCreate, kw_only=True):
         """Faults of the fields together, and a missing password."""
         found = user_arguments.UserCreate.at_odds(given)
         if "password" not in given and "status" not in given:
-            return {**found, "password": "password is required."}
+            return {**found, "password": "password is required, unless the status is invited."}
         return found
 
 

@@ -14,6 +14,7 @@ from zlib import crc32
 from rollbook.errors import MalformedKey, MissingKey
 
 PREFIX = "rbk_"
+NO_SCHEME = "The header must be `Authorization: Bearer YOUR_API_KEY`: the word Bearer is missing."
 
 _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET = re.compile(r"rbk_[0-9A-Za-z]{5,}")
@@ -44,7 +45,7 @@ def from_header(authorization: bytes | None) -> str:
         raise MissingKey()
     match = _HEADER(authorization)
     if match is None or not _checks(key := match[1]):
-        raise MalformedKey()
+        raise MalformedKey(NO_SCHEME if authorization.startswith(PREFIX.encode()) else None)
     return key.decode()
 
 

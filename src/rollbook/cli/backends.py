@@ -262,7 +262,11 @@ class Backend(ABC):
         found = self.page(self.ask("GET", "/v1/users", {"email": named, **WHOLE}))
         if not found:
             search = self.command("users", "list", "--search", named.partition("@")[0])
-            raise Failure(f"There is no user {named} ({self.location}). To look for them: {search}")
+            deleted = self.command("users", "list", "--status", "deleted")
+            raise Failure(
+                f"There is no user {named} ({self.location}). To look for them: {search}. Name who was deleted by ID: "
+                f"{deleted}"
+            )
         return found[0]
 
     def user_or_self(self, named: str | None) -> Shown:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from rollbook.actions.arguments import keys as key_arguments
 from rollbook.actions.arguments import passwords as password_arguments
+from rollbook.actions.keys import FILTERS
 from rollbook.actions.usage import ALL
 from rollbook.auth import key_format
 from rollbook.cli import options
-from rollbook.cli.backends import PAGED, Shown, at
+from rollbook.cli.backends import PAGED, Backend, Shown, at
 from rollbook.cli.completion import emails, objects
 from rollbook.cli.fields import Fields
-from rollbook.cli.output import Misuse, as_json, details, hint, line, listed, shown
+from rollbook.cli.output import Failure, Misuse, as_json, details, hint, line, listed, shown
 
 app = options.group(help="Create, list, change, reveal, rotate and revoke API keys.")
 
 COLUMNS = ("id", "name", "status", "kind", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
 COLUMNS_OF_ALL = ("id", "owner", *COLUMNS[1:])
-SPARE = ("kind", "masked", "rate_limit", "scopes", "created_at")
+SPARE = ("kind", "rate_limit", "scopes", "created_at")
+SPARE_OF_ALL = (*SPARE, "last_used_at", "expires_at", "name")
 SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "audiences", "expires_at")
 """Fields of a new key that people see."""
 
@@ -72,12 +74,16 @@ def list_keys(
         raise Misuse("Pass USER or --all, not both.")
     with server() as backend:
         all = all or (user is None and backend.is_operator)
+        if "q" in fields and (all or any(name in fields for name in FILTERS)):
+            raise Misuse(
+                "--search looks among all keys of one user: pass USER without filters, or use --prefix instead."
+            )
         asked = {"user": ALL if all else backend.key_holder(user)["id"], **fields.sent(backend)}
         found = list(backend.linked(KEYS, asked, limit))
         create = f"No API keys. To create one: {backend.command('keys', 'create', *filter(None, [user]))}"
         empty = "No such API keys." if all else create
-        columns = COLUMNS_OF_ALL if all else COLUMNS
-        listed(found, columns, json, quiet, row=_with_owner, spare=SPARE, empty=empty)
+        columns, spare = (COLUMNS_OF_ALL, SPARE_OF_ALL) if all else (COLUMNS, SPARE)
+        listed(found, columns, json, quiet, row=_with_owner, spare=spare, empty=empty)
 
 
 def _with_owner(key: Shown) -> Shown:
@@ -86,11 +92,19 @@ def _with_owner(key: Shown) -> Shown:
     return {**key, "owner": f"{key['user_name']} (application)" if is_application else key.get("user_email")}
 
 
+def at_key(backend: Backend, key_id: str, *segments: str) -> str:
+    """The path of a key. Raises Misuse for the text of one, which is neither sent nor shown."""
+    if key_id.startswith(key_format.PREFIX):
+        search = backend.command("keys", "list", "--all", "--prefix", key_format.without_secrets(key_id))
+        raise Misuse(f"This is the text of a key, not its ID. To look for it: {search}")
+    return at("keys", key_id, *segments)
+
+
 @options.on_server(app, "get", KEY_ID, options.JSON, call=("GET", ONE))
 def get_key(server: options.Server, key_id: str, json: bool) -> None:
     """Show an API key without the secret. `current` is the key that you use."""
     with server() as backend:
-        key = backend.one("GET", at("keys", key_id))
+        key = backend.one("GET", at_key(backend, key_id))
         shown(key if json else backend.with_names(key, "user_id", "created_by"), json)
 
 
@@ -113,7 +127,7 @@ def set_key(
     password = options.current_password(current_password)
     with server() as backend:
         proof = {} if password is None else {"current_password": password}
-        shown(backend.one("PATCH", at("keys", key_id), body={**fields.sent(backend), **proof}), json, quiet)
+        shown(backend.one("PATCH", at_key(backend, key_id), body={**fields.sent(backend), **proof}), json, quiet)
 
 
 @options.on_server(
@@ -131,8 +145,10 @@ def set_key(
 def reveal_key(server: options.Running, fields: Fields, key_id: str, password: str, json: bool, quiet: bool) -> None:
     """Print one of your own API keys in full. Requires your password, and is recorded in the event log."""
     with server() as backend:
+        if not backend.one("GET", at_key(backend, key_id))["revealable"]:
+            raise Failure("This key can't be revealed.")
         proof = {"password": options.current_password(password), **fields.sent(backend)}
-        show(backend.one("POST", at("keys", key_id, "reveal"), body=proof), backend.address, json, quiet)
+        show(backend.one("POST", at_key(backend, key_id, "reveal"), body=proof), backend.address, json, quiet)
 
 
 @options.on_server(
@@ -141,14 +157,19 @@ def reveal_key(server: options.Running, fields: Fields, key_id: str, password: s
 def rotate_key(server: options.Server, fields: Fields, key_id: str, json: bool, quiet: bool) -> None:
     """Rotate an API key: create a new key with the same permissions and print it."""
     with server() as backend:
-        show(backend.one("POST", at("keys", key_id, "rotate"), body=fields.sent(backend)), backend.address, json, quiet)
+        show(
+            backend.one("POST", at_key(backend, key_id, "rotate"), body=fields.sent(backend)),
+            backend.address,
+            json,
+            quiet,
+        )
 
 
 @options.on_server(app, "revoke", KEY_ID, options.QUIET, call=("DELETE", ONE))
 def revoke_key(server: options.Server, key_id: str, quiet: bool) -> None:
     """Revoke an API key. It stops working within a second."""
     with server() as backend:
-        backend.ask("DELETE", at("keys", key_id))
+        backend.ask("DELETE", at_key(backend, key_id))
         line(key_id) if quiet else hint(f"Revoked {key_id}.")
 
 

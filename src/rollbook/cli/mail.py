@@ -42,11 +42,15 @@ app = options.group("Try the settings of mail.")
 def test(address: str, kind: str | None, language: Any, json: bool, config: Path | None, data: Path | None) -> None:
     """Send a mail to an address with the settings of this server, and say what the mail server answered.
 
-    It is sent at once, whether the server is running or not.
+    It is sent at once, whether the server is running or not. A server that was started with other settings is tried on
+    its page /admin/server/mail.
     """
     settings, _ = load({"data": data}, file=config)
     if not settings.sends_mail:
-        raise Failure("Mail is not set up: set smtp, mail_from and public_url, see docs/mail.md.")
+        raise Failure(
+            "Mail is not set up: set smtp, mail_from and public_url, see docs/mail.md. This command reads its own "
+            "settings, not the options of a running server: that one you try on its page /admin/server/mail."
+        )
     try:
         if MailFrom.parse(address).email != address:
             raise ValueError

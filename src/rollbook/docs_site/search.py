@@ -89,7 +89,7 @@ def read(text: str) -> list[Passages]:
             cells = [_plain(cell) for cell in _CELL_END.split(kept)[1:-1] if cell.strip()]
             if cells and not _HEAD_END.fullmatch(kept):
                 row = f"{cells[0]}: {' · '.join(cells[1:])}" if len(cells) > 1 else cells[0]
-                (found[-1].code if is_list else found[-1].text).append(row)
+                (found[-1].code if is_list else found[-1].text).append(row if row[-1] in ".?!" else f"{row}.")
         elif kept in ("", BEGIN, END):
             end()
             is_list = kept == BEGIN if kept else is_list
@@ -112,7 +112,7 @@ def _plain(text: str) -> str:
     """Words without the signs around them; what is code stays as it is."""
     parts = _CODE.split(_LINK.sub(r"\1", text.replace(r"\|", "|")))
     parts[::2] = [_SIGNS.sub("", part) for part in parts[::2]]
-    return " ".join("".join(parts).replace("<br>", " ").split())
+    return " ".join("".join(parts).replace("<br>", " · ").split())
 
 
 MAX_WORDS = 12

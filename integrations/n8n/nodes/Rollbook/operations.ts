@@ -3524,7 +3524,7 @@ export const properties: INodeProperties[] = [
 				name: "expires_at",
 				default: "",
 				type: "dateTime",
-				description: "When the key expires, an RFC 3339 time in the future. Default or null: never.",
+				description: "When the key expires, an RFC 3339 time in the future. Default or null: never, or when the creating key expires, and no later than the setting <code>key_max_age</code> allows.",
 				routing: {
 					send: {
 						type: "body",

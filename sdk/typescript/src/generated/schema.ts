@@ -1282,7 +1282,7 @@ export interface components {
             scopes?: components["schemas"]["Scope"][] | null;
             /**
              * Format: date-time
-             * @description When the key expires, an RFC 3339 time in the future. Default or null: never.
+             * @description When the key expires, an RFC 3339 time in the future. Default or null: never, or when the creating key expires, and no later than the setting `key_max_age` allows.
              */
             expires_at?: string | null;
             /** @description IP addresses and networks that can use the key. Default or null: any. */

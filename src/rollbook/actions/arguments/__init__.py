@@ -239,7 +239,8 @@ EventPosition = Annotated[
 ]
 SomeUser = Annotated[str, Meta(max_length=40, examples=[CHARLIE_ID])]
 SomeKey = Annotated[str, Meta(max_length=40, examples=[examples.KEY_ID])]
-Owner = Annotated[SomeUser, Meta(extra_json_schema={"pattern": ANY_TEXT})]
+NO_EMAIL = "^[^@]*$"
+Owner = Annotated[SomeUser, Meta(pattern=NO_EMAIL, extra_json_schema={"pattern": "^[^@\\x00]*$"})]
 ABOUT_KIND = "What the user is. " + listed(roles.USER_KINDS)
 ABOUT_ROLE = "The user's role. " + listed(roles.ROLES)
 ABOUT_STATUS = (

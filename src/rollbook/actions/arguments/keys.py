@@ -69,7 +69,13 @@ class KeyCreate(Body):
     kind: Annotated[KeyKind, says(ABOUT_KEY_KIND)] = "api"
     scopes: Scopes | None | UnsetType = UNSET
     expires_at: (
-        Annotated[Time, says("When the key expires, an RFC 3339 time in the future. Default or null: never.")]
+        Annotated[
+            Time,
+            says(
+                "When the key expires, an RFC 3339 time in the future. Default or null: never, or when the creating "
+                "key expires, and no later than the setting `key_max_age` allows."
+            ),
+        ]
         | None
         | UnsetType
     ) = UNSET

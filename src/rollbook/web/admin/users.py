@@ -14,12 +14,12 @@ from rollbook.actions.arguments.groups import ListGroups
 from rollbook.actions.arguments.keys import ListKeys
 from rollbook.actions.arguments.users import UserSelection
 from rollbook.actions.checking import check_texts
+from rollbook.actions.keys import KeyPage
 from rollbook.api import exports as export_files
 from rollbook.api import paging
 from rollbook.errors import InvalidParameter, Unavailable
 from rollbook.http.request import Response, line
 from rollbook.records.groups import Group
-from rollbook.records.keys import Key
 from rollbook.records.user_list.query import Position, Query
 from rollbook.records.users import User, with_password
 from rollbook.roles import DELETED, ROLES, STATUSES
@@ -224,14 +224,14 @@ async def show_matches(page: PageRequest) -> Response:
     text = " ".join(page.query.get("q", "").split())
     people: list[User] = []
     teams: list[Group] = []
-    found: list[Key] = []
+    found = KeyPage([], 0, {})
     try:
         if text:
             exact = await _matches(page, email=text) if "@" in text else []
             people = [*dict.fromkeys([*exact, *await _matches(page, q=text)])][:MAX_USERS]
             if page.may("keys:read") and text.startswith(("rbk_", "key_")):
                 query = {"user": keys.ALL, "prefix": text, "limit": str(MAX_KEYS)}
-                found = (await keys.select(page.on, page.by, check_texts(ListKeys, query))).keys
+                found = await keys.select(page.on, page.by, check_texts(ListKeys, query))
             if page.may("groups:read"):
                 asked = check_texts(ListGroups, {"q": text, "limit": str(MAX_GROUPS)})
                 teams = (await groups.list_groups(page.on, page.by, asked)).groups
@@ -239,7 +239,7 @@ async def show_matches(page: PageRequest) -> Response:
         pass
     stops = await stopping.of_users(page, people)
     having = await with_password(page.on.db, [user.id for user in people])
-    return page.render("admin/people.html", people=people, groups=teams, keys=found, stops=stops, with_password=having)
+    return page.render("admin/people.html", people=people, groups=teams, found=found, stops=stops, with_password=having)
 
 
 async def _matches(page: PageRequest, **filters: str) -> list[User]:

@@ -184,12 +184,13 @@
     return dialog;
   }
 
+  const isKey = (text) => /^(rbk|key)_/.test(text);
   // The palette: pages whose names have the words that are typed, people and groups, and below them what htmx finds in the docs.
   function filterPalette(dialog) {
     const text = dialog.querySelector("input").value.trim(), words = text.toLowerCase().split(/\s+/);
     for (const item of dialog.querySelectorAll(":scope > ul > li")) {
       const link = item.firstElementChild, query = link.dataset.query;
-      item.hidden = query ? !text : !words.every((word) => link.textContent.toLowerCase().includes(word));
+      item.hidden = query ? !text || isKey(text) : !words.every((word) => link.textContent.toLowerCase().includes(word));
       if (!query) continue;
       link.href = query + encodeURIComponent(text);
       link.querySelector("strong").textContent = text;

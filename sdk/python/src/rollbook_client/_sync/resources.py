@@ -2065,7 +2065,8 @@ class Keys(Resource):
                 the setting `scim_limit`, and its scopes are by default those of users and groups. Default:
                 `"api"`.
             scopes: The scopes of the key. Default or null: everything its user can do.
-            expires_at: When the key expires, an RFC 3339 time in the future. Default or null: never.
+            expires_at: When the key expires, an RFC 3339 time in the future. Default or null: never, or when
+                the creating key expires, and no later than the setting `key_max_age` allows.
             ip_allow: IP addresses and networks that can use the key. Default or null: any.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
