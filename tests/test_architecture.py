@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tools import house
+
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 
@@ -329,3 +331,13 @@ def test_events_hold_the_whole_user_and_responses_what_the_caller_may_see() -> N
                 shown = set(re.findall(r"\b(?:users|user_records)\.(public|complete)\(", line))
                 allowed = [set(), {"complete"}] if room == "actions" or file.name == "exports.py" else [set()]
                 assert shown in allowed or "reaches_all(" in line, f"{file}: {line}"
+
+
+def test_no_room_is_larger_than_its_budget() -> None:
+    """The budget is raised only by a decision that names the promise bought with it."""
+    page = (ROOT / "ARCHITECTURE.md").read_text().partition("\n## Budget\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \| ([0-9,]+) \|$", page, re.M)
+    budget = {room: int(lines.replace(",", "")) for room, lines in rows}
+    lines = house.rooms()
+    assert budget.keys() == lines.keys()
+    assert {room: count for room, count in lines.items() if count > budget[room]} == {}
