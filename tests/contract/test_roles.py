@@ -93,8 +93,8 @@ PATCH /v1/groups/{groupId}       member no                    viewer no         
 DELETE /v1/groups/{groupId}      member no                    viewer no                    admin yes                   owner yes
 GET /v1/groups/{groupId}/members member no                    viewer yes                   admin yes                   owner yes
 POST /v1/groups/{groupId}/members member no                   viewer no                    admin yes                   owner yes
-PUT /v1/groups/{groupId}/members/{userId} member no no no     viewer no no no              admin yes yes yes           owner yes yes yes
-DELETE /v1/groups/{groupId}/members/{userId} member no no no  viewer no no no              admin yes yes yes           owner yes yes yes
+PUT /v1/groups/{groupId}/members/{userId} member no no no     viewer no no no              admin yes yes no            owner yes yes yes
+DELETE /v1/groups/{groupId}/members/{userId} member no no no  viewer no no no              admin yes yes no            owner yes yes yes
 GET /v1/keys                     member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 POST /v1/keys                    member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
 GET /v1/keys/{keyId}             member yes none none         viewer yes none none         admin yes yes yes           owner yes yes yes
