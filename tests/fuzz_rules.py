@@ -44,7 +44,7 @@ SENTENCES = {
     "would be easy to guess": "words, with digits and signs",
     "password was found in a data breach": "a file of the server",
     "password is the same as": "compared with the address and the name",
-    "password is required, unless the status is invited": "generators can't write that of two fields one is required",
+    "password is required": "generators can't write that of two fields one is required",
     "An invited user has no password yet": "the same",
     "status must be invited, or left out": "no two enumerations can share a value in Go",
     "An application can't be an owner": "depends on the kind",
