@@ -138,7 +138,6 @@ COMPAT = (
     # The server's own HTTP: sockets, TLS, event loops, depth and memory.
     "http",
     "limits/test_limits_valkey_tls.py",
-    "security/test_depth.py",
     "security/test_memory_of_callers.py",
     "security/test_unfinished_requests.py",
     # Its clients: webhooks and mail, IP addresses that are not public; the SDK.

@@ -477,19 +477,19 @@ def test_who_forgot_the_password_sets_a_new_one(
     page.get_by_label("E-mail").fill(user["email"].upper())
     page.get_by_role("button", name="Enviar link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Confira o seu e-mail")
-    expect(page.get_by_role("main")).to_contain_text("vale por 30 minutos")
+    expect(page.get_by_role("main")).to_contain_text("o e-mail informa até quando ele vale")
     assert axe_in_both_themes(page) == [] if scripts else True
     told = wait_for(carried, 1)
     assert (told["purpose"], told["email"]) == ("reset_password", user["email"])
     page.goto(told["url"])
-    page.get_by_label("New password").fill(NEW)
-    page.get_by_label("Confirm password").fill(NEW)
-    page.get_by_role("button", name="Set password and sign in").click()
+    page.get_by_label("Nova senha").fill(NEW)
+    page.get_by_label("Confirmar a senha").fill(NEW)
+    page.get_by_role("button", name="Definir senha e entrar").click()
     expect(page).to_have_url(re.compile("/account$"))
     assert http.get(f"/v1/users/{user['id']}").json()["email_verified"] is True, "who has the link reads the mail"
     page.goto(told["url"])
-    page.get_by_role("link", name="Request a new link").click()
-    expect(page.get_by_label("Email")).to_be_visible()
+    page.get_by_role("link", name="Solicitar um novo link").click()
+    expect(page.get_by_label("E-mail")).to_be_visible()
 
 
 def test_who_is_invited_and_asks_for_a_new_password_is_invited_again(
