@@ -19,7 +19,6 @@ from tests.cli.command import good, refused, rollbook
 from tests.harness import OWNER_EMAIL, Server, new_user, running
 from tests.visitor import signed_in
 
-
 pytestmark = pytest.mark.timeout(600)
 
 
