@@ -2,7 +2,7 @@
 
 No one may learn from one whether an account exists. So a request does the same for every email: it is counted, and
 stored. A job makes the token a moment later, if there is a user who can have one. No token is shown to whoever asks:
-it is delivered to the user, by the server's own mail or a webhook (`token_deliveries`).
+it is delivered to the user, by the server's own mail or a webhook.
 
 The deliverer of a one-time token that someone has asked for: a webhook that names the event, or else the server's
 own mail.

@@ -1,4 +1,4 @@
-"""Counts the requests of one caller where nothing is out of the ordinary: what `Table.take` and `headers.render` do, in
+"""Counts the requests of one caller where nothing is out of the ordinary: what `Table.take` and `render` do, in
 one step.
 
 A meter keeps the slot of its bucket, so that a request reads seven numbers, writes two and fills one template. It

@@ -1,6 +1,6 @@
-"""Memory of an endpoint of a webhook between attempts: lanes of users, events that wait, and its breaker. Circuit
-breaker of one endpoint. While open, it sends one probe event at a time. Heap of the blocked lanes of a webhook, by when
-each is due, with changes that are not stored yet. Delivery results of one webhook that are not stored yet."""
+"""Memory of an endpoint of a webhook between attempts: lanes of users, events that wait, and its breaker. An open
+breaker sends one probe event at a time. Blocked lanes are a heap, by when each is due; changes of lanes and results of
+deliveries stay here until they are stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups: the list, a new one, and the details of each. `members` has who is in them.
+"""Groups: the list, a new one, and the details of each.
 
 Members of groups: on the page of a group, and the groups of a user on theirs.
 """

@@ -1,5 +1,4 @@
-"""Imports of users: the list, each with its progress and report, and what can be done to them. `new_import` has the
-form.
+"""Imports of users: the list, each with its progress and report, and what can be done to them.
 
 The form for a new import: what a file holds is shown first, a dry run says what would happen, then the users are
 imported.

@@ -116,7 +116,7 @@ _MEANINGS = {
 
 
 def _allowances(settings: Settings) -> list[tuple[str, str, str]]:
-    """Whom each limit applies to, the limit, and the setting it comes from."""
+    """Limits: whom each applies to, the limit, and the setting it comes from."""
     own = {role: (str(limit), "role_limits") for role, limit in settings.role_limits}
     of_roles = [(f"Each {role}", *own.get(role, (str(settings.rate_limit), "rate_limit"))) for role in roles.ROLES]
     return [*of_roles, *((whom, str(getattr(settings, name)), name) for name, whom in LIMITS.items())]

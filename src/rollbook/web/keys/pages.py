@@ -1,8 +1,6 @@
-"""TODO web/keys/pages.py
+"""Pages about the API keys of a holder: one's own, or a user's that an admin looks at.
 
-Holder of the API keys that a page is about: one's own, or a user's that an admin looks at.
-
-The list of someone's API keys, which can be searched and sorted: those that work, and folded below them those that
+The list of a holder's API keys, which can be searched and sorted: those that work, and folded below them those that
 were revoked or have expired.
 
 The page about one API key: details, usage, and revealing, rotating and revoking it; and the page with the key in
