@@ -103,7 +103,7 @@ def test_an_export_ends_when_its_session_is_signed_out_on_the_other_node(nodes: 
     here, there = nodes.both
     large = [
         {"op": "create", "name": "Large", "email": f"large{n}@example.com", "metadata": {"text": "x" * 15_000}}
-        for n in range(1_000)
+        for n in range(400)
     ]
     with here.http() as http, there.http() as other:
         made = http.post("/v1/users/bulk", json={"operations": large}).json()["results"]
@@ -117,9 +117,10 @@ def test_an_export_ends_when_its_session_is_signed_out_on_the_other_node(nodes: 
             assert other.delete(f"/v1/sessions/{found['id']}").status_code == 204
             time.sleep(1)  # what was written by then is still on its way
             rest = b"".join(iter(lambda: slow.recv(65_536), b""))
-        assert not rest.endswith(b"0\r\n\r\n") and len(rest) < 1_000 * 15_000
+        assert not rest.endswith(b"0\r\n\r\n") and len(rest) < len(large) * 15_000
         deletions = [{"op": "delete", "id": each["user"]["id"], "purge": True} for each in made]
-        assert http.post("/v1/users/bulk", json={"operations": deletions}).status_code == 207
+        for start in range(0, len(deletions), 50):
+            assert http.post("/v1/users/bulk", json={"operations": deletions[start : start + 50]}).status_code == 207
 
 
 def test_a_key_that_is_looked_up_while_it_is_revoked_is_not_remembered(nodes: Pair) -> None:
