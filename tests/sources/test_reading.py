@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from rollbook.actions.arguments.imports import ColumnMapping, ImportOptions
+from rollbook.actions.arguments.imports import ColumnMapping, FileRecord, ImportOptions
 from rollbook.api import files
 from rollbook.errors import InvalidParameter
 from rollbook.sources import arrays, unpacking
-from rollbook.sources.reading import Broken, Reading, ReadRecord, preview
+from rollbook.sources.reading import Broken, Reading, preview
 from tests.grids import grid
 
 if sys.version_info >= (3, 14):
@@ -27,7 +27,7 @@ else:
     from backports import zstd
 
 
-def read(data: bytes, *, skip: int = 0, **options: Any) -> list[ReadRecord]:
+def read(data: bytes, *, skip: int = 0, **options: Any) -> list[FileRecord]:
     return list(Reading(io.BytesIO(data), ImportOptions(**options), 8, skip))
 
 
@@ -39,7 +39,7 @@ def user(number: int, **fields: Any) -> dict[str, Any]:
     return {"name": f"Person {number}", "email": f"p{number}@example.com", **fields}
 
 
-def emails(records: list[ReadRecord]) -> list[str | None]:
+def emails(records: list[FileRecord]) -> list[str | None]:
     return [str(record.user.email) if record.user else None for record in records]
 
 
@@ -149,14 +149,17 @@ def test_whoever_reads_is_asked_after_each_mebibyte_whether_to_go_on(what: str, 
     options = msgspec.convert({"format": format}, ImportOptions)
     with suppress(InvalidParameter):
         pauses = 0
-        for _ in Reading(io.BytesIO(pack(data)), options, 8).with_pauses:
+        reading = Reading(io.BytesIO(pack(data)), options, 8)
+        while not reading.is_over:
+            assert len([*reading.some(100)]) <= 1
             pauses += 1
     assert pauses >= len(data) >> 20
 
 
 def test_what_is_passed_over_to_go_on_behind_it_is_passed_over_in_parts() -> None:
     reading = Reading(io.BytesIO(ndjson(*map(user, range(1_000)))), ImportOptions(), 8, 999)
-    assert len(list(reading.with_pauses)) > 60
+    pauses = [len([*reading.some(100)]) for _ in range(11)]
+    assert pauses == [0] * 9 + [1, 0] and reading.is_over
 
 
 # ---- JSON

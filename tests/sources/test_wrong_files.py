@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from rollbook.actions.arguments.imports import ImportOptions
+from rollbook.actions.arguments.imports import FileRecord, ImportOptions
 from rollbook.actions.import_sources import SYSTEMS
 from rollbook.errors import InvalidParameter
 from rollbook.sources import recognizing
-from rollbook.sources.reading import Reading, ReadRecord, preview
+from rollbook.sources.reading import Reading, preview
 from tests.grids import grid
 from tests.sources import test_frameworks as frameworks
 from tests.sources import test_identity_providers as providers
@@ -31,7 +31,7 @@ def opened(data: bytes, source: str = "rollbook", **options: Any) -> Reading:
     return Reading(io.BytesIO(data), msgspec.convert({"source": source, **options}, ImportOptions), 8)
 
 
-def names(records: list[ReadRecord]) -> list[str]:
+def names(records: list[FileRecord]) -> list[str]:
     return [str(record.user.name) if record.user else str(record.refusal) for record in records]
 
 

@@ -15,7 +15,7 @@ from rollbook import clock, ids
 from rollbook.actions import bulk, passwords, scim
 from rollbook.actions import events as event_actions
 from rollbook.actions import users as actions
-from rollbook.actions.arguments.imports import ImportedUser, ImportOptions
+from rollbook.actions.arguments.imports import FileRecord, ImportedUser, ImportOptions
 from rollbook.actions.arguments.users import UserCreate, UserUpdate
 from rollbook.actions.bulk import Operation
 from rollbook.actions.checking import check
@@ -168,7 +168,7 @@ async def imported(of: Histories) -> None:
         user = {"name": name, "email": email, "metadata": metadata}
         if of.random.random() < 0.3:
             user |= {"id": ids.new("user"), "created_at": "2019-03-01T00:00:00Z"}
-        importer.add(CLI, line, check(ImportedUser, user, 8))
+        importer.add(CLI, FileRecord(line, check(ImportedUser, user, 8), None))
     await importer.write(CLI, 0)
     importer.close()
     after = {row[0] for row in await of.on.db.all("SELECT id FROM users")}

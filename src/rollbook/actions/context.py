@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -24,13 +25,17 @@ from rollbook.limits.slots import Slots
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
 from rollbook.records.sessions import Lifetime
-from rollbook.storage.database import Database
+from rollbook.storage.database import Database, Tx
 
 if TYPE_CHECKING:
     from rollbook.auth.passwords import Passwords
 
 
 T = TypeVar("T")
+
+
+class _UndoneError(Exception):
+    """A dry run is complete: nothing of it is kept."""
 
 
 class Write(Protocol):
@@ -108,6 +113,22 @@ class Rollbook:
         other.write = write
         other.write_together = write_together
         return other
+
+    def dry(self) -> Self:
+        """A copy in which an action does all that it does, and nothing of it is kept."""
+
+        async def write(fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+            result: list[T] = []
+
+            async def undone(tx: Tx) -> None:
+                result[:] = [await fn(tx, *args)]
+                raise _UndoneError
+
+            with suppress(_UndoneError):
+                await self.write(undone)
+            return result[0]
+
+        return self.writing(write)
 
     def run(self, action: Coroutine[Any, Any, T]) -> T:
         """An action to its end, for code without an event loop: commands and the first start."""

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock
 from rollbook.actions import adoption, import_files, passwords, second_factors, user_kinds, users
-from rollbook.actions.arguments.imports import ImportedUser, ImportOptions
+from rollbook.actions.arguments.imports import FileRecord, ImportedUser, ImportOptions
 from rollbook.actions.arguments.users import NO_PASSWORD_YET
 from rollbook.actions.checking import given, invalid, refuse
 from rollbook.actions.context import Rollbook
@@ -68,49 +68,34 @@ SUMMED_UP = frozenset(user_history.UNLOGGED)
 LEFT_OUT = "imported_without_password"
 """The code of those in a report whose hash is not known."""
 
-Outcome = str | ApiError
+Outcome = str | Refusal
 """added, updated, unchanged or skipped; or why the record was refused."""
 
 
-class BatchOutcomes(NamedTuple):
-    """Outcome of a batch."""
-
-    outcomes: list[Outcome]
-    existing: Mapping[str, Existing]
-    """Users who were there already, by what they are recognized by."""
-
-
-class _Raced(Exception):
-    """Someone else changed what this batch was made for."""
-
-
-class _Undone(Exception):
-    """A dry run is complete: nothing of it is kept."""
-
-    def __init__(self, done: BatchOutcomes) -> None:
-        self.done = done
-
-
-class UserRecord(NamedTuple):
-    """A user of the file, checked."""
+class Row(Struct):
+    """A record of the file in its batch, and what becomes of it."""
 
     line: int
-    user: ImportedUser
-    prepared: Prepared | None
-    """None: the file has a password, or a hash of a weak family, which is hashed with those of the batch."""
+    user: ImportedUser | None
+    """None: the record holds none."""
+    source: Any
+    """The record itself, for `Importer.raw`."""
+    outcome: Outcome = "added"
+    prepared: Prepared | None = None
+    """The user as they are added. None: their password, or their hash of a weak family, is not hashed yet."""
     weak: str | None = None
     """The hash of a weak family."""
     left_out: str | None = None
     """The reason why the hash that the file has is not theirs."""
-    source: Any = None
-    """The record itself, for `Importer.raw`."""
+    known: Existing | None = None
+    """The user who was there already."""
 
     @property
     def has_password(self) -> bool:
         return self.prepared is None or self.prepared.password_hash is not None
 
 
-class RefusedRecord(NamedTuple):
+class Reported(NamedTuple):
     """An entry of the report, and the record itself; None where the user was imported."""
 
     refusal: Refusal
@@ -118,12 +103,10 @@ class RefusedRecord(NamedTuple):
 
 
 class BatchResult(NamedTuple):
-    """Contribution of a batch to an import."""
+    """Contribution of a batch to an import: counts, and its report in the order of the file."""
 
     counts: Counts
-    refusals: list[Refusal]
-    rows: list[Any]
-    """The record of each, for `Importer.raw`; None where the user was imported."""
+    report: list[Reported]
 
 
 class Importer:
@@ -144,79 +127,87 @@ class Importer:
     ) -> None:
         self.counts = counts or Counts()
         self.raw: Callable[[Any], Raw] = str
-        """A record of the file, as it was, of what was added or refused as its source."""
+        """A record of the file, as it was, of what was added as its source."""
         self._on = on
         self._options = options
         self._id = id
         self._runner = runner
-        self._batch = batch
+        self._max_rows = batch
         self._seen = DryRunKeys() if options.dry_run else None
-        self._pool = ThreadPoolExecutor(available_cpus())
-        self._rows: list[UserRecord] = []
-        self._refusals: list[RefusedRecord] = []
-        self._passwords = 0
-        self._keys: set[str] = set()
-        self._untold: list[tuple[int, int]] = []
-        """Users of the batch who were changed without an event, by their number, and when."""
-        self._next: UserRecord | None = None
-        """A row about the same user as one of the batch: it sees what that one did."""
+        self._pool: ThreadPoolExecutor | None = None
+        self._begin(None)
 
     def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
         if self._seen is not None:
             self._seen.close()
 
     @property
     def is_full(self) -> bool:
         """Test whether what was added is to be written before more is."""
-        return (
-            len(self._rows) + len(self._refusals) >= self._batch
-            or self._passwords >= MAX_PASSWORDS
-            or self._next is not None
-        )
+        return len(self._batch) >= self._max_rows or self._passwords >= MAX_PASSWORDS or self._next is not None
 
     @property
     def is_empty(self) -> bool:
-        return not self._rows and not self._refusals
+        return not self._batch
 
-    def refuse(self, refusal: Refusal, source: Any) -> None:
-        """The next record of the file holds no user."""
-        self._refusals.append(RefusedRecord(refusal, source))
+    def add(self, by: Principal, record: FileRecord) -> None:
+        """Add the next record of the file."""
+        line, user, refusal, source = record
+        row = Row(line, user, source)
+        if user is None:
+            assert refusal is not None  # a record is one of the two
+            row.outcome = refusal
+        else:
+            try:
+                hash, row.left_out = self._check(by, user)
+                # Here, and not with the batch: on PostgreSQL it is done while the batch before is written.
+                row.weak = hash if hash and is_weak(hash) else None
+                if user.password is UNSET and not row.weak:
+                    row.prepared = _prepare(user, hash)
+            except ApiError as problem:
+                row.outcome = _refusal(line, problem)
+        self._append(row)
 
-    def add(self, by: Principal, line: int, user: ImportedUser, source: Any = None) -> None:
-        """The next record of the file holds this user."""
-        try:
-            hash, left_out = self._check(by, user)
-        except ApiError as problem:
-            self._refusals.append(RefusedRecord(_refusal(line, problem), source))
-            return
-        # Here, and not with the batch: on PostgreSQL it is done while the batch before is written.
-        weak = hash if hash and is_weak(hash) else None
-        row = UserRecord(
-            line, user, _prepare(user, hash) if user.password is UNSET and not weak else None, weak, left_out, source
-        )
-        if self._options.on_conflict == "update":
-            key = self._key(user)
-            if key in self._keys:
-                self._next = row
-                return
-            self._keys.add(key)
-        self._rows.append(row)
-        self._passwords += row.prepared is None
+    def _append(self, row: Row) -> None:
+        if isinstance(row.outcome, str):
+            if self._options.on_conflict == "update":
+                key = self._key(row)
+                if key in self._keys:
+                    self._next = row
+                    return
+                self._keys.add(key)
+            self._passwords += row.prepared is None
+        self._batch.append(row)
+
+    def _begin(self, first: Row | None) -> None:
+        """Begin a batch, with this row."""
+        self._batch: list[Row] = []
+        self._passwords = 0
+        self._keys: set[str] = set()
+        self._next: Row | None = None
+        """A row about the same user as one of the batch: it sees what that one did."""
+        if first is not None:
+            self._append(first)
 
     async def write(self, by: Principal, bytes_read: int) -> BatchResult:
         """Write what was added since, in one transaction. Raises InsufficientScope, Overloaded, and
         `imports.Superseded` for a job that was canceled, or that another process has taken over."""
         require(by, "users:write")
-        rows, refusals = self._rows, self._refusals
-        next = self._next
-        self._rows, self._refusals, self._passwords, self._keys, self._next = [], [], 0, set(), None
-        if next is not None:
-            self._rows.append(next)
-            self._keys.add(self._key(next.user))
-        step = await self._written(by, rows, refusals, bytes_read)
-        self.counts = self.counts.plus(step.counts)
-        return step
+        batch = self._batch
+        self._begin(self._next)
+        rows = [row for row in batch if isinstance(row.outcome, str)]
+        for _ in range(MAX_RACES):
+            await self._hash_passwords(rows)
+            with suppress(Duplicate, EmailTaken, ExternalIdTaken):
+                result = await self._try(by, batch, rows, bytes_read)
+                if result is not None:
+                    self.counts = self.counts.plus(result.counts)
+                    return result
+        raise Overloaded(
+            "Someone else is changing the same users at this moment. Users imported so far stay; run the import again."
+        )
 
     # ---- checking
 
@@ -250,50 +241,26 @@ class Importer:
 
     # ---- writing
 
-    async def _written(
-        self, by: Principal, rows: list[UserRecord], refusals: list[RefusedRecord], bytes_read: int
-    ) -> BatchResult:
-        for _ in range(MAX_RACES):
-            prepared = await self._prepared(rows)
-            with suppress(Duplicate, EmailTaken, ExternalIdTaken, _Raced):
-                try:
-                    return await self._on.write(self._write, by, rows, prepared, refusals, bytes_read)
-                except _Undone as undone:
-                    done = undone.done._replace(outcomes=self._without_seen(undone.done.outcomes, prepared))
-                    step = self._step(rows, done, prepared, refusals)
-                    if self._runner is not None:
-                        await self._on.write(self._advance, step, bytes_read)
-                    return step
-        raise Overloaded(
-            "Someone else is changing the same users at this moment. Users imported so far stay; run the import again."
-        )
-
-    async def _prepared(self, rows: list[UserRecord]) -> list[Prepared | None]:
-        """The users as they are added. None: a user whose password was not hashed, since they have one already."""
-        prepared = [row.prepared for row in rows]
-        with_password = {at: self._key(row.user) for at, row in enumerate(rows) if row.prepared is None}
-        if not with_password:
-            return prepared
+    async def _hash_passwords(self, rows: Sequence[Row]) -> None:
+        """Hash the passwords of users who need them: not of those who have one already."""
+        rows = [row for row in rows if row.prepared is None]
+        if not rows:
+            return
         existing = dialect(self._on.db).user_imports.existing
-        known = await self._on.read_aside(existing, self._options.match, list(with_password.values()))
+        known = await self._on.read_aside(existing, self._options.match, [self._key(row) for row in rows])
+        rows = [row for row in rows if self._needs_password(known.get(self._key(row)))]
+        self._pool = self._pool or ThreadPoolExecutor(available_cpus())
         loop = asyncio.get_running_loop()
-        waiting = {
-            at: loop.run_in_executor(self._pool, self._hash, rows[at])
-            for at, key in with_password.items()
-            if self._needs_password(known.get(key))
-        }
-        for at, hashed in zip(waiting, await asyncio.gather(*waiting.values()), strict=True):
-            prepared[at] = _prepare(rows[at].user, hashed)
-        return prepared
+        hashes = await asyncio.gather(*[loop.run_in_executor(self._pool, self._hash, row) for row in rows])
+        for row, hash in zip(rows, hashes, strict=True):
+            row.prepared = _prepare(_user_of(row), hash)
 
-    def _hash(self, row: UserRecord) -> str:
+    def _hash(self, row: Row) -> str:
         if self._options.dry_run:  # nothing of it is kept
             return self._on.passwords.current
-        return (
-            self._on.passwords.hash_now(str(row.user.password))
-            if row.weak is None
-            else self._on.passwords.wrap_now(row.weak)
-        )
+        if row.weak is not None:
+            return self._on.passwords.wrap_now(row.weak)
+        return self._on.passwords.hash_now(str(_user_of(row).password))
 
     def _needs_password(self, known: Existing | None) -> bool:
         if known is None or self._options.on_conflict != "update":
@@ -301,109 +268,105 @@ class Importer:
         may_adopt = self._options.adopt and not (known.user.email_verified or known.user.email_asserted)
         return may_adopt or not known.has_password
 
-    def _key(self, user: ImportedUser) -> str:
+    def _key(self, row: Row) -> str:
+        user = _user_of(row)
         return rules.email_key(user.email) if self._options.match == "email" else str(user.external_id)
 
-    async def _write(
-        self,
-        tx: Tx,
-        by: Principal,
-        rows: list[UserRecord],
-        prepared: list[Prepared | None],
-        refusals: list[RefusedRecord],
-        bytes_read: int,
-    ) -> BatchResult:
-        await _check_still_may(tx, by)
-        done = await self._done(tx, by, rows, prepared)
-        if self._options.dry_run:
-            raise _Undone(done)
-        step = self._step(rows, done, prepared, refusals)
+    async def _try(self, by: Principal, batch: list[Row], rows: list[Row], bytes_read: int) -> BatchResult | None:
+        """Write a batch. None: nothing was written, since passwords are to be hashed first."""
+        if not self._options.dry_run:
+            return await self._on.write(self._write, by, batch, rows, bytes_read)
+        if not await self._on.dry().write(self._write_users, by, rows):
+            return None
+        self._refuse_seen(rows)
+        result = self._result(batch)
         if self._runner is not None:
-            await self._advance(tx, step, bytes_read)
-        return step
+            await self._on.write(self._advance, result, bytes_read)
+        return result
 
-    async def _advance(self, tx: Tx, step: BatchResult, bytes_read: int) -> None:
+    async def _write(
+        self, tx: Tx, by: Principal, batch: list[Row], rows: list[Row], bytes_read: int
+    ) -> BatchResult | None:
+        if not await self._write_users(tx, by, rows):
+            return None
+        result = self._result(batch)
+        if self._runner is not None:
+            await self._advance(tx, result, bytes_read)
+        return result
+
+    async def _advance(self, tx: Tx, result: BatchResult, bytes_read: int) -> None:
         assert self._runner is not None  # there is a job
-        counts = self.counts.plus(step.counts)
-        await imports.advance(tx, self._id, self._runner, bytes_read, counts, step.refusals)
-        first = counts.reported - len(step.refusals)
-        rows = [(first + at, self.raw(source)) for at, source in enumerate(step.rows) if source is not None]
+        counts, report = self.counts.plus(result.counts), result.report
+        await imports.advance(tx, self._id, self._runner, bytes_read, counts, [each.refusal for each in report])
+        first = counts.reported - len(report)
+        rows = [(first + at, self.raw(source)) for at, (_, source) in enumerate(report) if source is not None]
         if rows and first < imports.MAX_REFUSALS:
             room = import_rows.MAX_SIZE - await import_rows.size(tx, self._id)
             pieces = import_rows.pieces(self._id, rows, room)
             await import_rows.add(tx, [(id, len(text), sealed(self._on.secret, id, text)) for id, text in pieces])
 
-    async def _done(
-        self, tx: Tx, by: Principal, rows: list[UserRecord], prepared: list[Prepared | None]
-    ) -> BatchOutcomes:
-        """Write the rows."""
+    async def _write_users(self, tx: Tx, by: Principal, rows: Sequence[Row]) -> bool:
+        """Write the users of a batch. Returns False, and does nothing, if one of them needs a password that is not
+        hashed."""
+        await _check_still_may(tx, by)
+        for row in rows:
+            row.outcome, row.known = "added", None
+        if not await self._look_up(tx, rows):
+            return False
+        memberships = await Memberships.of(tx, by, [_user_of(row) for row in rows])
+        unlogged: list[tuple[int, int]] = []
+        for row in rows:
+            try:
+                memberships.check(_user_of(row))
+            except GroupLimitReached as problem:
+                row.outcome = _refusal(row.line, problem)
+                continue
+            if row.known is None:
+                continue
+            if self._options.on_conflict == "update":
+                row.outcome = await self._update(tx, by, row, row.known, memberships, unlogged)
+            else:
+                row.outcome = self._conflict(row, EmailTaken() if self._options.match == "email" else ExternalIdTaken())
+        await self._add(tx, by, [row for row in rows if row.outcome == "added"], memberships)
+        await memberships.write(tx, by)
+        await unlogged_changes.note_changed(tx, unlogged)
+        return True
+
+    async def _look_up(self, tx: Tx, rows: Sequence[Row]) -> bool:
+        """Find the users who exist: all if they are updated, otherwise those whose passwords are not hashed. Returns
+        whether all passwords that are needed are hashed."""
         updates = self._options.on_conflict == "update"
-        self._untold = []
-        memberships = await Memberships.of(tx, by, [row.user for row in rows])
-        outcomes = [_outcome(memberships, row.user) for row in rows]
-        if not updates and None not in prepared:  # the database tells who exists
-            new = [at for at, outcome in enumerate(outcomes) if outcome == "added"]
-            await self._add(tx, by, prepared, new, outcomes)
-            await self._add_rest(tx, by, rows, prepared, outcomes, memberships)
-            return BatchOutcomes(outcomes, {})
-        keys = [self._key(row.user) for row in rows]
-        asked = [key for key, user in zip(keys, prepared, strict=True) if updates or user is None]
+        keys = [(row, self._key(row)) for row in rows if updates or row.prepared is None]
         if updates:
             await user_records.lock_owner(tx)
-        existing = await dialect(tx).user_imports.existing(tx, self._options.match, asked) if asked else {}
+        if not keys:  # the database tells who exists
+            return True
+        known = await dialect(tx).user_imports.existing(tx, self._options.match, [key for _, key in keys])
         if updates:
-            existing = await _with_unproven(tx, existing)
-        new = []
-        for at, key in enumerate(keys):
-            known, user = existing.get(key), prepared[at]
-            if isinstance(outcomes[at], ApiError):
-                continue
-            if known is None:
-                if user is None:
-                    raise _Raced
-                new.append(at)
-            elif updates:
-                hash = None if user is None else user.password_hash
-                outcomes[at] = await self._update(tx, by, rows[at], known, hash, memberships)
-            else:
-                outcomes[at] = self._conflict(EmailTaken() if self._options.match == "email" else ExternalIdTaken())
-        await self._add(tx, by, prepared, new, outcomes)
-        await self._add_rest(tx, by, rows, prepared, outcomes, memberships)
-        await unlogged_changes.note_changed(tx, self._untold)
-        return BatchOutcomes(outcomes, existing)
+            known = await _with_unproven(tx, known)
+        for row, key in keys:
+            row.known = known.get(key)
+        return not any(row.prepared is None and self._needs_password(row.known) for row, _ in keys)
 
-    async def _add(
-        self, tx: Tx, by: Principal, prepared: list[Prepared | None], new: Sequence[int], outcomes: list[Outcome]
-    ) -> None:
-        """Add these, and note who could not be added."""
-        to_add = [user for at in new if (user := prepared[at]) is not None]
-        if not to_add:
-            return
-        for at, error in await dialect(tx).user_imports.add(tx, to_add, by.actor, self._options.match, self._tells):
-            outcomes[new[at]] = self._conflict(error)
-            if outcomes[new[at]] == "updated":
-                raise _Raced
-
-    async def _add_rest(
-        self,
-        tx: Tx,
-        by: Principal,
-        rows: list[UserRecord],
-        prepared: list[Prepared | None],
-        outcomes: list[Outcome],
-        memberships: Memberships,
-    ) -> None:
-        """Add the authenticator apps of those who were added, and the groups of all."""
+    async def _add(self, tx: Tx, by: Principal, rows: Sequence[Row], memberships: Memberships) -> None:
+        """Add users, and note who could not be added; the authenticator apps of those who were, and their groups."""
+        new = [row.prepared for row in rows if row.prepared is not None]
+        assert len(new) == len(rows)  # see `_look_up`
+        if new:
+            refused = await dialect(tx).user_imports.add(tx, new, by.actor, self._options.match, self._tells)
+            for at, error in refused:
+                outcome = self._conflict(rows[at], error)
+                if outcome == "updated":  # someone else has added them at this moment
+                    raise error
+                rows[at].outcome = outcome
         factors = []
-        for row, user, outcome in zip(rows, prepared, outcomes, strict=True):
-            if outcome != "added" or user is None:
-                continue
-            memberships.note(user.new.id, row.user)
-            if (totp := _totp_of(row.user)) is not None:
-                factors.append(second_factors.imported(self._on.secret, user.new.id, totp))
+        for row, user in zip(rows, new, strict=True):
+            if row.outcome == "added":
+                memberships.note(user.new.id, _user_of(row))
+                if (totp := _totp_of(_user_of(row))) is not None:
+                    factors.append(second_factors.imported(self._on.secret, user.new.id, totp))
         if factors:
             await factor_records.add_many(tx, factors)
-        await memberships.write(tx, by)
 
     async def _add_factor(self, tx: Tx, by: Principal, user: User, totp: Totp) -> None:
         """Add the authenticator app of a user who existed, and had none."""
@@ -415,34 +378,39 @@ class Importer:
     def _tells(self) -> bool:
         return self._options.events == "each" and not self._options.dry_run
 
-    def _conflict(self, error: ApiError) -> Outcome:
+    def _conflict(self, row: Row, error: ApiError) -> Outcome:
         """Outcome for a user who has something that another user has."""
         is_matched = isinstance(error, EmailTaken if self._options.match == "email" else ExternalIdTaken)
         if is_matched and self._options.on_conflict != "fail":
             return "skipped" if self._options.on_conflict == "skip" else "updated"
-        return error
+        return _refusal(row.line, error)
 
     async def _update(
-        self, tx: Tx, by: Principal, row: UserRecord, known: Existing, hash: str | None, memberships: Memberships
+        self,
+        tx: Tx,
+        by: Principal,
+        row: Row,
+        known: Existing,
+        memberships: Memberships,
+        unlogged: list[tuple[int, int]],
     ) -> Outcome:
-        user = known.user
+        """`unlogged` gets the number of a user who was changed without an event, and when."""
+        user, new = known.user, _user_of(row)
         adopts = known.is_unproven and self._options.adopt
         sets_password = row.has_password and (adopts or not known.has_password)
-        if sets_password and hash is None:
-            raise _Raced
-        totp = _totp_of(row.user)
+        totp = _totp_of(new)
         if totp is not None and not adopts and await second_factors.has(tx, user.id):
             totp = None
         try:
             may_touch(by, user.id, user.role)
-            if user.id == by.user_id and rules.email_key(row.user.email) != rules.email_key(user.email):
+            if user.id == by.user_id and rules.email_key(new.email) != rules.email_key(user.email):
                 raise NotYourself("An import cannot change your own email. Change it in your account settings.")
-            change = users.plan(by, user, _changes(row.user, known))
+            change = users.plan(by, user, _changes(new, known))
             await _check_free(tx, user, change.columns)
             if sets_password or totp is not None:
                 user_kinds.check_person(user)
                 may_grant(by, user.role)
-            joins = await memberships.changes(tx, user.id, row.user)
+            joins = await memberships.changes(tx, user.id, new)
             changes = bool(change.columns or sets_password or totp is not None or joins)
             # The user with the company's own ID is the one it means, but may still have given someone else's email.
             is_about_email = not change.columns.keys().isdisjoint(("email", "email_verified"))
@@ -452,94 +420,71 @@ class Importer:
             if adopts:
                 user = await adoption.take_over(tx, by, user)
         except ApiError as problem:
-            return problem
+            return _refusal(row.line, problem)
         if change.columns:
             is_told = self._tells or not SUMMED_UP.issuperset(change.columns)
             try:
                 after = await users.apply(tx, by, user, change, is_told)
             except LastOwner as problem:
-                return problem
+                return _refusal(row.line, problem)
             if not is_told:
-                self._untold.append((after.seq, after.updated_at))
-        if sets_password and hash is not None:
-            await passwords.change(tx, by.actor, user.id, hash)
+                unlogged.append((after.seq, after.updated_at))
+        if sets_password and row.prepared is not None and row.prepared.password_hash is not None:
+            await passwords.change(tx, by.actor, user.id, row.prepared.password_hash)
         if totp is not None:
             await self._add_factor(tx, by, user, totp)
         if joins:
-            memberships.note(user.id, row.user)
+            memberships.note(user.id, new)
         if changes and ("email" in change.columns or self._options.match == "email"):
             await user_records.assert_email(tx, user.id)
         return "updated" if changes or adopts else "unchanged"
 
-    def _without_seen(self, outcomes: list[Outcome], prepared: list[Prepared | None]) -> list[Outcome]:
-        """Return the outcomes, with what an earlier batch of a dry run would have changed."""
+    def _refuse_seen(self, rows: Sequence[Row]) -> None:
+        """Note what an earlier batch of a dry run would have changed."""
         assert self._seen is not None  # it is a dry run
-        for at, user in enumerate(prepared):
-            if outcomes[at] == "added" and user is not None:
-                taken = self._seen.taken(user, self._options.match)
+        for row in rows:
+            if row.outcome == "added" and row.prepared is not None:
+                taken = self._seen.taken(row.prepared, self._options.match)
                 if taken is not None:
-                    outcomes[at] = self._conflict(taken)
-        return outcomes
+                    row.outcome = self._conflict(row, taken)
 
     # ---- telling
 
-    def _step(
-        self,
-        rows: Sequence[UserRecord],
-        done: BatchOutcomes,
-        prepared: Sequence[Prepared | None],
-        refusals: Sequence[RefusedRecord],
-    ) -> BatchResult:
-        """Combine outcomes into a step. Its report is in the order of the file."""
-        each = list(zip(rows, done.outcomes, prepared, strict=True))
-        refused = [
-            *refusals,
-            *(
-                RefusedRecord(_refusal(row.line, outcome), row.source)
-                for row, outcome, _ in each
-                if isinstance(outcome, ApiError)
-            ),
-        ]
-        left_out = [
-            RefusedRecord(found, None)
-            for row, outcome, user in each
-            if row.left_out and (found := self._left_out(row, outcome, user, done))
-        ]
-        counted = Counter(outcome for outcome in done.outcomes if isinstance(outcome, str))
-        weak = sum(self._is_weak(row, outcome, user, done) for row, outcome, user in each)
-        records = len(rows) + len(refusals)
-        counts = Counts(
-            records=records,
-            added=counted["added"],
-            updated=counted["updated"],
-            unchanged=counted["unchanged"],
-            skipped=counted["skipped"],
-            refused=len(refused),
-            without_password=len(left_out),
-            weak_hashes=weak,
-        )
-        report = sorted([*refused, *left_out], key=lambda found: found.refusal.line)
-        return BatchResult(counts, [found.refusal for found in report], [found.source for found in report])
+    def _result(self, batch: Sequence[Row]) -> BatchResult:
+        counted: Counter[str] = Counter()
+        report: list[Reported] = []
+        for row in batch:
+            if isinstance(row.outcome, Refusal):
+                counted["refused"] += 1
+                report.append(Reported(row.outcome, row.source))
+                continue
+            counted[row.outcome] += 1
+            counted["weak_hashes"] += self._is_weak(row)
+            if row.left_out and (refusal := self._left_out(row, row.left_out)):
+                counted["without_password"] += 1
+                report.append(Reported(refusal, None))
+        return BatchResult(Counts(records=len(batch), **counted), report)
 
-    def _is_weak(self, row: UserRecord, outcome: Outcome, user: Prepared | None, done: BatchOutcomes) -> bool:
+    def _is_weak(self, row: Row) -> bool:
         """Test whether a hash of the file was stored that is easy to guess at."""
-        if user is None or not user.password_hash or user.password_hash.startswith(self._on.passwords.current):
+        hash = None if row.prepared is None else row.prepared.password_hash
+        if not hash or hash.startswith(self._on.passwords.current):
             return False
-        is_stored = outcome == "added" or (outcome == "updated" and not done.existing[self._key(row.user)].has_password)
-        return is_stored and password_parameters.price(password_parameters.of(user.password_hash)).is_low
+        is_stored = row.outcome == "added" or (row.outcome == "updated" and row.known and not row.known.has_password)
+        return bool(is_stored) and password_parameters.price(password_parameters.of(hash)).is_low
 
-    def _left_out(
-        self, row: UserRecord, outcome: Outcome, user: Prepared | None, done: BatchOutcomes
-    ) -> Refusal | None:
+    def _left_out(self, row: Row, reason: str) -> Refusal | None:
         """The refusal of a password; None: they are not imported, or have a password."""
         id = None
-        if outcome == "added" and user is not None:
-            id = None if self._options.dry_run else user.new.id
-        elif outcome in ("updated", "unchanged") and not (known := done.existing[self._key(row.user)]).has_password:
-            id = known.user.id
-        else:
+        if row.known is not None:
+            if row.known.has_password or row.outcome == "skipped":
+                return None
+            id = row.known.user.id
+        elif row.outcome != "added":
             return None
-        return Refusal(row.line, "password_hash", LEFT_OUT, str(row.left_out)[:MAX_REASON], id)
+        elif not self._options.dry_run and row.prepared is not None:
+            id = row.prepared.new.id
+        return Refusal(row.line, "password_hash", LEFT_OUT, reason[:MAX_REASON], id)
 
 
 async def tidy(on: Rollbook) -> None:
@@ -586,15 +531,6 @@ def _changes(row: ImportedUser, known: Existing) -> Mapping[str, Any]:
     return users.with_status(wanted, known.user, known.has_password)
 
 
-def _outcome(memberships: Memberships, user: ImportedUser) -> Outcome:
-    """Outcome for a user as far as their groups decide it: added, unless one can't be created."""
-    try:
-        memberships.check(user)
-    except GroupLimitReached as problem:
-        return problem
-    return "added"
-
-
 async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:
     """Before anything is written: on PostgreSQL, a row that is refused would undo the batch. Raises EmailTaken,
     ExternalIdTaken."""
@@ -606,6 +542,11 @@ async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:
         other = await user_records.by_external_id(tx, columns["external_id"])
         if other is not None and other.id != user.id:
             raise ExternalIdTaken()
+
+
+def _user_of(row: Row) -> ImportedUser:
+    assert row.user is not None  # the record was not refused
+    return row.user
 
 
 def _check_times(user: ImportedUser) -> None:

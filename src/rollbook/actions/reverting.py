@@ -4,8 +4,7 @@ changed since."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from rollbook.actions import events, keys, webhooks
 from rollbook.actions import groups as group_actions
@@ -25,8 +24,6 @@ from rollbook.records.user_history import CHANGED_SINCE, KeptField, Reverted, ch
 from rollbook.records.webhooks import in_events
 from rollbook.roles import DELETED, Scope
 from rollbook.storage.database import Queries, Tx
-
-T = TypeVar("T")
 
 MAX_RACES = 3
 
@@ -73,28 +70,7 @@ async def revert(on: Rollbook, by: Principal, id: str, asked: EventRevert) -> Re
         return await _revert(on, by, id)
     # People prove who they are for what is done, not to see what would be.
     proven = Principal(by.caller, by.address, by.request_id, by.trace_id, None, by.session_id, by.client)
-    return await _revert(_dry(on), proven, id)
-
-
-class _UndoneError(Exception):
-    """A dry run is complete: nothing of it is kept."""
-
-
-def _dry(on: Rollbook) -> Rollbook:
-    """A context in which an action does all that it does, and nothing of it is kept."""
-
-    async def write(fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        result: list[T] = []
-
-        async def undone(tx: Tx) -> None:
-            result[:] = [await fn(tx, *args)]
-            raise _UndoneError
-
-        with suppress(_UndoneError):
-            await on.write(undone)
-        return result[0]
-
-    return on.writing(write)
+    return await _revert(on.dry(), proven, id)
 
 
 async def _revert(on: Rollbook, by: Principal, id: str) -> Reverted:

@@ -225,7 +225,7 @@ def _watch(run: Run, asked: FileImport, steps: Callable[[], Iterator[import_writ
         asked.place = "record"
     with bar(asked.title, asked.size) as (say, show), _kept(run, asked) as keep:
         for step in steps():
-            asked.put_out(step.refusals, say)
+            asked.put_out([refusal for refusal, _ in step.report], say)
             keep(step)
             asked.moved(run.counts, began, show, run.bytes_read, asked.size)
 
@@ -238,8 +238,7 @@ def _kept(run: Run, asked: FileImport) -> Iterator[Callable[[import_writer.Batch
 
         def keep(step: import_writer.BatchResult) -> None:
             nonlocal file
-            rows = zip(step.rows, step.refusals, strict=True)
-            found = [(run.raw(row), refusal.reason) for row, refusal in rows if row is not None]
+            found = [(run.raw(source), refusal.reason) for refusal, source in step.report if source is not None]
             if not found or asked.refused is None:
                 return
             if file is None:

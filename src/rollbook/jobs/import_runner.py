@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
-from itertools import islice
 from typing import BinaryIO
 
 from rollbook.actions import import_writer
@@ -60,7 +59,6 @@ class Run:
         # server's writes wait for.
         is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         self._reads_ahead = is_regular and (runner is None or dialect(on.db).is_shared)
-        self._at_end = False
         self._problem: ApiError | None = None
         """The reason why the file can't be read on."""
 
@@ -94,7 +92,7 @@ class Run:
                     pass
                 if self._problem is not None:
                     raise self._problem
-                if self._importer.is_empty and self._at_end:
+                if self._importer.is_empty and self._reading.is_over:
                     return
                 with guard():
                     step = self._on.run(self._write(by))
@@ -102,25 +100,18 @@ class Run:
 
     def _read(self, by: Principal) -> bool:
         """Add some records to the next batch. Returns whether it may get more."""
-        if self._importer.is_full or self._problem is not None:
-            return False
-        records = 0
         try:
-            for line, user, refusal, source in islice(self._reading.with_pauses, SLICE):
-                records += 1
-                if refusal is not None:
-                    self._importer.refuse(refusal, source)
-                elif user is not None:
-                    self._importer.add(by, line, user, source)
-                else:
-                    return True
+            for record in () if self._is_full else self._reading.some(SLICE):
+                self._importer.add(by, record)
                 if self._importer.is_full:
-                    return False
+                    break
         except ApiError as problem:
             self._problem = problem
-            return False
-        self._at_end = records < SLICE
-        return not self._at_end
+        return not (self._is_full or self._reading.is_over)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._importer.is_full or self._problem is not None
 
     async def _write(self, by: Principal) -> BatchResult:
         """Write what was read, and read the next batch while the database works."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from itertools import islice
-from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import astuple
 
-from rollbook.actions.arguments.imports import ConvertedUser, ImportedUser, ImportOptions
+from rollbook.actions.arguments.imports import ConvertedUser, FileRecord, ImportedUser, ImportOptions
 from rollbook.actions.checking import check, field_hook, invalid, refuse
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.auth import password_hashes
@@ -32,7 +32,6 @@ from rollbook.sources.unpacking import Compression, Encoding, Utf8
 from rollbook.sources.values import tidied, with_times
 
 Format = Literal["ndjson", "json", "csv"]
-Cells = TypeVar("Cells", bytes, dict[str, str])
 
 MAX_REASON = 300
 LOOKED_AT = 200
@@ -50,21 +49,6 @@ class Broken(Exception):
     """A bug of ours that a record has shown. Says its line, and nothing that the record holds."""
 
 
-PASSED = 16
-"""Records, of 64 KiB at most, that are passed over before whoever reads is asked whether to go on."""
-
-
-class ReadRecord(NamedTuple):
-    """One record of the file: a user, or why it holds none."""
-
-    line: int
-    """The line it begins in; in JSON lists, its position. Both count from 1."""
-    user: ImportedUser | None
-    refusal: Refusal | None
-    source: Any = None
-    """The record itself, for `Reading.raw`."""
-
-
 class Preview(NamedTuple):
     """Format of a file, and what its first records would become."""
 
@@ -78,7 +62,7 @@ class Preview(NamedTuple):
     mapping: Targets
     """The field of each column: as asked for, else as proposed. Empty where columns have no choice: for JSON, and other
     systems' files."""
-    records: list[ReadRecord]
+    records: list[FileRecord]
     report: list[Column]
     """Fate of each column, by the first records."""
 
@@ -98,7 +82,9 @@ class Reading:
         self._min_length = password_min_length
         self._decode = msgspec.json.Decoder(ImportedUser, dec_hook=field_hook(password_min_length)).decode
         self._convert: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
-        self._is_over = False
+        self._skip = skip
+        self.is_over = False
+        """True once all of the file was read."""
         self.columns: tuple[str, ...] = ()
         self._header: list[str] = []
         self._rows: CsvTable | None = None
@@ -116,14 +102,15 @@ class Reading:
         if self.format == "csv":
             self._place: BufferedReader | arrays.Text = source
             table = self._table(source, options, system, propose)
-            self._records = self._read(table.rows(), self._from_row, skip)
+            self._parse, pieces = self._from_row, table.rows()
         else:
             if options.delimiter:
                 refuse("delimiter", "is for CSV files")
             text = arrays.Text(source)
             self._place = source if self.format == "ndjson" else text
+            self._parse = self._from_json if system or self.mapping else self._from_user
             pieces = arrays.split_lines(source) if self.format == "ndjson" else arrays.split(text, lists)
-            self._records = self._read(pieces, self._from_json if system or self.mapping else self._from_user, skip)
+        self._pieces = self._to_end(pieces)
         name = SYSTEMS.get(options.source, "")
         self._looks = system is not None or self.format != "csv"
         self._report = ColumnReport(self.columns, self.mapping, self._convert, name, propose)
@@ -198,59 +185,46 @@ class Reading:
     @property
     def bytes_read(self) -> int:
         """The number of bytes of the file that the records so far take up."""
-        if self._is_over:
+        if self.is_over:
             return self._counted.count
         at = self._place.tell()
         return min(self._counted.count, self._packed.position(self._text.position(at)))
 
-    def __iter__(self) -> Iterator[ReadRecord]:
-        return (record for record in self._records if record.user is not None or record.refusal is not None)
+    def __iter__(self) -> Iterator[FileRecord]:
+        while not self.is_over:
+            yield from self.some(LOOKED_AT)
 
-    @property
-    def with_pauses(self) -> Iterator[ReadRecord]:
-        """The records, with an empty `ReadRecord` after every PASSED skipped ones, so that the caller can yield."""
-        return self._records
+    def some(self, pieces: int) -> Iterator[FileRecord]:
+        """The records in the next pieces of the file: fewer than pieces, or none, where these hold no user."""
+        for line, piece in islice(self._pieces, pieces):
+            if piece is None:  # much was read
+                return
+            if self._skip and not self._convert:  # each is a record
+                self._skip -= 1
+            elif (record := self._of_piece(line, piece)) is not None:
+                if self._skip:
+                    self._skip -= 1
+                else:
+                    yield record
 
-    def _read(
-        self,
-        pieces: Iterator[tuple[int, Cells | Unreadable | None]],
-        parse: Callable[[Cells], ImportedUser | None],
-        skip: int,
-    ) -> Iterator[ReadRecord]:
-        passed, table = 0, self._rows
-        for line, piece in pieces:
-            if passed >= PASSED or piece is None:
-                passed = 0
-                yield ReadRecord(line, None, None)
-            if piece is None:
-                continue
-            if skip and not self._convert:
-                skip -= 1
-                passed += 1
-                continue
-            if isinstance(piece, Unreadable):
-                record = _refused(line, None, piece.code, piece.reason, piece.raw)
-            else:
-                try:
-                    user = parse(piece)
-                    if user is None:
-                        passed += 1
-                        continue
-                    record = ReadRecord(line, user, None, table.raw if table else piece)
-                except ApiError as problem:
-                    record = _refused(
-                        line, problem.param, problem.code, problem.full_message, table.raw if table else piece
-                    )
-                except Exception as bug:
-                    # Not with its text, which may quote a cell, and whoever logs it would log.
-                    error = Broken(f"record {line}: {type(bug).__name__}")
-                    raise error.with_traceback(bug.__traceback__) from None
-            if skip:
-                skip -= 1
-                passed += 1
-            else:
-                yield record
-        self._is_over = True
+    def _to_end(self, pieces: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+        yield from pieces
+        self.is_over = True
+
+    def _of_piece(self, line: int, piece: Any) -> FileRecord | None:
+        """The record that a piece is. None: it is no user, which only another system's file tells."""
+        if isinstance(piece, Unreadable):
+            return _refused(line, None, piece.code, piece.reason, piece.raw)
+        try:
+            user = self._parse(piece)
+            return None if user is None else FileRecord(line, user, None, self._rows.raw if self._rows else piece)
+        except ApiError as problem:
+            source = self._rows.raw if self._rows else piece
+            return _refused(line, problem.param, problem.code, problem.full_message, source)
+        except Exception as bug:
+            # Not with its text, which may quote a cell, and whoever logs it would log.
+            error = Broken(f"record {line}: {type(bug).__name__}")
+            raise error.with_traceback(bug.__traceback__) from None
 
     def _from_user(self, text: bytes) -> ImportedUser:
         try:
@@ -302,7 +276,7 @@ class Reading:
 def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, rows: int = 20) -> Preview:
     """Read the beginning of a file, also if no more of it is there. Raises InvalidParameter."""
     reading = Reading(file, options, password_min_length, propose=True)
-    records: list[ReadRecord] = []
+    records: list[FileRecord] = []
     try:
         for record in islice(reading, max(rows, LOOKED_AT)):
             if len(records) < rows:
@@ -324,7 +298,7 @@ def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, ro
     )
 
 
-def _with_known_hash(record: ReadRecord) -> ReadRecord:
+def _with_known_hash(record: FileRecord) -> FileRecord:
     """Return the user as the import will find it."""
     hash = record.user.password_hash if record.user else None
     if not isinstance(hash, str) or password_hashes.canonical(hash) is not None:
@@ -395,6 +369,6 @@ def _of_record() -> Iterator[None]:
         raise InvalidJson(problem.message.replace("body", "record").replace("(line 1, ", "(")) from None
 
 
-def _refused(line: int, field: str | None, code: str, reason: str, source: Any) -> ReadRecord:
+def _refused(line: int, field: str | None, code: str, reason: str, source: Any) -> FileRecord:
     short = reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "..."
-    return ReadRecord(line, None, Refusal(line, field or None, code, short), source)
+    return FileRecord(line, None, Refusal(line, field or None, code, short), source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -11,6 +11,7 @@ from rollbook.actions.arguments import ABOUT_KIND, Limit, Name, Query, Time
 from rollbook.actions.arguments.users import UserCreate
 from rollbook.actions.import_sources import OWN_FILE, ImportSource
 from rollbook.records import examples, groups
+from rollbook.records.imports import Refusal
 from rollbook.roles import UserKind
 from rollbook.schemas import Schema, says
 
@@ -94,6 +95,17 @@ class ConvertedUser(ImportedUser, kw_only=True):
     def new_name(self) -> str:
         """The name as a new user; that of one who exists stays."""
         return self.name if isinstance(self.name, str) else self.email.partition("@")[0]
+
+
+class FileRecord(NamedTuple):
+    """A record of a file: a user, or why it holds none."""
+
+    line: int
+    """The line it begins in; in JSON lists, its position. Both count from 1."""
+    user: ImportedUser | None
+    refusal: Refusal | None
+    source: Any = None
+    """The record itself, for `Reading.raw`."""
 
 
 ImportFormat = Literal["auto", "ndjson", "json", "csv"]
