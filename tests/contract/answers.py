@@ -78,7 +78,7 @@ class Log:
     """Reads `/v1/events` as a consumer does: what came since it read last, but for what the server notes by itself and
     later."""
 
-    NOTED_LATER = ("limit.exceeded", "bulk_job.finished", "import.finished", *REFUSALS)
+    NOTED_LATER = ("limit.exceeded", "key.expired", "bulk_job.finished", "import.finished", *REFUSALS)
 
     def __init__(self, http: httpx2.Client) -> None:
         self._http = http
