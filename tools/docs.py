@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -22,13 +22,11 @@ from rollbook import config, errors, roles
 from rollbook.actions.purposes import PURPOSES
 from rollbook.api import openapi
 from rollbook.api import users as user_calls
-from rollbook.api.routes import ROUTES
 from rollbook.cli import examples as cli_examples
 from rollbook.cli import options as cli_options
 from rollbook.cli.commands import app
 from rollbook.config import Settings
 from rollbook.delivery import outcomes, signing
-from rollbook.http.sending import REASON
 from rollbook.records import event_types
 from rollbook.schemas import paragraphs
 
@@ -63,9 +61,11 @@ def main(arguments: list[str]) -> int:
 def renewed(page: str) -> str:
     """The page with its generated parts updated. KeyError if a part has no generator."""
 
+    told = docs_calls.Told()
+
     def part(found: re.Match[str]) -> str:
         name = found[1]
-        made = PARTS[name]() if name in PARTS else docs_calls.part(name)
+        made = PARTS[name]() if name in PARTS else docs_calls.part(name, told)
         return f"<!-- begin: {name} -->\n{made}\n<!-- end: {name} -->"
 
     page = re.sub(r"<!-- begin: (\w+) -->\n.*?<!-- end: \1 -->", part, page, flags=re.DOTALL)
@@ -108,25 +108,27 @@ def errors_part() -> str:
     examples = openapi.spelled_out(PAGE_URL)["components"]["examples"]
     found = []
     for error in _by_code():
-        found += [f"## {error.code}", f"**{error.status}** · {_sentence(error)}", paragraphs(error.__doc__)]
-        calls = [route for route in ROUTES if error in route.errors]
-        if calls:
-            links = [
-                f"[`{route.method} {route.path}`]({docs_calls.place(route.method, route.path)})" for route in calls
-            ]
-            many = f"{len(calls)} calls of the [API](api.md#endpoints)"
-            found.append(f"Returned by {', '.join(links) if len(calls) <= docs_calls.MAX_VALUES else many}.")
-        if error.code in examples:
-            body = json.dumps(examples[error.code]["value"], indent=2, ensure_ascii=False)
-            found.append(f"```http\nHTTP/1.1 {error.status} {REASON[error.status]}\n\n{body}\n```")
+        found += [f"## {error.code}", f"**{error.status}** · {paragraphs(error.__doc__)}"]
+        body = examples.get(error.code, {}).get("value", {})
+        if body.keys() - {"error", "code", "request_id", "doc_url", "param"}:
+            found.append(f"```json\n{json.dumps(body, indent=2, ensure_ascii=False)}\n```")
     return "\n\n".join(found)
 
 
 def settings_part() -> str:
+    return _settings(config.FIRST)
+
+
+def advanced_settings_part() -> str:
+    return _settings(name for name in msgspec.structs.asdict(Settings()) if name not in config.FIRST)
+
+
+def _settings(names: Iterable[str]) -> str:
     rows = []
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
-    for name, hint in get_type_hints(Settings, include_extras=True).items():
-        kind, meta = config.written_type(hint), get_args(hint)[1]
+    hints = get_type_hints(Settings, include_extras=True)
+    for name in names:
+        kind, meta = config.written_type(hints[name]), get_args(hints[name])[1]
         names = f"`{name}`<br>`--{name.replace('_', '-')}`<br>`{config.PREFIX}{name.upper()}`"
         value = _value(config.written(defaults[name]))
         rows.append(
@@ -213,42 +215,54 @@ def mail_outcomes_part() -> str:
 def commands_part() -> str:
     found: list[str] = []
     for name, command in commands(app, "rollbook"):
-        arguments = " ".join(
-            _argument(parameter) for parameter in command.params if parameter.param_type_name == "argument"
-        )
+        arguments = [_argument(each) for each in command.params if each.param_type_name == "argument"]
+        shown = cli_examples.examples(name.removeprefix("rollbook "))[:MAX_EXAMPLES]
+        # An example shows as much of a user, a group or an ID.
+        form = " ".join([name, *arguments])
+        is_shown = arguments in ([], ["EMAIL|ID"], ["ID"], ["GROUP"]) or any(each.startswith(form) for each in shown)
         found += [
             f"## {name}",
             inspect.cleandoc(command.help or ""),
-            f"```console\n{' '.join(filter(None, (name, arguments)))} [OPTIONS]\n```",
-            "Examples:\n\n```console\n" + "\n".join(cli_examples.examples(name.removeprefix("rollbook "))) + "\n```",
+            "\n".join(["```console", *([] if is_shown else [f"{form} [OPTIONS]"]), *shown, "```"]),
+            *([] if name == "rollbook serve" else _options(command)),
         ]
-        if name == "rollbook serve":
-            found.append(
-                "Every [setting](configuration.md) has a flag. `--config FILE` reads another settings file than "
-                "`./rollbook.toml`."
-            )
-            continue
-        shown = [parameter for parameter in command.params if _is_shown(parameter)]
-        # Commands that take a profile to work on take the options that come with it, which have a table of their own.
-        targets = {"data", "url", "key", "profile"} if any(parameter.help == _PROFILE for parameter in shown) else set()
-        options = [
-            (_flags(parameter), (parameter.help or "") + _required(parameter))
-            for parameter in shown
-            if parameter.name not in targets
-        ]
-        if options:
-            found.append(table(("option", ""), options))
-        if targets:
-            folder = (
-                "On a data folder or a running server"
-                if any(each.name == "data" for each in shown)
-                else "On a running server"
-            )
-            found.append(f"{folder}: see [where commands work](#where-commands-work).")
     return "\n\n".join(found)
 
 
-_PROFILE = cli_options.PROFILE.help
+def _options(command: Any) -> Iterator[str]:
+    """The options of a command: those of other pages and of many commands by name, all others in a table."""
+    shown = [each for each in command.params if _is_shown(each)]
+    # Commands that take a profile to work on take the options that come with it.
+    places = {"data", "url", "key", "profile"} if any(each.help == cli_options.PROFILE.help for each in shown) else {}
+    own = [each for each in shown if each.name not in places]
+    call = getattr(command, "call", None)
+    fields = [each for each in own if call and hasattr(each, "field")]
+    common = [each for each in own if each.name in COMMON or each.help == cli_options.DATA.help]
+    named = [", ".join(map(_flag, some)) for some in (fields, common) if some]
+    if call and fields:
+        named[0] += f", as in [`{' '.join(call)}`]({docs_calls.place(*call)})"
+    if named:
+        yield f"Options: {'; '.join(named)}."
+    rows = [(_flags(each), (each.help or "") + _required(each)) for each in own if each not in [*fields, *common]]
+    if rows:
+        yield table(("option", ""), rows)
+    if places and not any(each.name == "data" for each in shown):
+        yield "Only on a running server."
+
+
+def _flag(option: Any) -> str:
+    """An option by name, with the field that it stands for, if that is called otherwise."""
+    field = getattr(option, "field", "").replace("_", "-")
+    value = "" if option.is_flag else f" {option.metavar or 'N'}"
+    other = f" (`{option.field}`)" if field and f"--{field}" != option.opts[0] else ""
+    default = f" ({option.default or 'all'} by default)" if option.name == "limit" and option.default != 50 else ""
+    return f"`{option.opts[0]}{value}`{other}{default}{' (required)' if option.required else ''}"
+
+
+MAX_EXAMPLES = 2
+"""Examples of a command in the docs; its `--help` has all."""
+COMMON = ("json", "quiet", "yes", "limit", "offset", "all", "password")
+"""Options of many commands, which docs/cli.md describes once."""
 
 PARTS: dict[str, Callable[[], str]] = {
     **docs_calls.PARTS,
@@ -257,6 +271,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "codes": codes_part,
     "errors": errors_part,
     "settings": settings_part,
+    "advanced_settings": advanced_settings_part,
     "roles": roles_part,
     "scopes": scopes_part,
     "events": events_part,

@@ -2,7 +2,8 @@
 description.
 
 `call_NAME` is a call by its operation ID, or several that take the same: `call_patch_user__update_user`. `object_NAME`
-is a schema. Where they stand decides where links to them lead.
+is a schema. Where they stand decides where links to them lead. A page describes each field and parameter once, and names
+it with a link afterwards.
 """
 
 from __future__ import annotations
@@ -26,16 +27,57 @@ MAX_VALUES = 8
 # Its fields are those of everything that an event can be about.
 MANY = ("EventObject",)
 
+Row = tuple[str, list[str], str]
+"""A field or parameter: its name, its type and bounds in words, and its meaning."""
+COMMON = {
+    "conventions.md#safe-retries": ("Idempotency-Key",),
+    "conventions.md#pages-of-lists": ("limit", "offset", "cursor"),
+    "conventions.md#versions": ("If-Match", "If-None-Match"),
+    "users.md#choose-response-fields": ("fields",),
+}
+"""Parameters of many calls, by where they are described by hand."""
+
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _MARKER = re.compile(r"^<!-- begin: (call|object)_(\w+) -->$", re.MULTILINE)
 
 
-def part(name: str) -> str:
-    """The generated part of a page. Raises KeyError."""
+class Told:
+    """What a page has said of fields and parameters up to a part of it, with the links to where."""
+
+    def __init__(self) -> None:
+        lists = [_resolved(each) for each in _operation(_route("list_users"))["parameters"]]
+        known = {each["name"]: each for each in (*_description()["components"]["parameters"].values(), *lists)}
+        self._places = {self._key(_parameter(known[name])): place for place, names in COMMON.items() for name in names}
+
+    def shown(self, head: str, rows: Iterable[Row], place: str) -> Iterator[str]:
+        """A table of what is new at `place`, and a sentence with links about the rest."""
+        new, more = [], dict[str, list[str]]()
+        for row in rows:
+            name, kind, text = row
+            at = self._places.setdefault(self._key(row), place)
+            if at == place:
+                new.append((f"`{name}`", cell(kind, text)))
+            elif kind[0] != "path":
+                more.setdefault(at, []).append(f"`{name}`" + " (required)" * ("required" in kind))
+        if new:
+            yield table((head, ""), new)
+        if more:
+            links = (_links(names, _title(at), _from(at, place)) for at, names in more.items())
+            yield f"{f'More {head}s' if new else f'{head.capitalize()}s'}: {'; '.join(links)}."
+
+    @staticmethod
+    def _key(row: Row) -> tuple[str, ...]:
+        name, kind, text = row
+        return name, text, *(each for each in kind if each != "required" and "character" not in each)
+
+
+def part(name: str, told: Told) -> str:
+    """The generated part of a page that has `told` what comes before it. Raises KeyError."""
     kind, _, what = name.partition("_")
+    place = _places()[kind, what.split("__")[0]]
     if kind == "object":
-        return table(("field", ""), list(_fields(_schema(what), ())))
-    return "\n\n".join(_calls([_route(each) for each in what.split("__")]))
+        return "\n\n".join(told.shown("field", _fields(_schema(what), is_body=False), place))
+    return "\n\n".join(_calls([_route(each) for each in what.split("__")], told, place))
 
 
 def calls_part() -> str:
@@ -86,28 +128,25 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 # ---- one call, or several that take the same
 
 
-def _calls(routes: list[Route]) -> Iterator[str]:
+def _calls(routes: list[Route], told: Told, place: str) -> Iterator[str]:
     first = _operation(routes[0])
     parameters = [_resolved(each) for each in (*_path_parameters(routes[0]), *first.get("parameters", ()))]
-    if parameters:
-        rows = [
-            (
-                f"`{each['name']}`",
-                cell([each["in"], *_kind(each["schema"])], each["description"], each.get("required", False)),
-            )
-            for each in parameters
-        ]
-        yield table(("parameter", ""), rows)
+    yield from told.shown("parameter", map(_parameter, parameters), place)
     for kind, body in first.get("requestBody", {}).get("content", {}).items():
         if kind == "application/json":
-            yield table(("body field", ""), list(_fields(_resolved(body["schema"]), ("required",))))
+            yield from told.shown("body field", _fields(_resolved(body["schema"]), is_body=True), place)
         elif not kind.startswith("application/merge"):
             yield f"The body is `{kind}`. {body['schema'].get('description', '')}".rstrip()
     yield from dict.fromkeys(_answer(route) for route in routes)
     yield from dict.fromkeys(filter(None, (_access(route) for route in routes)))
     own = dict.fromkeys(error for route in routes for error in route.errors)
-    every = "[those of every call](api.md#errors)"
-    yield f"Errors: {errors_of(own)}, and {every}." if own else f"Errors: {every}."
+    yield f"Errors: {', '.join(filter(None, [errors_of(own), '[common ones](api.md#errors)']))}."
+
+
+def _parameter(described: dict[str, Any]) -> Row:
+    where = [] if described["in"] == "query" else [described["in"]]
+    required = ["required"] if described.get("required") and not where else []
+    return described["name"], [*where, *required, *_kind(described["schema"])], described["description"]
 
 
 def _access(route: Route) -> str:
@@ -141,17 +180,17 @@ def _said(schema: dict[str, Any], kind: str) -> str:
 # ---- fields
 
 
-def _fields(schema: dict[str, Any], marks: tuple[str, ...], before: str = "") -> Iterator[tuple[str, str]]:
-    """A row for each field, and for those of objects within. `marks`: what is said of each besides its type."""
+def _fields(schema: dict[str, Any], is_body: bool, before: str = "") -> Iterator[Row]:
+    """A row for each field, and for those of objects within."""
     for name, field in schema["properties"].items():
-        said = ["required" if name in schema.get("required", ()) else "optional"] if marks else []
         inner = _inner(field)
         text = field.get("description") or _resolved(field).get("description") or (inner or {}).get("description", "")
+        required = ["required"] if is_body and name in schema.get("required", ()) else []
         # How long a value of ours can get is of interest to generated clients only.
-        kind = _kind(field) if marks else [each for each in _kind(field) if "character" not in each]
-        yield f"`{before}{name}`", cell([*said, *kind], text)
+        kind = [each for each in _kind(field) if is_body or "character" not in each]
+        yield f"{before}{name}", [*required, *kind], text
         if inner is not None and inner["title"] not in MANY and not before:
-            yield from _fields(inner, marks, f"{name}{'[]' if 'items' in field else ''}.")
+            yield from _fields(inner, is_body, f"{name}{'[]' if 'items' in field else ''}.")
 
 
 def _inner(field: dict[str, Any]) -> dict[str, Any] | None:
@@ -163,10 +202,9 @@ def _inner(field: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def cell(kind: list[str], text: str, required: bool = False) -> str:
+def cell(kind: list[str], text: str) -> str:
     """What a table says of a field, parameter or setting: `kind` in words, and below it the text."""
-    words = [*kind, *(["required"] if required and "path" not in kind else [])]
-    return f"*{' · '.join(filter(None, words))}*<br>{text}" if any(words) else text
+    return f"*{' · '.join(filter(None, kind))}*<br>{text}" if any(kind) else text
 
 
 def _kind(schema: dict[str, Any]) -> list[str]:
@@ -240,6 +278,25 @@ def _places() -> dict[tuple[str, str], str]:
             for name in marker[2].split("__"):
                 found[marker[1], name] = f"{page.name}#{slug(heading)}"
     return found
+
+
+def _title(place: str) -> str:
+    """The heading that a link leads to."""
+    page, _, anchor = place.partition("#")
+    return next(each for each in _HEADING.findall((DOCS / page).read_text()) if slug(each) == anchor)
+
+
+def _links(names: list[str], title: str, target: str) -> str:
+    """Names with a link each or, if they are many, with one for all."""
+    if len(names) > 3:
+        return f"{', '.join(names)} ([{title}]({target}))"
+    return ", ".join(re.sub("`.*`", rf"[\g<0>]({target})", name) for name in names)
+
+
+def _from(place: str, here: str) -> str:
+    """The link to a heading, on the page of another one."""
+    page = here.partition("#")[0]
+    return place.removeprefix(page) if place.startswith(f"{page}#") else place
 
 
 def _schema(name: str) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def get_request(server: options.Server, request_id: str, json: bool) -> None:
     "tail",
     options.JSON_LINES,
     fields=usage_arguments.ListRequests,
+    call=("GET", REQUESTS),
     elsewhere={"order": "oldest first", "wait": "waits", "limit": "no end", "before": "no end"},
     flags=SINCE,
 )

@@ -169,12 +169,14 @@ class Command(click.Command):
     """Fields of the call that have no option, each with what stands for it."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        every = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
-        for title, is_place in (("Options", False), ("Folder or server", True)):
-            chosen = [each for each in every if (each in _FOLDER_OR_SERVER) is is_place]
-            if found := [record for each in chosen if (record := each.get_help_record(ctx)) is not None]:
-                with formatter.section(title):
-                    formatter.write_dl(found)
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for each in self.get_params(ctx):
+            if isinstance(each, click.Option) and (record := each.get_help_record(ctx)) is not None:
+                place = "Folder or server" if each in _FOLDER_OR_SERVER else "Options"
+                sections.setdefault(getattr(each, "section", place), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -15,16 +15,22 @@ from rollbook.config import Settings
 _METAVARS: dict[Any, str] = {str: "TEXT", int: "N", float: "SECONDS", Path: "DIR"}
 
 
+class AdvancedOption(click.Option):
+    """A flag that few servers need."""
+
+    section = "Advanced"
+
+
 def _flags() -> list[click.Parameter]:
     """An option for each setting, with its description. None if it isn't given."""
     found: list[click.Parameter] = [
         options.file("--config", "FILE", "Settings file instead of ./rollbook.toml. [env: ROLLBOOK_CONFIG]")
     ]
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
-    for name, hint in get_type_hints(Settings, include_extras=True).items():
-        found.append(
-            _flag(name, config.written_type(hint), get_args(hint)[1].description, config.written(defaults[name]))
-        )
+    hints = get_type_hints(Settings, include_extras=True)
+    for name in (*config.FIRST, *(each for each in hints if each not in config.FIRST)):
+        kind, about = config.written_type(hints[name]), get_args(hints[name])[1].description
+        found.append(_flag(name, kind, about, config.written(defaults[name])))
     return found
 
 
@@ -37,7 +43,8 @@ def _flag(name: str, kind: Any, help: str, default: Any) -> click.Option:
         help = f"{help} Can be repeated."
     if default not in ("", ()):
         help = f"{help} [default: {default}]"
-    return click.Option([flag], help=help, default=None, **_form(kind))
+    option = click.Option if name in config.FIRST else AdvancedOption
+    return option([flag], help=help, default=None, **_form(kind))
 
 
 def _form(kind: Any) -> dict[str, Any]:

@@ -378,6 +378,7 @@ def cancel_replay(server: options.Server, webhook_id: str, replay_id: str, quiet
     SECRET,
     options.JSON_LINES,
     fields=event_arguments.FollowEvents,
+    call=("GET", "/v1/events/stream"),
 )
 def listen(server: options.Server, fields: Fields, forward_to: str, secret: str | None, json: bool) -> None:
     """Forward events to a program on this machine, as a webhook would send them, until you press Ctrl+C.

@@ -140,6 +140,7 @@ def error_source(code: str, url: str) -> str:
     start = text.index(f"\n## {code}\n") + 1
     end = text.find("\n## ", start)
     page = text[start : end if end > 0 else len(text)].rstrip()
+    page = page.replace("** · ", f"** · {codes()[code]}\n\n", 1)
     # The page is one folder deeper than the file.
     page = re.sub(r"\]\((\w+\.md)", r"](../\1", page)
     return f"{page[1:]}\n\n[All errors](../errors.md)\n"
