@@ -37,6 +37,8 @@ COMMON = {
 }
 """Parameters of many calls, by where they are described by hand."""
 
+# What is said of a field of a request beyond its meaning.
+_DEFAULT = re.compile(r" (?:Default[^:.]*: [^.]*|Null: as if it were missing)\.$")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _MARKER = re.compile(r"^<!-- begin: (call|object)_(\w+) -->$", re.MULTILINE)
 
@@ -47,7 +49,9 @@ class Told:
     def __init__(self) -> None:
         lists = [_resolved(each) for each in _operation(_route("list_users"))["parameters"]]
         known = {each["name"]: each for each in (*_description()["components"]["parameters"].values(), *lists)}
-        self._places = {self._key(_parameter(known[name])): place for place, names in COMMON.items() for name in names}
+        places = dict.fromkeys((each["name"] for each in lists), "users.md#list-users")
+        places |= {name: place for place, names in COMMON.items() for name in names}
+        self._places = {self._key(_parameter(known[name])): place for name, place in places.items()}
 
     def shown(self, head: str, rows: Iterable[Row], place: str) -> Iterator[str]:
         """A table of what is new at `place`, and a sentence with links about the rest."""
@@ -68,7 +72,7 @@ class Told:
     @staticmethod
     def _key(row: Row) -> tuple[str, ...]:
         name, kind, text = row
-        return name, text, *(each for each in kind if each != "required" and "character" not in each)
+        return name, _DEFAULT.sub("", text), *(each for each in kind if each != "required" and "character" not in each)
 
 
 def part(name: str, told: Told) -> str:
@@ -185,6 +189,8 @@ def _fields(schema: dict[str, Any], is_body: bool, before: str = "") -> Iterator
     for name, field in schema["properties"].items():
         inner = _inner(field)
         text = field.get("description") or _resolved(field).get("description") or (inner or {}).get("description", "")
+        if "`delivered`: " in text:  # outcomes have a table of their own
+            text = f"{text.partition('.')[0]}: see [Retries](webhooks.md#retries)."
         required = ["required"] if is_body and name in schema.get("required", ()) else []
         # How long a value of ours can get is of interest to generated clients only.
         kind = [each for each in _kind(field) if is_body or "character" not in each]

@@ -221,22 +221,9 @@ def says(description: str, **bounds: Any) -> Meta:
     return Meta(description=description, **bounds)
 
 
-FIRST = (
-    "data",
-    "database",
-    "host",
-    "port",
-    "public_url",
-    "trusted_proxy",
-    "backup_every",
-    "rate_limit",
-    "smtp",
-    "mail_from",
-    "brand_name",
-    "brand_logo",
-    "brand_color",
-    "redirect_origins",
-    "sign_in_roles",
+FIRST = tuple(
+    "data database host port public_url trusted_proxy backup_every rate_limit smtp mail_from brand_name brand_logo "
+    "brand_color redirect_origins sign_in_roles".split()
 )
 """Settings that most servers set, for help and docs, which show all others under "Advanced"."""
 

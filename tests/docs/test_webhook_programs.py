@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
 PROGRAMS = {
     language: text
-    for language, text in re.findall(r"^```(python|js|go)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    for language, text in re.findall(r"^```(python|js)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     if "3000" in text
 }
 
@@ -41,23 +41,7 @@ def node(program: str, folder: Path) -> list[str]:
     return ["node", str(file)]
 
 
-def go(program: str, folder: Path) -> list[str]:
-    (folder / "receiver.go").write_text(program)
-    built = folder / "receiver"
-    environment = os.environ | {"GOPROXY": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-    done = subprocess.run(
-        ["go", "build", "-o", built, "receiver.go"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.returncode == 0, done.stderr
-    return [str(built)]
-
-
-BUILDERS = {"python": python, "js": node, "go": go}
+BUILDERS = {"python": python, "js": node}
 
 
 @contextmanager
