@@ -151,13 +151,14 @@ def scopes_part() -> str:
 
 
 def events_part() -> str:
-    return table(
-        ("type", "object", ""),
-        [
-            (f"`{name}`", event_types.kind(name).replace("_", " "), type.description)
-            for name, type in event_types.TYPES.items()
-        ],
-    )
+    rows = [(f"`{name}`", _SAID_ABOVE.sub("", each.description)) for name, each in event_types.TYPES.items()]
+    return table(("type", ""), rows)
+
+
+# What docs/events.md says of all events.
+_SAID_ABOVE = re.compile(
+    r" `before` has the previous values of the fields that changed\.| At most one (?:a minute )?for each [^.:]*\."
+)
 
 
 PROGRAMS = {
