@@ -217,7 +217,7 @@ def commands_part() -> str:
     found: list[str] = []
     for name, command in commands(app, "rollbook"):
         arguments = [_argument(each) for each in command.params if each.param_type_name == "argument"]
-        shown = cli_examples.examples(name.removeprefix("rollbook "))[:MAX_EXAMPLES]
+        shown = cli_examples.examples(name.removeprefix("rollbook "))[:1]  # `--help` has all
         # An example shows as much of a user, a group or an ID.
         form = " ".join([name, *arguments])
         is_shown = arguments in ([], ["EMAIL|ID"], ["ID"], ["GROUP"]) or any(each.startswith(form) for each in shown)
@@ -260,8 +260,6 @@ def _flag(option: Any) -> str:
     return f"`{option.opts[0]}{value}`{other}{default}{' (required)' if option.required else ''}"
 
 
-MAX_EXAMPLES = 2
-"""Examples of a command in the docs; its `--help` has all."""
 COMMON = ("json", "quiet", "yes", "limit", "offset", "all", "password")
 """Options of many commands, which docs/cli.md describes once."""
 

@@ -238,9 +238,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         says(
             "Where data is stored. Empty: a SQLite file in the data folder. `postgresql://user@host/name`: "
-            "PostgreSQL, for any number of servers. Unless the host is this machine, the connection uses TLS and "
-            "verifies the server (`sslmode=verify-full`). If PostgreSQL has a certificate authority of its own, add "
-            "`?sslrootcert=FILE`. On a network you trust, `?sslmode=disable` turns TLS off."
+            "PostgreSQL, for any number of servers. Unless the host is this machine, the connection uses TLS "
+            "and verifies the server (`sslmode=verify-full`); `?sslrootcert=FILE` names an authority of your "
+            "own, `?sslmode=disable` turns TLS off."
         ),
     ] = ""
     database_direct: Annotated[
@@ -273,12 +273,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Annotated[
         str,
         says(
-            "Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` (or "
-            "`redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers. On another machine, "
-            "TLS and a password are required: `valkeys://user:password@host:6379`. `?sslrootcert=FILE` names its "
-            "certificate authority; on a network you trust, `?sslmode=disable` and `?login=none` do without. "
-            "`valkey+cluster://host:6379,host:6379`: a cluster. `valkey+sentinel://host:26379/name`: a primary "
-            "that Sentinel monitors."
+            "Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` "
+            "(or `redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers. On "
+            "another machine, TLS and a password are required: `valkeys://user:password@host:6379`. "
+            "`?sslrootcert=FILE` names its certificate authority; `?sslmode=disable` and `?login=none` do "
+            "without. `valkey+cluster://host:6379,host:6379`: a cluster. `valkey+sentinel://host:26379/name`:"
+            " a primary that Sentinel monitors."
         ),
     ] = ""
     limits_when_away: Annotated[
@@ -317,10 +317,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = RoleLimits()
     bulk_counts_as_one: Annotated[
         bool,
-        says(
-            "Count a call of `POST /v1/users/bulk` as one request, instead of one for each operation. Set it if "
-            "rate limits should protect you from too many requests, not from too many changes."
-        ),
+        says("Count a call of `POST /v1/users/bulk` as one request, instead of one for each operation."),
     ] = False
     scim_limit: Annotated[
         Limit,
@@ -342,11 +339,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = Limit.parse("10/minute,50/hour")
     account_attempts_limit: Annotated[
         Limit,
-        says(
-            "Wrong passwords per account from all IP addresses and applications together, or `none`. Lower it if "
-            "passwords may be weak; raise it if attackers with many addresses keep users from signing in with a "
-            "new browser."
-        ),
+        says("Wrong passwords per account from all IP addresses and applications together, or `none`."),
     ] = Limit.parse("300/hour")
 
     password_min_length: Annotated[
@@ -368,9 +361,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     breached_passwords: Annotated[
         str,
         says(
-            "File with the SHA-1 hashes of passwords that were in data breaches, sorted by hash, as Pwned "
-            "Passwords provides it. New passwords that are in it are refused. Empty: only common and guessable "
-            "ones are."
+            "File with the SHA-1 hashes of breached passwords, sorted by hash, as Pwned Passwords provides "
+            "it. New passwords that are in it are refused."
         ),
     ] = ""
     password_memory: Annotated[
@@ -396,10 +388,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     password_memory_budget: Annotated[
         int,
         says(
-            "Memory for all passwords that a worker hashes at once, in MiB. A hash waits until there is room for "
-            "it; one that needs more than all of it is computed alone. 0: a quarter of the machine's memory (of "
-            "the container's limit, if it has one), divided among the workers, but enough for one hash of "
-            "`imported_hash_memory` and a new one.",
+            "Memory for all passwords that a worker hashes at once, in MiB. A hash waits until there is room "
+            "for it; one that needs more than all of it is computed alone. 0: a quarter of the machine's "
+            "memory (of the container's limit, if it has one), divided among the workers, but enough for one "
+            "hash of `imported_hash_memory` and a new one.",
             ge=0,
             le=1 << 20,
         ),
@@ -418,8 +410,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         says(
             "Seconds of a core that a check against an imported password hash may take. Imports refuse more "
-            "expensive ones, such as bcrypt above cost 14. Raise it only if you must keep such hashes: each "
-            "wrong password of a stranger can then cost the server that much.",
+            "expensive ones, such as bcrypt above cost 14. Each wrong password of a stranger can cost the "
+            "server that much.",
             gt=0,
             le=60,
         ),
@@ -427,9 +419,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     imported_hash_memory: Annotated[
         int,
         says(
-            "Memory that a check against an imported password hash may take, in MiB. Imports refuse hashes that "
-            "need more, and no password matches one that is stored already. Raise it only if you must keep such "
-            "hashes: each wrong password of a stranger can then take that much memory.",
+            "Memory that a check against an imported password hash may take, in MiB. Imports refuse hashes "
+            "that need more, and no password matches one that is stored already. Each wrong password of a "
+            "stranger can take that much.",
             ge=1,
             le=4096,
         ),
@@ -458,30 +450,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     app_session_lifetime: Annotated[
         Duration,
         says(
-            "Time after which the token of an application's session expires and must be refreshed. A shorter one makes "
-            "a stolen token worth less, and refreshes more frequent. Changes apply to new tokens."
+            "Time after which the token of an application's session expires and must be refreshed. Changes "
+            "apply to new tokens."
         ),
     ] = Duration.parse("15m")
     app_refresh_lifetime: Annotated[
         Duration,
-        says(
-            "Time after which an application's session ends if it is not refreshed: how long people can be away "
-            "without having to sign in again."
-        ),
+        says("Time after which an application's session ends if it is not refreshed."),
     ] = Duration.parse("30d")
     app_session_max_age: Annotated[
         Duration,
         says(
-            "Time after which an application's session ends, however often it is refreshed, or `off`. Lower it if "
-            "people must sign in regularly (NIST SP 800-63B-4: 30 days, or 24 hours with a second factor)."
+            "Time after which an application's session ends, however often it is refreshed, or `off`. NIST SP"
+            " 800-63B-4 asks for 30 days, or 24 hours with a second factor."
         ),
     ] = Duration.parse("365d")
     access_tokens: Annotated[
         bool,
         says(
-            "Also return a signed access token (JWT, valid for 5 minutes) with each session of an application, and "
-            "publish the keys at `/.well-known/jwks.json`. Set it if services must know who is signed in without "
-            "asking this server. They learn up to 5 minutes late that a session has ended. Needs `public_url`."
+            "Also return a signed access token (JWT, valid for 5 minutes) with each session of an "
+            "application, and publish the keys at `/.well-known/jwks.json`. Needs `public_url`."
         ),
     ] = False
     address_attempts_limit: Annotated[
@@ -516,16 +504,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     token_email_limit: Annotated[
         Limit,
         says(
-            "One-time tokens that are sent to an email because someone asked for them, such as on a page for forgotten "
-            "passwords, or `none`. Beyond it, nothing is sent. Lower it if strangers bother your users."
+            "One-time tokens that are sent to an email because someone asked for them, such as on a page for "
+            "forgotten passwords, or `none`. Beyond it, nothing is sent."
         ),
     ] = Limit.parse("5/hour,20/day")
     token_address_limit: Annotated[
         Limit,
         says(
-            "One-time tokens that are sent because someone at one client IP address (IPv6: per /64 network) asked for "
-            "them, for all emails together, or `none`. The networks around it share multiples, as with "
-            "`address_attempts_limit`. Raise it if many users share one address."
+            "One-time tokens that are sent because someone at one client IP address (IPv6: per /64 network) "
+            "asked for them, for all emails together, or `none`. The networks around it share multiples, as "
+            "with `address_attempts_limit`."
         ),
     ] = Limit.parse("10/minute,60/hour")
     page_limit: Annotated[
@@ -538,30 +526,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     brand_name: Annotated[
         str,
-        says(
-            "Name of your application on the pages and mails that your customers see, such as the sign-in page. "
-            "Set it if they don't know that Rollbook is behind it."
-        ),
+        says("Name of your application on the pages and mails that your customers see, such as the sign-in page."),
     ] = PRODUCT
     brand_logo: Annotated[
         str,
         says(
-            "File with the logo for these pages, an SVG or PNG image of at most 256 KiB. It replaces the name at "
-            "the top. Empty: the name."
+            "File with the logo for these pages, an SVG or PNG image of at most 256 KiB, instead of the name "
+            "at the top."
         ),
     ] = ""
     brand_color: Annotated[
         str,
         says(
-            "Color of buttons and links on these pages and mails, such as `#0f766e`. Text on it is black or white, "
-            "and links are made darker or lighter until they can be read. Empty: Rollbook's blue."
+            "Color of buttons and links on these pages and mails, such as `#0f766e`. Text on it is black or "
+            "white, and links are made darker or lighter until they can be read."
         ),
     ] = ""
     brand_support: Annotated[
         str,
         says(
-            "Where your customers get help: `mailto:help@example.com` or an `https` URL, linked at the bottom of "
-            "these pages and mails. Empty: they are told to ask an administrator."
+            "Where your customers get help: `mailto:help@example.com` or an `https` URL, linked at the bottom"
+            " of these pages and mails. Empty: they are told to ask an administrator."
         ),
     ] = ""
     language: Annotated[
@@ -575,17 +560,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     member_fields: Annotated[
         MemberFields,
         says(
-            "What users can change of themselves: some of `name` and `email`, and top-level keys of their metadata, "
-            "such as `metadata.nickname`. They can read the rest of their metadata, and never write it. Admins can "
-            "change all fields."
+            "What users can change of themselves: some of `name` and `email`, and top-level keys of their "
+            "metadata, such as `metadata.nickname`. Admins can change all fields."
         ),
     ] = MemberFields(("name", "email"))
     self_deletion: Annotated[
         bool,
         says(
-            "Let people delete their own account on the account page, with their password or second factor. It can be "
-            "restored like any deleted user (`deleted_retention`). Off, because an application usually has to delete "
-            "data of its own: turn it on if yours follows `user.deleted`."
+            "Let people delete their own account on the account page, with their password or second factor. "
+            "It can be restored like any deleted user (`deleted_retention`). Turn it on if your application "
+            "follows `user.deleted`."
         ),
     ] = False
 
@@ -602,8 +586,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     revoked_key_retention: Annotated[
         int,
         says(
-            "Days that revoked API keys are listed. After that, they are deleted, and whoever still uses one gets "
-            "`invalid_key` instead of `revoked_key`. Events about them stay. 0 keeps them forever.",
+            "Days that revoked API keys are listed. After that, whoever still uses one gets `invalid_key` "
+            "instead of `revoked_key`. Events about them stay. 0 keeps them forever.",
             ge=0,
             le=36500,
         ),
@@ -620,8 +604,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_retention: Annotated[
         int,
         says(
-            "Days that events are kept. 0 keeps them forever. Set it if the event log would outgrow the disk: a "
-            "million events take about 0.6 GB, more with large metadata.",
+            "Days that events are kept. 0 keeps them forever. A million events take about 0.6 GB, more with "
+            "large metadata.",
             ge=0,
             le=36500,
         ),
@@ -629,8 +613,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_log_warning: Annotated[
         int,
         says(
-            "Size of the event log, in MiB, above which `rollbook doctor` and the dashboard's server page warn. "
-            "0 turns this off. Raise it if you want to keep a larger log.",
+            "Size of the event log, in MiB, above which `rollbook doctor` and the dashboard's server page "
+            "warn. 0 turns this off.",
             ge=0,
             le=1 << 30,
         ),
@@ -638,49 +622,39 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     backup_every: Annotated[
         Duration,
-        says(
-            "How often the server backs up its SQLite database by itself, such as `24h`, or `off`. Turn it on "
-            "unless something else backs up the data folder."
-        ),
+        says("How often the server backs up its SQLite database by itself, such as `24h`, or `off`."),
     ] = Duration()
     backup_keep: Annotated[
         int,
         says(
-            "How many backups are kept in the folder. Older ones are removed after each new one. Lower it if the "
-            "disk is small.",
+            "How many backups are kept in the folder. Older ones are removed after each new one.",
             ge=1,
             le=10_000,
         ),
     ] = 7
     backup_folder: Annotated[
         str,
-        says(
-            "Folder of these backups. Empty: `backups` in the data folder. Set it to a folder on another disk, "
-            "so that you don't lose both at once."
-        ),
+        says("Folder of these backups, best on another disk. Empty: `backups` in the data folder."),
     ] = ""
 
     webhook_allow: Annotated[
         Networks,
         says(
-            "Private networks (CIDR) that webhooks can send to, such as `10.0.0.0/8`, even over plain `http`. "
-            "Set it if receivers run in your own network, and as narrowly as you can: anyone who can create "
-            "webhooks can send requests there."
+            "Private networks (CIDR) that webhooks can send to, such as `10.0.0.0/8`, even over plain `http`."
+            " Set it as narrowly as you can: anyone who can create webhooks can send requests there."
         ),
     ] = Networks()
     webhook_hosts: Annotated[
         tuple[str, ...],
         says(
-            "The only hosts that webhooks can send to, such as `hooks.slack.com`, or `*.example.com` for all below "
-            "a domain. Set it if you know all receivers. Empty: all that have a public address or one of "
-            "`webhook_allow`."
+            "The only hosts that webhooks can send to, such as `hooks.slack.com`, or `*.example.com` for all "
+            "below a domain. Empty: all that have a public address or one of `webhook_allow`."
         ),
     ] = ()
     webhook_retention: Annotated[
         int,
         says(
-            "Days that deliveries of webhooks are kept, at most 10,000 of each webhook. Raise it if you look "
-            "into failures later than that.",
+            "Days that deliveries of webhooks are kept, at most 10,000 of each webhook.",
             ge=1,
             le=3650,
         ),
@@ -698,8 +672,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_ca: Annotated[
         str,
         says(
-            "File with the certificates (PEM) of the authorities that vouch for the mail server. Empty: those of the "
-            "system. Set it if the mail server has a certificate authority of its own."
+            "File with the certificates (PEM) of the authorities that vouch for the mail server. Empty: those"
+            " of the system."
         ),
     ] = ""
     mail_from: Annotated[
@@ -709,30 +683,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "server may send for (SPF, DKIM)."
         ),
     ] = ""
-    mail_reply_to: Annotated[
-        str, says("Where replies go, written as `mail_from` is. Empty: to the sender. Set it if no one reads that.")
-    ] = ""
+    mail_reply_to: Annotated[str, says("Where replies go, written as `mail_from` is. Empty: to the sender.")] = ""
     mail_notices: Annotated[
         tuple[str, ...],
-        says(
-            "Notices that are mailed to people about their account. Leave out what your customers need not know, such "
-            "as `key_created` if your application creates API keys for them."
-        ),
+        says("Notices that are mailed to people about their account."),
     ] = NOTICES
     mail_rate: Annotated[
         int,
         says(
-            "Mails a minute at most, from all servers together. Lower it if your provider allows fewer.",
+            "Mails a minute at most, from all servers together.",
             ge=1,
             le=100_000,
         ),
     ] = 300
     mail_templates: Annotated[
         str,
-        says(
-            "Folder with templates of your own. Each file in it replaces the built-in one of its name. Empty: the "
-            "built-in ones."
-        ),
+        says("Folder with templates of your own. Each file in it replaces the built-in one of its name."),
     ] = ""
 
     usage_retention: Annotated[
@@ -748,8 +714,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_log_size: Annotated[
         int,
         says(
-            "Maximum size of the request log, in MiB. Beyond it, the oldest requests are deleted first. Raise it "
-            "if busy servers keep fewer days than `request_retention`.",
+            "Maximum size of the request log, in MiB. Beyond it, the oldest requests are deleted first.",
             ge=1,
             le=1 << 20,
         ),
@@ -764,32 +729,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     insecure_http: Annotated[
         bool,
         says(
-            "Listen on an address that other machines can reach, without TLS and without a trusted proxy. API keys and "
-            "passwords are then sent unencrypted. Set it only if nothing but this machine or a network you trust "
-            "reaches the port, such as a container's port that is published on 127.0.0.1."
+            "Listen on an address that other machines can reach, without TLS and without a trusted proxy. API"
+            " keys and passwords are then sent unencrypted, so only if nothing but this machine or a network "
+            "you trust reaches the port."
         ),
     ] = False
     hsts_subdomains: Annotated[
         bool,
-        says(
-            "Tell browsers to use TLS for all subdomains of `public_url`'s host, too, if it is an `https` URL. Turn it "
-            "off if one of them can only be reached by plain HTTP."
-        ),
+        says("Tell browsers to use TLS for all subdomains of `public_url`'s host, too, if it is an `https` URL."),
     ] = True
     security_contact: Annotated[
         str,
         says(
-            "Where people report a vulnerability of your server: a URI such as `mailto:security@example.com`, "
-            "shown at `/.well-known/security.txt`. Set it if the server can be reached from the internet. Empty: "
-            "no such file."
+            "Where people report a vulnerability of your server: a URI such as `mailto:security@example.com`,"
+            " shown at `/.well-known/security.txt`. Empty: no such file."
         ),
     ] = ""
     cors_origins: Annotated[
         Origins,
         says(
             "Web origins whose scripts may call the API from a browser, such as `https://app.example.com`. "
-            "Empty: none. Set it for internal tools in which people enter their own key. A key doesn't belong in "
-            "a public web page."
+            "Empty: none. A key doesn't belong in a public web page."
         ),
     ] = Origins()
 
@@ -815,8 +775,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     import_max_size: Annotated[
         int,
         says(
-            "Maximum size of a file sent to `POST /v1/imports`, in bytes. It stays in the data folder until it "
-            "is imported. Raise it if a larger file is refused with 413.",
+            "Maximum size of a file sent to `POST /v1/imports`, in bytes. It stays in the data folder until "
+            "it is imported.",
             ge=1024,
             le=1 << 40,
         ),
@@ -833,9 +793,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_connections_per_address: Annotated[
         int,
         says(
-            "Maximum connections per worker of one client IP address (IPv6: of one /64 network). Further ones are "
-            "treated as with `max_connections`. Connections from this machine and from `trusted_proxy` are not "
-            "limited. Raise it if many clients share one address.",
+            "Maximum connections per worker of one client IP address (IPv6: of one /64 network), except from "
+            "this machine and from `trusted_proxy`. Further ones are treated as with `max_connections`.",
             ge=1,
             le=1_000_000,
         ),
@@ -843,9 +802,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_memory: Annotated[
         int,
         says(
-            "Memory, in MiB per worker, for unfinished requests: those that have not arrived whole or wait for their "
-            "turn, and responses that clients don't read. If it is used up, the clients that take most of it get 503, "
-            "strangers first.",
+            "Memory, in MiB per worker, for unfinished requests: those that have not arrived whole or wait "
+            "for their turn, and responses that clients don't read. If it is used up, the clients that take "
+            "most of it get 503, strangers first.",
             ge=8,
             le=1 << 20,
         ),
