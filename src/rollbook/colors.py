@@ -29,8 +29,8 @@ class MailColors(NamedTuple):
 def of_mail(brand: str) -> MailColors:
     """`brand` is the setting; empty: Rollbook's."""
     fill = parsed(brand or ACCENT)
-    found = (fill, on(fill), readable(fill, LIGHT, BLACK), readable(fill, DARK, WHITE))
-    return MailColors(*map(as_hex, found))
+    colors = (fill, on(fill), readable(fill, LIGHT, BLACK), readable(fill, DARK, WHITE))
+    return MailColors(*map(as_hex, colors))
 
 
 def stylesheet(color: str) -> str:
@@ -59,7 +59,7 @@ def stylesheet(color: str) -> str:
 def readable(color: Color, surface: Color, towards: Color) -> Color:
     """The color, made darker or lighter until text in it can be read on a surface."""
     steps = (mixed(color, towards, step / 50) for step in range(51))
-    return next(each for each in steps if contrast(each, surface) >= READABLE)
+    return next(color for color in steps if contrast(color, surface) >= READABLE)
 
 
 def contrast(one: Color, other: Color) -> float:
@@ -70,7 +70,7 @@ def contrast(one: Color, other: Color) -> float:
 
 def _luminance(color: Color) -> float:
     red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (each / 255 for each in color)
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (byte / 255 for byte in color)
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

@@ -665,17 +665,17 @@ def _fitting(text: str) -> str:
 
 def _first(faults: list[Fault]) -> list[Fault]:
     """Return as many of them as fit, at least the first."""
-    found: list[Fault] = []
+    shown: list[Fault] = []
     left = FAULTS_BYTES
     for param, message in faults:
         fault = Fault(param, _fitting(message))
         left -= len(
             json.dumps({"param": param, "message": fault.message}, ensure_ascii=False).encode("utf-8", "replace")
         )
-        if found and left < 0:
+        if shown and left < 0:
             break
-        found.append(fault)
-    return found
+        shown.append(fault)
+    return shown
 
 
 def quoted(text: str) -> str:

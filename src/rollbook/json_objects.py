@@ -52,12 +52,12 @@ def read_object(
     """
     check_kind(body, content_type, encoding)
     try:
-        found = _decode(body)
+        value = _decode(body)
     except BROKEN as problem:
         raise invalid_json(problem, body) from None
-    if type(found) is not dict:
+    if type(value) is not dict:
         raise InvalidJson("The body must be a JSON object.")
-    if (path := too_deep(found, body)) is not None:
+    if (path := too_deep(value, body)) is not None:
         if not names:
             raise InvalidJson(f"The body is {_TOO_DEEP}.")
         raise InvalidJson(
@@ -65,9 +65,9 @@ def read_object(
         )
     # msgspec keeps the last of two equal names. If there are as many colons as names, no name is repeated; otherwise
     # look closely.
-    if len(found) != body.count(b":") or b"\\u0000" in body:
+    if len(value) != body.count(b":") or b"\\u0000" in body:
         look_closely(body, names)
-    return found
+    return value
 
 
 def check_kind(body: bytes, content_type: bytes | None, encoding: bytes | None) -> None:
@@ -84,8 +84,8 @@ def look_closely(body: bytes, names: bool) -> None:
     """Check that no object in JSON has two equal names, and that no text has a NUL. Raises InvalidJson."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
+        values = dict(pairs)
+        if len(values) != len(pairs):
             counts = Counter([name for name, _ in pairs])
             twice = next(name for name, count in counts.items() if count > 1)
             raise InvalidJson(f"The body contains {quoted(twice) if names else 'a name'} more than once.")
@@ -94,7 +94,7 @@ def look_closely(body: bytes, names: bool) -> None:
                 raise InvalidJson("The body contains a NUL character.")
             if isinstance(value, list):
                 _no_nul(value)
-        return found
+        return values
 
     try:
         json.loads(body, object_pairs_hook=once)

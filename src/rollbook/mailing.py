@@ -84,10 +84,10 @@ class MailFrom(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError with a sentence that says what to write."""
-        found = _IS_SENDER(text)
-        if found is None:
+        parts = _IS_SENDER(text)
+        if parts is None:
             raise ValueError(
                 f"{text!r} is not a sender. Use an email address, or a name and an email address such as "
                 "Example <no-reply@example.com>."
             )
-        return cls((found["name"] or "").strip().strip('"'), found["there"] or found["alone"])
+        return cls((parts["name"] or "").strip().strip('"'), parts["there"] or parts["alone"])

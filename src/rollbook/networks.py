@@ -19,7 +19,7 @@ def narrowest(address: str) -> str:
 def within(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
     """Test whether one of these has the address."""
     try:
-        found = ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return False
-    return any(found in network for network in networks)
+    return any(ip in network for network in networks)

@@ -26,8 +26,8 @@ def says(description: str, **more: Any) -> Meta:
 def open_enum(values: Iterable[str], description: str) -> Meta:
     """A string that has one of these values today, and others in later versions: an `enum` would make generated clients
     refuse those."""
-    known = list(values)
-    return says(description, examples=known[:1], **{"x-extensible-enum": known})
+    names = list(values)
+    return says(description, examples=names[:1], **{"x-extensible-enum": names})
 
 
 def uri(description: str, **more: Any) -> Meta:

@@ -32,7 +32,7 @@ class Trace(NamedTuple):
 
 def parse(header: bytes) -> Trace | None:
     """The trace; None for a header that is not valid, which is to be ignored."""
-    found = _FORM(header)
-    if found is None or (found[1] == b"00" and found[5] is not None):
+    parts = _FORM(header)
+    if parts is None or (parts[1] == b"00" and parts[5] is not None):
         return None
-    return Trace(found[2].decode("ascii"), found[3].decode("ascii"), int(found[4], 16) & (SAMPLED | RANDOM))
+    return Trace(parts[2].decode("ascii"), parts[3].decode("ascii"), int(parts[4], 16) & (SAMPLED | RANDOM))

@@ -16,8 +16,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 def seconds(text: str) -> int | None:
     """Seconds of `90s`, `15m`, `12h`, `30d` or `2w`; None for anything else."""
-    found = _LENGTH(text.strip().lower())
-    return None if found is None else int(found[1]) * _UNITS[found[2]]
+    match = _LENGTH(text.strip().lower())
+    return None if match is None else int(match[1]) * _UNITS[match[2]]
 
 
 def size(amount: int) -> str:

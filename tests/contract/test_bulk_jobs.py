@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 
 from rollbook import ids
-from rollbook.actions.bulk_jobs import AT_ONCE, Chosen
+from rollbook.actions.bulk_jobs import AT_ONCE, JobTargets
 from rollbook.records.bulk_jobs import JobUser
 from tests.contract.answers import Log
 from tests.contract.expect import refused
@@ -295,7 +295,7 @@ def test_the_users_of_a_job_take_no_memory_however_many_they_are(tmp_path: Path)
     targets = [JobUser(ids.new("user"))] * AT_ONCE
     tracemalloc.start()
     with (tmp_path / "users").open("w+") as file:
-        chosen = Chosen(file)
+        chosen = JobTargets(file)
         for _ in range(20):
             chosen.add(targets)
         stored = sum(len(part.split(" ")) for some in chosen.parts() for part in some)

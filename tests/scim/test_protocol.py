@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from rollbook.actions.scim import ScimSearch, ScimUser, sliced
 from rollbook.errors import ApiError
-from rollbook.records.scim import Kept
+from rollbook.records.scim import ScimDetails
 from rollbook.records.users import User
 from rollbook.scim import attributes, filters, groups, patching, users
 from tests.callers import Connection, of_each_worker, together
@@ -331,7 +331,8 @@ OPERATIONS = st.lists(
     max_size=4,
 )
 ADA = ScimUser(
-    User(1, "user_1", "Ada Lovelace", "ada@example.com"), Kept("ada", attributes={ENTERPRISE: {"costCenter": "1"}})
+    User(1, "user_1", "Ada Lovelace", "ada@example.com"),
+    ScimDetails("ada", attributes={ENTERPRISE: {"costCenter": "1"}}),
 )
 
 

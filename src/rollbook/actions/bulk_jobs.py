@@ -85,7 +85,7 @@ class UserResult(NamedTuple):
     link: Link | None
 
 
-class Chosen:
+class JobTargets:
     """The users of a new job, in parts as they are stored: in a file without a name, since there may be millions."""
 
     def __init__(self, file: IO[str]) -> None:
@@ -161,7 +161,7 @@ def chosen(asked: BulkFilter) -> Filters:
     return filters if filters.kind is not None else filters._replace(kind=PERSON)
 
 
-async def _asked_for(on: Rollbook, asked: BulkJobCreate, filters: Filters | None, targets: Chosen) -> None:
+async def _asked_for(on: Rollbook, asked: BulkJobCreate, filters: Filters | None, targets: JobTargets) -> None:
     """Raises InvalidParameter."""
     if filters is None:
         ids = dict.fromkeys(given(asked.ids, ()))
@@ -176,7 +176,7 @@ async def _asked_for(on: Rollbook, asked: BulkJobCreate, filters: Filters | None
         )
 
 
-async def _matching(queries: Queries, filters: Filters, targets: Chosen) -> None:
+async def _matching(queries: Queries, filters: Filters, targets: JobTargets) -> None:
     """All users who match, as they are in one snapshot. Raises InvalidParameter."""
     query = Query(filters, limit=AT_ONCE, listed=True)
     targets.clear()
@@ -210,7 +210,7 @@ async def _add(
     by: Principal,
     action: str,
     options: Mapping[str, Any],
-    choose: Callable[[Chosen], Awaitable[None]],
+    choose: Callable[[JobTargets], Awaitable[None]],
     undoes: str = "",
 ) -> BulkJob:
     """Store a job: first that it is one of those that may wait, then its users by the thousand, so that other writes
@@ -229,7 +229,7 @@ async def _add(
     await on.db.write(_begin, new)
     try:
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder_of_files(on.settings.data)) as file:
-            targets, stored = Chosen(file), 0
+            targets, stored = JobTargets(file), 0
             await choose(targets)
             for some in targets.parts():
                 await on.db.write(bulk_jobs.add_parts, new.id, stored, some)
@@ -280,7 +280,7 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     return await _add(on, by, action, options, partial(_changed, on, undone.id), undone.id)
 
 
-async def _changed(on: Rollbook, id: str, targets: Chosen) -> None:
+async def _changed(on: Rollbook, id: str, targets: JobTargets) -> None:
     """Users whom a job has changed, each with the role that they had."""
     after = ""
     while parts := await on.read(bulk_jobs.done_parts, id, after, 10, "changed"):

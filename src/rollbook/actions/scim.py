@@ -16,7 +16,7 @@ from rollbook.actions.permissions import known, require
 from rollbook.actions.principal import Principal
 from rollbook.errors import EmailUnproven, InvalidParameter, NotFound, NotYourself
 from rollbook.records import rules, scim, user_list, users
-from rollbook.records.scim import Kept
+from rollbook.records.scim import ScimDetails
 from rollbook.records.user_list.query import PERSONS, Order, Query
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
@@ -42,7 +42,7 @@ class ScimUser(NamedTuple):
     """A user as an identity provider has them."""
 
     user: User
-    kept: Kept
+    kept: ScimDetails
 
     @property
     def version(self) -> str:
@@ -124,7 +124,7 @@ async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> ScimUser
 
 async def _create_person(tx: Tx, by: Principal, new: User, wanted: Wanted) -> ScimUser:
     user = await user_actions.add(tx, by, new)
-    return ScimUser(user, await _kept(tx, by, user, Kept(), wanted))
+    return ScimUser(user, await _kept(tx, by, user, ScimDetails(), wanted))
 
 
 async def change_person(
@@ -174,7 +174,7 @@ def _adopts(person: ScimUser, wanted: Wanted, columns: Mapping[str, Any]) -> boo
     return wanted.active is not False or wanted.external_id is not None or not columns.keys() <= {"status"}
 
 
-async def _kept(tx: Tx, by: Principal, user: User, kept: Kept, wanted: Wanted) -> Kept:
+async def _kept(tx: Tx, by: Principal, user: User, kept: ScimDetails, wanted: Wanted) -> ScimDetails:
     """Keep what is wanted. Raises UserNameTaken, ExternalIdTaken."""
     external_id = wanted.external_id
     if (wanted.user_name, wanted.attributes, external_id) == (kept.user_name, kept.attributes, kept.external_id):
@@ -287,7 +287,7 @@ async def _people(on: Rollbook, by: Principal, page: user_list.UserPage) -> list
     found = [User._make(row) for row in page.rows]
     read = on.read if len(found) <= AT_ONCE else on.read_aside
     kept = await read(scim.kept_of, by.tenant, [user.id for user in found])
-    return [ScimUser(user, kept.get(user.id, Kept())) for user in found]
+    return [ScimUser(user, kept.get(user.id, ScimDetails())) for user in found]
 
 
 async def _led_people(on: Rollbook, by: Principal, name: str, value: str) -> list[ScimUser]:

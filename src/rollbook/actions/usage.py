@@ -53,7 +53,7 @@ class Usage(NamedTuple):
     """Names of these users and keys, by ID, as far as the caller may read them and they were not erased."""
 
 
-class Named(NamedTuple):
+class ReadableNames(NamedTuple):
     """Kinds of names that the caller may read."""
 
     users: bool
@@ -68,7 +68,7 @@ async def get_usage(on: Rollbook, by: Principal, asked: ReadUsage) -> Usage:
     """
     user_id = await _whose(on, by, asked)
     since, until, step = span(asked.period, clock.now())
-    named = Named(reaches(by, "users:read", user_id), reaches(by, "keys:read", user_id))
+    named = ReadableNames(reaches(by, "users:read", user_id), reaches(by, "keys:read", user_id))
     found = await on.read_aside(_read, user_id, since, asked.key, named)
     return found._replace(period=asked.period, until=until, step=step, intervals=_by(step, found.intervals))
 
@@ -106,7 +106,7 @@ def span(period: str, now: int) -> tuple[int, int, int]:
     return now - now % clock.DAY - (days - 1) * clock.DAY, until, clock.HOUR if days <= 7 else clock.DAY
 
 
-async def _read(queries: Queries, user_id: str | None, since: int, key_id: str | None, named: Named) -> Usage:
+async def _read(queries: Queries, user_id: str | None, since: int, key_id: str | None, named: ReadableNames) -> Usage:
     counted = ALL_USERS if user_id is None else user_id
     hours = await records.hours(queries, counted, since, key_id)
     whole = records.total(hours)
@@ -131,7 +131,7 @@ async def _read(queries: Queries, user_id: str | None, since: int, key_id: str |
 
 
 async def _names(
-    queries: Queries, user_id: str | None, by_user: list[OfUser], by_key: list[OfKey], named: Named
+    queries: Queries, user_id: str | None, by_user: list[OfUser], by_key: list[OfKey], named: ReadableNames
 ) -> dict[str, str]:
     found: dict[str, str] = {}
     if named.keys:

@@ -140,7 +140,7 @@ _UNKNOWN = re.compile(r"unknown field `(.*)`", re.S).search
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.S)
 
 
-class Asked(NamedTuple):
+class BulkBody(NamedTuple):
     operations: list[Operation]
     atomic: bool
 
@@ -148,7 +148,7 @@ class Asked(NamedTuple):
 # ---- reading
 
 
-async def read(call: Call) -> Asked:
+async def read(call: Call) -> BulkBody:
     """The body. What is wrong with an operation is its result; what is wrong with the list is raised:
     UnsupportedMediaType, InvalidJson, InvalidParameter, ContentTooLarge for an operation larger than a request of its
     own can be."""
@@ -167,12 +167,12 @@ async def read(call: Call) -> Asked:
             await asyncio.sleep(0)
     if not operations:
         refuse("operations", "must have at least 1 item")
-    return Asked(operations, atomic)
+    return BulkBody(operations, atomic)
 
 
 def _outermost(body: bytes) -> tuple[bytes, bool]:
     try:
-        found = _decode(body)
+        parts = _decode(body)
     except msgspec.ValidationError as problem:
         if (name := _UNKNOWN(str(problem))) is None:
             raise InvalidJson("The body must be a JSON object.") from None
@@ -180,7 +180,7 @@ def _outermost(body: bytes) -> tuple[bytes, bool]:
         raise invalid([Fault(shortened(name[1]), message)]) from None
     except BROKEN as problem:
         raise invalid_json(problem, body) from None
-    operations, atomic = bytes(found.operations), bytes(found.atomic)
+    operations, atomic = bytes(parts.operations), bytes(parts.atomic)
     if not operations:
         raise invalid([Fault("operations", "operations is required.")])
     if operations[:1] != b"[":
@@ -223,24 +223,24 @@ def _items(array: bytes, max_size: int) -> Iterator[bytes]:
 def _operation(item: bytes, at: int, password_min_length: int) -> Operation:
     if not item.lstrip().startswith(b"{"):
         refuse("operations", f"must be a list of objects (item {at + 1})")
-    found = read_object(item, None, None)
-    op = found.pop("op", None)
+    fields = read_object(item, None, None)
+    op = fields.pop("op", None)
     if op not in VERBS:
         wrong = "is required" if op is None else f"must be one of {', '.join(VERBS)}"
         return Operation("", refused=invalid([Fault("op", f"op {wrong}.")]))
     try:
-        return _built(op, found, password_min_length)
+        return _built(op, fields, password_min_length)
     except InvalidParameter as problem:
         return Operation(op, refused=problem)
 
 
-def _built(op: Verb, found: dict[str, Any], password_min_length: int) -> Operation:
+def _built(op: Verb, values: dict[str, Any], password_min_length: int) -> Operation:
     """Raises InvalidParameter."""
     kind = _KINDS.get(op, _Target)
     if op in ("create", "update"):  # as in requests of their own
         ignored = READ_ONLY - fields_of(kind).keys()
-        found = {name: value for name, value in found.items() if name not in ignored}
-    fields: Any = check(kind, found, password_min_length)
+        values = {name: value for name, value in values.items() if name not in ignored}
+    fields: Any = check(kind, values, password_min_length)
     if op == "create":
         return Operation(op, fields=fields)
     tag = getattr(fields, "if_match", None)
@@ -251,10 +251,10 @@ def _built(op: Verb, found: dict[str, Any], password_min_length: int) -> Operati
 
 def taken(call: Call) -> tuple[Sequence[Operation], bool, Count | None]:
     """The arguments of the action."""
-    asked: Asked = call.body
+    body: BulkBody = call.body
     gate = call.gate
     if gate is None:
-        return asked.operations, asked.atomic, None
+        return body.operations, body.atomic, None
 
     async def count(requests: int) -> None:
         """One of them is counted already. Raises InvalidParameter where there will never be room for so many,
@@ -269,7 +269,7 @@ def taken(call: Call) -> tuple[Sequence[Operation], bool, Count | None]:
         if requests > 1:
             await gate.count_further(call.request, caller, requests - 1)
 
-    return asked.operations, asked.atomic, count
+    return body.operations, body.atomic, count
 
 
 # ---- showing

@@ -66,12 +66,12 @@ class Services(Rollbook):
     def base_url(self, request: Request) -> str:
         """Base of the links in the response to a request, see `origins.base_url`."""
         called = request.headers.get(b"host"), request.secure
-        found = self._bases.get(called)
-        if found is None:
-            found = origins.base_url(request, self.settings)
+        url = self._bases.get(called)
+        if url is None:
+            url = origins.base_url(request, self.settings)
             if len(self._bases) < MAX_BASES:
-                self._bases[called] = found
-        return found
+                self._bases[called] = url
+        return url
 
 
 class Call:

@@ -82,17 +82,17 @@ class VerifiedCode(Struct, frozen=True):
     recovery_codes_left: Annotated[int, number("How many recovery codes the user has left.", maximum=10)]
 
 
-def show_second_factors(call: Call, found: Factors) -> Response:
-    return show.answer(200, SecondFactors([_factor(each) for each in found.factors], found.recovery_codes_left))
+def show_second_factors(call: Call, factors: Factors) -> Response:
+    return show.answer(200, SecondFactors([_factor(factor) for factor in factors.factors], factors.recovery_codes_left))
 
 
-def show_second_factor(call: Call, found: factor_records.SecondFactor) -> Response:
-    return show.answer(200, _factor(found))
+def show_second_factor(call: Call, factor: factor_records.SecondFactor) -> Response:
+    return show.answer(200, _factor(factor))
 
 
-def show_second_factor_created(call: Call, made: EnrolledFactor) -> Response:
-    shown = SecondFactor(**factor_records.public(made.factor), secret=made.secret, otpauth_url=made.otpauth_url)
-    path = f"/v1/users/{made.factor.user_id}/second-factors/{made.factor.id}"
+def show_second_factor_created(call: Call, new: EnrolledFactor) -> Response:
+    shown = SecondFactor(**factor_records.public(new.factor), secret=new.secret, otpauth_url=new.otpauth_url)
+    path = f"/v1/users/{new.factor.user_id}/second-factors/{new.factor.id}"
     return show.created(call, path, show.answer(201, shown))
 
 
@@ -101,8 +101,8 @@ def show_second_factor_activated(call: Call, active: ActivatedFactor) -> Respons
     return show.answer(200, SecondFactor(**factor_records.public(active.factor), recovery_codes=codes))
 
 
-def _factor(found: factor_records.SecondFactor) -> SecondFactor:
-    return SecondFactor(**factor_records.public(found))
+def _factor(factor: factor_records.SecondFactor) -> SecondFactor:
+    return SecondFactor(**factor_records.public(factor))
 
 
 def show_recovery_codes(call: Call, codes: tuple[str, ...]) -> Response:

@@ -27,10 +27,10 @@ REPLAYED = b"Idempotency-Replayed: true\r\n"
 
 def key_of(request: Request) -> str | None:
     """The header's value, with or without the quotes of a structured field string. Raises InvalidParameter."""
-    given = request.headers.get(b"idempotency-key")
-    if given is None:
+    header = request.headers.get(b"idempotency-key")
+    if header is None:
         return None
-    key = given.decode("latin-1").strip()
+    key = header.decode("latin-1").strip()
     if len(key) >= 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
@@ -46,14 +46,14 @@ async def once(
     request, by, db = call.request, call.by, call.services.db
     # Includes the key and its privileges: another key of the same user must not get the response to this one, such as a
     # new key, which goes back to other users; nor must this one, once it was narrowed.
-    asked = (
+    fingerprint = (
         f"{by.key_id} {by.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
     )
     secret = call.services.secret
-    claim = Claim(by.user_id, key, secret.mac(PURPOSE, asked), request.id)
+    claim = Claim(by.user_id, key, secret.mac(PURPOSE, fingerprint), request.id)
     reply = await idempotency_keys.find(db, claim) or await db.write(idempotency_keys.claim, claim)
     if reply is not None:
-        return _replayed(secret, reply, claim, asked)
+        return _replayed(secret, reply, claim, fingerprint)
     call.services.claims.add(claim)
     try:
         return await _kept(call, claim, act, shows)
@@ -72,7 +72,7 @@ async def _kept(
     """The action's response, which is stored in the transaction of its change; or its refusal, if it would be the same
     again."""
     request, services = call.request, call.services
-    kept: Response | None = None
+    response: Response | None = None
 
     async def keep(tx: Tx, response: Response) -> None:
         sealed = services.secret.seal(PURPOSE, response.body, _bound(claim))
@@ -85,22 +85,22 @@ async def _kept(
         return result, response
 
     async def write(fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        nonlocal kept
-        result, kept = await services.db.write(work, fn, args)
+        nonlocal response
+        result, response = await services.db.write(work, fn, args)
         return result
 
     try:
         result = await act(services.writing(write))
     except ApiError as error:
-        if kept is not None or not 400 <= error.status < 500 or error.status in (401, 409, 429):
+        if response is not None or not 400 <= error.status < 500 or error.status in (401, 409, 429):
             raise
         refusal = render(error, request.id, services.url, request.headers.get(b"accept"))
         await services.db.write(keep, refusal)
         return refusal
-    if kept is None:  # nothing was written
-        kept = shows(call, result)
-        await services.db.write(keep, kept)
-    return kept
+    if response is None:  # nothing was written
+        response = shows(call, result)
+        await services.db.write(keep, response)
+    return response
 
 
 def _bound(claim: Claim) -> bytes:
@@ -108,7 +108,7 @@ def _bound(claim: Claim) -> bytes:
     return f"{claim.user_id} {claim.key}".encode()
 
 
-def _replayed(secret: Secret, reply: StoredReply, claim: Claim, asked: bytes) -> Response:
+def _replayed(secret: Secret, reply: StoredReply, claim: Claim, fingerprint: bytes) -> Response:
     """Raises KeyReused, also if the stored response can't be decrypted, so that it is unknown whether the request is
     the same."""
     try:
@@ -118,7 +118,7 @@ def _replayed(secret: Secret, reply: StoredReply, claim: Claim, asked: bytes) ->
             "The response to this Idempotency-Key can no longer be decrypted: the server's secret has changed. "
             "Check whether the request was done, and use a new key."
         ) from None
-    if not secret.has_mac(PURPOSE, asked, reply.request):
+    if not secret.has_mac(PURPOSE, fingerprint, reply.request):
         raise KeyReused()
     return Response(reply.status, reply.head + REPLAYED, body)
 

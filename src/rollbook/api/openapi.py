@@ -97,16 +97,16 @@ def tag(route: Route) -> str:
 
 def errors_of(route: Route) -> list[type[ApiError]]:
     """All errors an endpoint can return, in the order of the tree."""
-    found = {*tables.OF_EVERY_CALL, *route.errors}
+    kinds = {*tables.OF_EVERY_CALL, *route.errors}
     if route.scope is not None:
-        found.update(tables.OF_CALLS_WITH_A_KEY)
+        kinds.update(tables.OF_CALLS_WITH_A_KEY)
     if route.body is not None or route.method == "POST":
-        found.update(tables.OF_CALLS_WITH_A_BODY)
+        kinds.update(tables.OF_CALLS_WITH_A_BODY)
     if route.method == "POST" and route.special.replays:
-        found.update(tables.OF_POSTS)
+        kinds.update(tables.OF_POSTS)
     if "{" in route.path:
-        found.add(errors.NotFound)
-    return [error for error in errors.tree() if error in found]
+        kinds.add(errors.NotFound)
+    return [error for error in errors.tree() if error in kinds]
 
 
 def query_parameters(route: Route) -> list[Schema]:
@@ -118,8 +118,8 @@ def query_parameters(route: Route) -> list[Schema]:
 
 @cache
 def _queries() -> Schema:
-    _, found = _components({route.query for route in routes.ROUTES if route.query is not None})
-    return found
+    _, schemas = _components({route.query for route in routes.ROUTES if route.query is not None})
+    return schemas
 
 
 def _paths() -> Schema:
@@ -179,16 +179,16 @@ def _body_types(route: Route) -> list[str]:
 
 
 def _request_headers(route: Route) -> list[str]:
-    found = []
+    names = []
     if route.method == "POST" and route.special.replays:
-        found.append("Idempotency-Key")
+        names.append("Idempotency-Key")
     if errors.PreconditionFailed in route.errors:
-        found.append("If-Match")
+        names.append("If-Match")
     if _answers_not_modified(route):
-        found.append("If-None-Match")
+        names.append("If-None-Match")
     if route.takes is event_calls.take_following:
-        found.append("Last-Event-ID")
-    return found
+        names.append("Last-Event-ID")
+    return names
 
 
 def _query_parameter(name: str, schema: Schema) -> Schema:
@@ -198,15 +198,15 @@ def _query_parameter(name: str, schema: Schema) -> Schema:
         schema = dict(schema["anyOf"][0])
     if schema.get("type") == "string" and "pattern" not in schema:
         schema = {**schema, "minLength": 1, "pattern": arguments.ANY_TEXT}
-    found = {
+    parameter = {
         "name": name,
         "in": "query",
         "description": schema.pop("description"),
         "schema": _named(schema),
     }
     if schema.get("type") == "object":
-        return {**found, "style": "deepObject", "explode": True}
-    return {**found, "style": "form", "explode": False} if schema.get("type") == "array" else found
+        return {**parameter, "style": "deepObject", "explode": True}
+    return {**parameter, "style": "form", "explode": False} if schema.get("type") == "array" else parameter
 
 
 def _webhook() -> Schema:
@@ -239,11 +239,11 @@ def _answers(route: Route) -> Schema:
     answers: Schema = {str(route.success): _success(route)}
     if _answers_not_modified(route):
         answers["304"] = {"description": "Nothing has changed.", "headers": _headers(*tables.LIMITED, "ETag")}
-    for status, found in _by_status(errors_of(route)).items():
+    for status, kinds in _by_status(errors_of(route)).items():
         if status == errors.Unavailable.status and route.answer is operation_calls.Health:
-            answers[str(status)] = _not_ready(found)
+            answers[str(status)] = _not_ready(kinds)
         else:
-            answers[str(status)] = _error_answer(status, found, route.scope is not None)
+            answers[str(status)] = _error_answer(status, kinds, route.scope is not None)
     return dict(sorted(answers.items()))
 
 
@@ -257,9 +257,9 @@ def _success(route: Route) -> Schema:
     if route.method == "POST" and route.special.replays:
         names.append("Idempotency-Replayed")
     names += tables.PAGED.get(operation_id(route), ())
-    found: Schema = {"description": _outcome(route), "headers": _headers(*names)}
+    answer: Schema = {"description": _outcome(route), "headers": _headers(*names)}
     if route.answer is str:
-        found["content"] = {
+        answer["content"] = {
             text["type"]: {
                 "schema": {"type": "string", "description": text["description"]},
                 "example": text["example"],
@@ -267,8 +267,8 @@ def _success(route: Route) -> Schema:
             for text in tables.parts()["texts"][operation_id(route)]
         }
     elif route.answer is not None:
-        found["content"] = {"application/json": _content(route)}
-    return found
+        answer["content"] = {"application/json": _content(route)}
+    return answer
 
 
 def _outcome(route: Route) -> str:
@@ -306,35 +306,35 @@ def _headers(*names: str) -> Schema:
 # ---- errors
 
 
-def _by_status(found: list[type[ApiError]]) -> dict[int, list[type[ApiError]]]:
+def _by_status(kinds: list[type[ApiError]]) -> dict[int, list[type[ApiError]]]:
     statuses: dict[int, list[type[ApiError]]] = {}
-    for error in found:
+    for error in kinds:
         statuses.setdefault(error.status, []).append(error)
     return statuses
 
 
-def _error_answer(status: int, found: list[type[ApiError]], limited: bool) -> Schema:
+def _error_answer(status: int, kinds: list[type[ApiError]], limited: bool) -> Schema:
     names = list(tables.LIMITED if limited and status not in tables.BEFORE_THE_KEY else tables.EVERYWHERE)
-    if any(issubclass(error, (errors.TooManyRequests, errors.Unavailable, errors.StillRunning)) for error in found):
+    if any(issubclass(error, (errors.TooManyRequests, errors.Unavailable, errors.StillRunning)) for error in kinds):
         names.append("Retry-After")
-    if any(issubclass(error, (errors.Unauthorized, errors.InsufficientScope)) for error in found):
+    if any(issubclass(error, (errors.Unauthorized, errors.InsufficientScope)) for error in kinds):
         names.append("WWW-Authenticate")
     return {
-        "description": f"{', '.join(f'`{error.code}`' for error in found)}.",
+        "description": f"{', '.join(f'`{error.code}`' for error in kinds)}.",
         "headers": _headers(*names),
         "content": {
             "application/json": {
                 "schema": {"$ref": "#/components/schemas/ErrorResponse"},
-                "examples": {error.code: {"$ref": f"#/components/examples/{error.code}"} for error in found},
+                "examples": {error.code: {"$ref": f"#/components/examples/{error.code}"} for error in kinds},
             },
             "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
         },
     }
 
 
-def _not_ready(found: list[type[ApiError]]) -> Schema:
+def _not_ready(kinds: list[type[ApiError]]) -> Schema:
     """Readiness has its own body. The server may also refuse the request like any other."""
-    answer = _error_answer(errors.Unavailable.status, found, False)
+    answer = _error_answer(errors.Unavailable.status, kinds, False)
     answer["description"] = "Not ready. `checks` says what is wrong.\n\n" + answer["description"]
     content = answer["content"]["application/json"]
     content["schema"] = tables.reference("NotReady")
@@ -373,25 +373,25 @@ def _schemas() -> Schema:
     answers = {_item(route.answer) for route in routes.ROUTES} - {None, str, dict}
     _, arriving = _components(bodies)
     _, leaving = _components([*answers, types.Problem, event_calls.EventObject])
-    found = {name: _arriving(schema) for name, schema in arriving.items()}
-    found |= {name: _leaving(schema) for name, schema in leaving.items()}
-    found |= tables.ENUMS | tables.OPEN_ENUMS | {"NotReady": _not_ready_body(found)}
-    found["EventObject"]["properties"] = _of_event_objects(found)
+    schemas = {name: _arriving(schema) for name, schema in arriving.items()}
+    schemas |= {name: _leaving(schema) for name, schema in leaving.items()}
+    schemas |= tables.ENUMS | tables.OPEN_ENUMS | {"NotReady": _not_ready_body(schemas)}
+    schemas["EventObject"]["properties"] = _of_event_objects(schemas)
     # Where they are sent, there is an example already.
     shown = {kind.__name__ for kind in bodies | answers & {route.answer for route in routes.ROUTES}}
-    for name in found.keys() & tables.shown().keys() - shown:
-        found[name]["examples"] = [tables.shown()[name]]
-    return {name: found[name] for name in sorted(found)}
+    for name in schemas.keys() & tables.shown().keys() - shown:
+        schemas[name]["examples"] = [tables.shown()[name]]
+    return {name: schemas[name] for name in sorted(schemas)}
 
 
 def _components(kinds: Any) -> tuple[Any, Schema]:
-    made, found = msgspec.json.schema_components(
+    refs, schemas = msgspec.json.schema_components(
         sorted(kinds, key=lambda kind: kind.__name__), schema_hook=_custom, ref_template="#/components/schemas/{name}"
     )
-    for each in found.values():
-        if "description" in each:
-            each["description"] = paragraphs(each["description"])
-    return made, found
+    for schema in schemas.values():
+        if "description" in schema:
+            schema["description"] = paragraphs(schema["description"])
+    return refs, schemas
 
 
 def _custom(kind: Any) -> Schema:
@@ -451,17 +451,17 @@ def _leaving(schema: Schema) -> Schema:
     return {**schema, "properties": properties, "additionalProperties": True}
 
 
-def _of_event_objects(found: Schema) -> Schema:
+def _of_event_objects(schemas: Schema) -> Schema:
     """The fields of what an event is about. One schema for users, groups, keys, sessions, tokens, webhooks, imports and
     bulk jobs: a union would have generated clients refuse what later versions add."""
     properties: Schema = {}
     for kind in ("User", "Group", "Key", "Session", "Token", "Webhook", "Import", "BulkJob"):
         properties |= {
             name: field
-            for name, field in found[kind]["properties"].items()
+            for name, field in schemas[kind]["properties"].items()
             if name not in properties and name not in _NOT_IN_EVENTS
         }
-    return properties | found["EventObject"]["properties"]
+    return properties | schemas["EventObject"]["properties"]
 
 
 _NOT_IN_EVENTS = ("key", "deleted_at", "unknown_fields", "token", "secret", "health", "report_url", "results_url")
@@ -493,11 +493,11 @@ _ORDER = {"type": -2, "format": -1, "examples": 1}
 """Order of the keys of a schema: the others are between, as they come."""
 
 
-def _not_ready_body(found: Schema) -> Schema:
+def _not_ready_body(schemas: Schema) -> Schema:
     return {
         "title": "NotReady",
         "type": "object",
         "description": "Why the server is not ready: its checks, or the error that any request can get.",
-        "properties": found["Health"]["properties"] | found["ErrorResponse"]["properties"],
+        "properties": schemas["Health"]["properties"] | schemas["ErrorResponse"]["properties"],
         "additionalProperties": True,
     }

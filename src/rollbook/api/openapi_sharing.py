@@ -40,7 +40,7 @@ def share(description: Schema) -> Schema:
         for operation in operations
         for status in operation["responses"]
     ]
-    asked = [
+    parameters = [
         (operation["parameters"], at, f"query-{parameter['name']}")
         for operation in operations
         for at, parameter in enumerate(operation.get("parameters", ()))
@@ -48,7 +48,7 @@ def share(description: Schema) -> Schema:
     ]
     del components["examples"]
     components["schemas"] = _said_once(components["schemas"])
-    components["parameters"] |= _moved(asked, "parameters")
+    components["parameters"] |= _moved(parameters, "parameters")
     components["responses"] = _moved(answers, "responses")
     return description
 
@@ -69,7 +69,7 @@ def _shortened(answers: Schema) -> Schema:
         for status, answer in answers.items()
         if not codes[status] or set(codes[status]) - GENERAL
     }
-    general = {status: found for status in codes if (found := [code for code in codes[status] if code in GENERAL])}
+    general = {status: shared for status in codes if (shared := [code for code in codes[status] if code in GENERAL])}
     return briefly | ({"default": _any_other(general, answers)} if general else {})
 
 
@@ -112,23 +112,23 @@ def _said_once(schemas: Schema) -> Schema:
     """The schemas without titles, which are their names, and without words that stand where their fields come from."""
     described = {
         (field, schema.get("description"))
-        for name, each in schemas.items()
+        for name, component in schemas.items()
         if name not in GATHERED
-        for field, schema in each.get("properties", {}).items()
+        for field, schema in component.get("properties", {}).items()
     }
-    found = {}
-    for name, each in schemas.items():
-        found[name] = _plain(each)
-        for field, schema in each.get("properties", {}).items():
+    plain = {}
+    for name, component in schemas.items():
+        plain[name] = _plain(component)
+        for field, schema in component.get("properties", {}).items():
             if name in GATHERED and (field, schema.get("description")) in described:
                 left_out = {"description", "examples"}
             else:
                 named = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
                 left_out = {"description"} if schema.get("description") == named.get("description") else set()
-            found[name]["properties"][field] = {
+            plain[name]["properties"][field] = {
                 key: value for key, value in _plain(schema).items() if key not in left_out
             }
-    return found
+    return plain
 
 
 def _plain(schema: Schema) -> Schema:

@@ -194,7 +194,7 @@ _IN_PATHS = [
 
 def parameters() -> dict[str, Schema]:
     """Parameters of the components, by name."""
-    return {each["name"]: each for each in (*_IN_PATHS, *parts()["parameters"])}
+    return {parameter["name"]: parameter for parameter in (*_IN_PATHS, *parts()["parameters"])}
 
 
 def scheme_text() -> str:

@@ -70,10 +70,10 @@ def reader_of_texts(kind: type[S]) -> Callable[[bytes, dict[bytes, bytes]], S | 
         ):
             return None
         try:
-            found = decode(body)
+            value = decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        return None if UNSET in [getattr(found, name) for name in optional] else found
+        return None if UNSET in [getattr(value, name) for name in optional] else value
 
     return read
 
@@ -81,13 +81,13 @@ def reader_of_texts(kind: type[S]) -> Callable[[bytes, dict[bytes, bytes]], S | 
 def _is_text(hint: Any) -> bool:
     """Test whether it is a plain string, whatever bounds it has, and whether it has to be there."""
     if UnsetType in (some := get_args(hint)) and len(some) == 2:
-        hint = next(each for each in some if each is not UnsetType)
+        hint = next(kind for kind in some if kind is not UnsetType)
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     return hint is str
 
 
-def parse_body(kind: type[S], found: dict[str, Any], password_min_length: int) -> S:
+def parse_body(kind: type[S], fields: dict[str, Any], password_min_length: int) -> S:
     """The object as this type. Raises InvalidParameter with everything that is wrong."""
     if kind in (
         user_calls.UserCreate,
@@ -95,8 +95,8 @@ def parse_body(kind: type[S], found: dict[str, Any], password_min_length: int) -
         user_calls.UserPatch,
         application_arguments.ApplicationPatch,
     ):
-        found = {name: value for name, value in found.items() if name not in READ_ONLY}
-    return check(kind, found, password_min_length)
+        fields = {name: value for name, value in fields.items() if name not in READ_ONLY}
+    return check(kind, fields, password_min_length)
 
 
 # ---- queries
@@ -104,7 +104,7 @@ def parse_body(kind: type[S], found: dict[str, Any], password_min_length: int) -
 
 def parse_query(kind: type[S], query: str) -> S:
     """The query string as this type. Raises InvalidParameter with everything that is wrong."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     faults: list[Fault] = []
     fields = fields_of(kind)
     for part in query.split("&") if query else ():
@@ -123,15 +123,15 @@ def parse_query(kind: type[S], query: str) -> S:
         if name not in fields and not ("metadata" in fields and _is_metadata(name)):
             allowed = f"Parameters: {', '.join(fields)}." if fields else "This endpoint has no parameters."
             faults.append(Fault(shortened(name), f"{quoted(name)} is not a parameter of this endpoint. {allowed}"))
-        elif name in found and name not in types.LISTS:
+        elif name in texts and name not in types.LISTS:
             faults.append(Fault(name, f"{name} must not be repeated."))
         elif value == "":
             faults.append(Fault(name, f"{name} must not be empty."))
         elif "\0" in value:
             faults.append(Fault(name, f"{name} must not contain a NUL character."))
         else:
-            found[name] = f"{found[name]},{value}" if name in found else value
-    values = from_texts(kind, _gathered(found), _hook, faults)
+            texts[name] = f"{texts[name]},{value}" if name in texts else value
+    values = from_texts(kind, _gathered(texts), _hook, faults)
     if faults:
         raise invalid(faults)
     return kind(**values)
@@ -142,15 +142,15 @@ def _is_metadata(name: str) -> bool:
     return name.startswith("metadata[") and name.endswith("]") and "\0" not in name
 
 
-def _gathered(found: dict[str, str]) -> dict[str, str]:
+def _gathered(texts: dict[str, str]) -> dict[str, str]:
     """Parameters of a query string, with what `metadata[KEY]` says under `metadata`. Some clients send
     `metadata[0]=plan:pro` for a list: where the keys are only its indexes, they are no keys."""
-    older = {name[9:-1]: value for name, value in found.items() if _is_metadata(name)}
+    older = {name[9:-1]: value for name, value in texts.items() if _is_metadata(name)}
     if not older:
-        return found
+        return texts
     is_list = set(older) == set(map(str, range(len(older))))
     pairs = older.values() if is_list else [metadata_pair(key, value) for key, value in older.items()]
-    others = {name: value for name, value in found.items() if not _is_metadata(name)}
+    others = {name: value for name, value in texts.items() if not _is_metadata(name)}
     return others | {"metadata": ",".join([*filter(None, [others.get("metadata")]), *pairs])}
 
 
@@ -168,9 +168,9 @@ def _hook(kind: type, value: str) -> Any:
 
 
 def _user_fields(value: str) -> list[str]:
-    found = names(value)
-    if len(found) > user_calls.MAX_FIELDS:
+    fields = names(value)
+    if len(fields) > user_calls.MAX_FIELDS:
         raise ValueError(f"must be at most {user_calls.MAX_FIELDS} names")
-    if not set(found) <= {"*", *user_calls.USER_FIELDS}:
+    if not set(fields) <= {"*", *user_calls.USER_FIELDS}:
         raise ValueError(f"must be * or names of these fields: {', '.join(user_calls.USER_FIELDS)}")
-    return list(user_calls.USER_FIELDS) if "*" in found else found
+    return list(user_calls.USER_FIELDS) if "*" in fields else fields

@@ -168,14 +168,14 @@ def _reader_of_queries(route: Route) -> Callable[[str], Any]:
     remembered: dict[str, Any] = {}
 
     def query_of(text: str) -> Any:
-        found = remembered.get(text)
-        if found is None:
-            found = parsing.parse_query(kind, text)
+        query = remembered.get(text)
+        if query is None:
+            query = parsing.parse_query(kind, text)
             if len(text) <= LONGEST_QUERY:
                 if len(remembered) >= MAX_QUERIES:
                     remembered.clear()
-                remembered[text] = found
-        return found
+                remembered[text] = query
+        return query
 
     return query_of
 
@@ -194,8 +194,8 @@ def _reader_of_bodies(route: Route, password_min_length: int) -> Callable[[Reque
         if is_optional and _NO_BODY(request.body):
             return None if route.body is None else kind()
         headers = request.headers
-        found = read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
-        return parsing.parse_body(kind, found, password_min_length)
+        fields = read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
+        return parsing.parse_body(kind, fields, password_min_length)
 
     return body_of
 

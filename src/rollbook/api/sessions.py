@@ -106,15 +106,15 @@ def show_session_created(call: Call, issued: IssuedSession) -> Response:
 
 
 def show_session_refreshed(call: Call, issued: IssuedSession) -> Response:
-    found = session_records.public(issued.session)
+    fields = session_records.public(issued.session)
     shown = SessionTokens(
-        found["id"],
-        found["user_id"],
-        found["audience"],
+        fields["id"],
+        fields["user_id"],
+        fields["audience"],
         issued.token,
         issued.refresh_token,
-        found["expires_at"],
-        found["refresh_expires_at"],
+        fields["expires_at"],
+        fields["refresh_expires_at"],
         User(**presented(call.by, issued.user)),
         UNSET if issued.access is None else issued.access.text,
         UNSET if issued.access is None else clock.format_time(issued.access.expires_at),
@@ -122,13 +122,13 @@ def show_session_refreshed(call: Call, issued: IssuedSession) -> Response:
     return show.answer(200, shown)
 
 
-def show_session_verified(call: Call, found: Verified) -> Response:
-    if found.user is None:
-        user = User(found.user_id, found.name, found.email)
+def show_session_verified(call: Call, verified: Verified) -> Response:
+    if verified.user is None:
+        user = User(verified.user_id, verified.name, verified.email)
     else:
-        user = User(**chosen(presented(call.by, found.user), call.query.fields))
-    expires_at = clock.format_time(found.expires_at)
-    return show.answer(200, VerifiedSession(found.id, found.user_id, found.audience, expires_at, user))
+        user = User(**chosen(presented(call.by, verified.user), call.query.fields))
+    expires_at = clock.format_time(verified.expires_at)
+    return show.answer(200, VerifiedSession(verified.id, verified.user_id, verified.audience, expires_at, user))
 
 
 def take_verification(call: Call) -> tuple[SessionVerification, bool]:

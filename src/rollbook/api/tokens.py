@@ -78,23 +78,23 @@ class ConsumedToken(User, frozen=True, kw_only=True):
     token: UsedToken
 
 
-def show_token_created(call: Call, made: IssuedToken) -> Response:
-    return show.answer(201, token_with_text(call, made))
+def show_token_created(call: Call, issued: IssuedToken) -> Response:
+    return show.answer(201, token_with_text(call, issued))
 
 
-def token_with_text(call: Call, made: IssuedToken) -> dict[str, Any]:
+def token_with_text(call: Call, issued: IssuedToken) -> dict[str, Any]:
     """A token that was created just now, with what is shown at no other time, and not at all if it is mailed."""
-    if not made.text:
-        return one_time_tokens.public(made.token)
-    return one_time_tokens.public(made.token) | {"token": made.text, "url": link_url(call, made)}
+    if not issued.text:
+        return one_time_tokens.public(issued.token)
+    return one_time_tokens.public(issued.token) | {"token": issued.text, "url": link_url(call, issued)}
 
 
-def link_url(call: Call, made: IssuedToken) -> str:
-    return token_format.link_url(call.services.url, made.token.purpose, made.text, made.token.language)
+def link_url(call: Call, issued: IssuedToken) -> str:
+    return token_format.link_url(call.services.url, issued.token.purpose, issued.text, issued.token.language)
 
 
-def show_token_list(call: Call, found: list[one_time_tokens.Token]) -> Response:
-    return show.answer(200, [one_time_tokens.public(each) for each in found])
+def show_token_list(call: Call, records: list[one_time_tokens.Token]) -> Response:
+    return show.answer(200, [one_time_tokens.public(token) for token in records])
 
 
 def show_token_consumed(call: Call, used: Consumed) -> Response:

@@ -175,56 +175,56 @@ def show_request_list(call: Call, page: RequestPage) -> Response:
     if page.next is not None:
         head += show.next_page(call, "/v1/requests", **{show.goes_on(call): Time(page.next)})
     base_url = call.services.base_url(call.request)
-    return show.answer(200, [_request(each, base_url) for each in page.requests], head)
+    return show.answer(200, [_request(line, base_url) for line in page.requests], head)
 
 
-def show_request(call: Call, found: Logged) -> Response:
-    return show.answer(200, _request(found, call.services.base_url(call.request)))
+def show_request(call: Call, line: Logged) -> Response:
+    return show.answer(200, _request(line, call.services.base_url(call.request)))
 
 
-def _request(found: Logged, base_url: str) -> dict[str, Any]:
-    return {**request_log.public(found), "error": logged_error(found, base_url)}
+def _request(line: Logged, base_url: str) -> dict[str, Any]:
+    return {**request_log.public(line), "error": logged_error(line, base_url)}
 
 
-def logged_error(found: Logged, base_url: str) -> types.ErrorResponse | None:
+def logged_error(line: Logged, base_url: str) -> types.ErrorResponse | None:
     """The body that the request was answered with, as far as the log keeps it."""
-    error = found.error
+    error = line.error
     if error is None:
         return None
     return types.ErrorResponse(
         error=error.message,
         code=error.code,
-        request_id=found.request_id,
+        request_id=line.request_id,
         doc_url=f"{base_url}/docs/errors/{error.code}",
         param=UNSET if error.param is None else error.param,
         errors=tuple(types.ErrorDetail(param, message) for param, message in error.faults) or UNSET,
     )
 
 
-def show_usage(call: Call, found: Usage) -> Response:
+def show_usage(call: Call, report: Usage) -> Response:
     return show.answer(
         200,
         UsageReport(
-            user_id=found.user_id,
-            period=found.period,
-            since=clock.format_time(found.since),
-            until=clock.format_time(found.until),
-            interval="hour" if found.step == clock.HOUR else "day",
-            total=UsageCounts(**_counts(found.total)),
-            intervals=[UsageInterval(at=clock.format_time(each.at), **_counts(each)) for each in found.intervals],
+            user_id=report.user_id,
+            period=report.period,
+            since=clock.format_time(report.since),
+            until=clock.format_time(report.until),
+            interval="hour" if report.step == clock.HOUR else "day",
+            total=UsageCounts(**_counts(report.total)),
+            intervals=[UsageInterval(at=clock.format_time(span.at), **_counts(span)) for span in report.intervals],
             users=[
-                UserUsage(user_id=each.user_id, name=found.names.get(each.user_id), **_counts(each))
-                for each in found.users
+                UserUsage(user_id=user.user_id, name=report.names.get(user.user_id), **_counts(user))
+                for user in report.users
             ],
             keys=[
-                KeyUsage(key_id=each.key_id, name=found.names.get(each.key_id), user_id=each.user_id, **_counts(each))
-                for each in found.keys
+                KeyUsage(key_id=key.key_id, name=report.names.get(key.key_id), user_id=key.user_id, **_counts(key))
+                for key in report.keys
             ],
             routes=[
-                RouteUsage(route=each.route, **_counts(each), p50_ms=each.quantile(0.5), p95_ms=each.quantile(0.95))
-                for each in found.routes
+                RouteUsage(route=route.route, **_counts(route), p50_ms=route.quantile(0.5), p95_ms=route.quantile(0.95))
+                for route in report.routes
             ],
-            rate_limits=[WindowUsage(window=name, refused=refused) for name, refused in found.windows],
+            rate_limits=[WindowUsage(window=name, refused=refused) for name, refused in report.windows],
         ),
     )
 

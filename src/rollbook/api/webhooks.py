@@ -268,15 +268,17 @@ def _webhook(seen: WebhookDetails) -> Webhook:
 show_webhook_list = show.page(_webhook)
 
 
-def show_delivery_list(call: Call, found: ListPage[deliveries.Delivery]) -> Response:
-    head = show.next_page(call, call.request.path.rstrip("/"), before=found.items[-1].id) if found.more else b""
-    return show.answer(200, [deliveries.public(each) for each in found.items], head)
+def show_delivery_list(call: Call, batch: ListPage[deliveries.Delivery]) -> Response:
+    head = show.next_page(call, call.request.path.rstrip("/"), before=batch.items[-1].id) if batch.more else b""
+    return show.answer(200, [deliveries.public(delivery) for delivery in batch.items], head)
 
 
 def show_delivery(call: Call, whole: DeliveryDetails) -> Response:
-    request, kept = whole.request, whole.delivery
-    response = None if kept.http_status is None else DeliveryResponse(kept.response_type, kept.response or "")
-    shown = deliveries.public(kept) | {
+    request, delivery = whole.request, whole.delivery
+    response = (
+        None if delivery.http_status is None else DeliveryResponse(delivery.response_type, delivery.response or "")
+    )
+    shown = deliveries.public(delivery) | {
         "request": None if request is None else DeliveryRequest(*request),
         "response": response,
     }
@@ -290,8 +292,8 @@ def show_replay(call: Call, replay: replays.Replay) -> Response:
     return show.answer(200, replays.public(replay))
 
 
-def show_replay_created(call: Call, made: replays.Replay) -> Response:
-    return show.created(call, f"/v1/webhooks/{made.webhook_id}/replays/{made.id}", show_replay(call, made))
+def show_replay_created(call: Call, replay: replays.Replay) -> Response:
+    return show.created(call, f"/v1/webhooks/{replay.webhook_id}/replays/{replay.id}", show_replay(call, replay))
 
 
 ROWS: dict[str, list[Route]] = {

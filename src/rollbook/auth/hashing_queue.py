@@ -195,13 +195,13 @@ class HashingQueue:
             not self._fits(job)
             and job.waiter.is_stranger
             and self._known.size
-            and any(each.waiter.is_stranger for each in self._running)
+            and any(running.waiter.is_stranger for running in self._running)
         ):
             job = self._known.first()
         return job if self._fits(job) else None
 
     def _fits(self, job: _Job) -> bool:
-        used = sum(each.price.mebibytes for each in self._running)
+        used = sum(running.price.mebibytes for running in self._running)
         return not self._running or used + job.price.mebibytes <= self._mebibytes
 
 

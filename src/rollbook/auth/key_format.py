@@ -77,7 +77,7 @@ def masked(key: str) -> str:
 
 def without_secrets(text: str) -> str:
     """The text with each key in it as lists show it, and each part of a key up to where it becomes secret."""
-    return _SECRET.sub(lambda found: (masked if is_whole(found[0]) else start)(found[0]), text)
+    return _SECRET.sub(lambda match: (masked if is_whole(match[0]) else start)(match[0]), text)
 
 
 def _checks(key: bytes) -> bool:

@@ -65,12 +65,12 @@ class Totp(NamedTuple):
     def step(self, code: str, after: int | None) -> int | None:
         """The step that this code is of, if it is one around now and later than `after`: a code works once. Compares
         with all of them, in constant time."""
-        now, otp, found = clock.now() // clock.SECOND // self.period, self._otp(), None
+        now, otp, hit = clock.now() // clock.SECOND // self.period, self._otp(), None
         for step in range(max(0, now - WINDOW), now + WINDOW + 1):
             is_it = hmac.compare_digest(otp.generate_otp(step).encode(), code.encode("utf-8", "surrogatepass"))
             if is_it and (after is None or step > after):
-                found = step
-        return found
+                hit = step
+        return hit
 
     def _otp(self, account: str | None = None, issuer: str | None = None) -> TOTP:
         from pyotp import TOTP
@@ -105,14 +105,14 @@ def read_totp(text: str) -> Totp:
         return checked(Totp(_decoded(text)))
     try:
         parts = urlsplit(text)
-        asked = {name: values[-1] for name, values in parse_qs(parts.query, max_num_fields=16).items()}
-        digits, period = int(asked.get("digits", "6")), int(asked.get("period", "30"))
+        fields = {name: values[-1] for name, values in parse_qs(parts.query, max_num_fields=16).items()}
+        digits, period = int(fields.get("digits", "6")), int(fields.get("period", "30"))
     except ValueError:
         raise ValueError("must be a secret in base32, or an otpauth://totp/ URL") from None
     if parts.netloc.lower() != "totp":
         raise ValueError("must be an otpauth://totp/ URL: codes that count (HOTP) are not supported")
     return checked(
-        Totp(_decoded(asked.get("secret", "")), digits, period, algorithm_named(asked.get("algorithm", "sha1")))
+        Totp(_decoded(fields.get("secret", "")), digits, period, algorithm_named(fields.get("algorithm", "sha1")))
     )
 
 

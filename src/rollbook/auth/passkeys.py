@@ -98,7 +98,7 @@ def _signed(about: str, start: str) -> bytes:
 
 
 def creation_options(
-    party: RelyingParty, shown_as: str, user_id: str, email: str, name: str, text: str, known: Iterable[Described]
+    party: RelyingParty, shown_as: str, user_id: str, email: str, name: str, text: str, passkeys: Iterable[Described]
 ) -> dict[str, Any]:
     """Options for a new passkey: one that the authenticator finds by itself, and only gives to whom it recognizes."""
     return {
@@ -107,7 +107,7 @@ def creation_options(
         "challenge": encoded(text.encode()),
         "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in ALGORITHMS],
         "timeout": VALID // 1_000,
-        "excludeCredentials": _descriptors(known),
+        "excludeCredentials": _descriptors(passkeys),
         "authenticatorSelection": {
             "residentKey": "required",
             "requireResidentKey": True,
@@ -117,20 +117,21 @@ def creation_options(
     }
 
 
-def request_options(party: RelyingParty, text: str, known: Iterable[Described] = ()) -> dict[str, Any]:
+def request_options(party: RelyingParty, text: str, passkeys: Iterable[Described] = ()) -> dict[str, Any]:
     """Options for the use of one of these passkeys; of none, for whichever the person has."""
     return {
         "rpId": party.id,
         "challenge": encoded(text.encode()),
         "timeout": VALID // 1_000,
-        "allowCredentials": _descriptors(known),
+        "allowCredentials": _descriptors(passkeys),
         "userVerification": "required",
     }
 
 
-def _descriptors(known: Iterable[Described]) -> list[dict[str, Any]]:
+def _descriptors(passkeys: Iterable[Described]) -> list[dict[str, Any]]:
     return [
-        {"type": "public-key", "id": encoded(each.credential_id), "transports": list(each.transports)} for each in known
+        {"type": "public-key", "id": encoded(passkey.credential_id), "transports": list(passkey.transports)}
+        for passkey in passkeys
     ]
 
 
@@ -151,15 +152,15 @@ def registered(secret: Secret, party: RelyingParty, about: str, credential: str)
         begun = begun_at(secret, about, challenge)
         data = _server(party).register_complete(_asked_for(challenge), parsed)
         _check(client, data)
-        made = data.credential_data
-        if made is None or not made.credential_id or made.public_key[3] not in ALGORITHMS:
+        created = data.credential_data
+        if created is None or not created.credential_id or created.public_key[3] not in ALGORITHMS:
             raise Refused("a credential without an ID, or of an algorithm that was not asked for")
-        told = answer["response"].get("transports") or ()
+        transports = answer["response"].get("transports") or ()
         return NewPasskey(
-            made.credential_id,
-            cbor.encode(made.public_key),
+            created.credential_id,
+            cbor.encode(created.public_key),
             data.counter,
-            tuple(each for each in TRANSPORTS if each in told),
+            tuple(transport for transport in TRANSPORTS if transport in transports),
             challenge,
             begun,
         )
@@ -176,16 +177,16 @@ def assertion(credential: str) -> Assertion:
         return Assertion(parsed.raw_id, response.client_data.challenge.decode(), response.user_handle, parsed)
 
 
-def verified(party: RelyingParty, given: Assertion, public_key: bytes, sign_count: int) -> int:
+def verified(party: RelyingParty, answer: Assertion, public_key: bytes, sign_count: int) -> int:
     """The new sign counter of a passkey which has signed this. One that does not rise is that of a copy. Raises
     Refused."""
     from fido2.webauthn import AttestedCredentialData
 
     with _refusing():
-        id = given.credential_id
-        known = AttestedCredentialData(bytes(16) + len(id).to_bytes(2, "big") + id + public_key)
-        _server(party).authenticate_complete(_asked_for(given.challenge), [known], given.parsed)
-        count = given.parsed.response.authenticator_data.counter
+        id = answer.credential_id
+        credential = AttestedCredentialData(bytes(16) + len(id).to_bytes(2, "big") + id + public_key)
+        _server(party).authenticate_complete(_asked_for(answer.challenge), [credential], answer.parsed)
+        count = answer.parsed.response.authenticator_data.counter
         if count <= sign_count and (count or sign_count):
             raise Refused(f"a sign count of {count} after one of {sign_count}")
         return count

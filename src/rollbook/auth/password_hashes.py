@@ -175,10 +175,10 @@ def canonical(text: str) -> str | None:
     if len(text) > MAX_LENGTH:
         return None
     for form, stored in _FORMS:
-        found = form(text)
-        if found is not None:
+        match = form(text)
+        if match is not None:
             try:
-                return stored(*found.groups())
+                return stored(*match.groups())
             except ValueError:
                 return None
     return None
@@ -202,8 +202,8 @@ def matches(hash: str, secret: bytes) -> bool:
     nothing, for the same work."""
     family = FAMILIES[_name(hash)]
     fits = len(secret) <= family.longest
-    given, computed = family.verify(hash, secret if fits else secret[:_SHORT])
-    return hmac.compare_digest(given, computed) and fits
+    expected, computed = family.verify(hash, secret if fits else secret[:_SHORT])
+    return hmac.compare_digest(expected, computed) and fits
 
 
 def is_weak(hash: str) -> bool:
@@ -373,10 +373,10 @@ def _ssha(size: str, data: str) -> str:
         data
     ):  # of another system, such as Spring Security's `{sha256}`: as base64 it would be one with a long salt
         raise ValueError
-    found = _decoded(data)
-    if not 0 <= len(found) - hashlib.new("sha" + (size or "1")).digest_size <= 64:
+    decoded = _decoded(data)
+    if not 0 <= len(decoded) - hashlib.new("sha" + (size or "1")).digest_size <= 64:
         raise ValueError
-    return f"{{SSHA{size}}}{b64encode(found).decode()}"
+    return f"{{SSHA{size}}}{b64encode(decoded).decode()}"
 
 
 _COST = r"(0[4-9]|[12][0-9]|3[01])"
@@ -464,8 +464,8 @@ def _verify_bcrypt(hash: str, secret: bytes) -> tuple[bytes, bytes]:
     import bcrypt  # only where there are such hashes
 
     # bcrypt reads no more than 72 bytes, and the library refuses more.
-    given = b"$2b$" + hash.split("$", 2)[2].encode()
-    return given, bcrypt.hashpw(secret[:72], given[:29])
+    expected = b"$2b$" + hash.split("$", 2)[2].encode()
+    return expected, bcrypt.hashpw(secret[:72], expected[:29])
 
 
 def _verify_bcrypt_2x(hash: str, secret: bytes) -> tuple[bytes, bytes]:
@@ -490,35 +490,37 @@ def _verify_drupal(hash: str, secret: bytes) -> tuple[bytes, bytes]:
 
 def _verify_scrypt(hash: str, secret: bytes) -> tuple[bytes, bytes]:
     _, _, numbers, salt, digest = hash.split("$")
-    given = _decoded(digest)
-    return given, _scrypt_key(numbers, _decoded(salt), secret, len(given))
+    expected = _decoded(digest)
+    return expected, _scrypt_key(numbers, _decoded(salt), secret, len(expected))
 
 
 def _verify_firebase(hash: str, secret: bytes) -> tuple[bytes, bytes]:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     _, _, numbers, salt, stream = hash.split("$")
-    given = _decoded(stream)
+    expected = _decoded(stream)
     key = _scrypt_key(numbers, _decoded(salt), secret, 32)
-    return given, Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor().update(bytes(len(given)))
+    return expected, Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor().update(bytes(len(expected)))
 
 
 def _scrypt_key(numbers: str, salt: bytes, secret: bytes, length: int) -> bytes:
-    log_n, r, p = (int(each.partition("=")[2]) for each in numbers.split(","))
+    log_n, r, p = (int(pair.partition("=")[2]) for pair in numbers.split(","))
     return hashlib.scrypt(secret, salt=salt, n=1 << log_n, r=r, p=p, maxmem=(1 << 31) - 2, dklen=length)
 
 
 def _verify_pbkdf2(hash: str, secret: bytes) -> tuple[bytes, bytes]:
     _, family, numbers, salt, key = hash.split("$")
-    given = _decoded(key)
+    expected = _decoded(key)
     iterations = int(numbers.partition(",")[0].partition("=")[2])
-    return given, hashlib.pbkdf2_hmac(family.removeprefix("pbkdf2-"), secret, _decoded(salt), iterations, len(given))
+    return expected, hashlib.pbkdf2_hmac(
+        family.removeprefix("pbkdf2-"), secret, _decoded(salt), iterations, len(expected)
+    )
 
 
 def _verify_sha_crypt(hash: str, secret: bytes) -> tuple[bytes, bytes]:
-    _, kind, rounds, salt, given = hash.split("$")
+    _, kind, rounds, salt, expected = hash.split("$")
     digest = {"5": "sha256", "6": "sha512"}[kind]
-    return given.encode(), sha_crypt(digest, secret, salt.encode(), int(rounds.partition("=")[2])).encode()
+    return expected.encode(), sha_crypt(digest, secret, salt.encode(), int(rounds.partition("=")[2])).encode()
 
 
 class Weak(NamedTuple):
@@ -567,7 +569,7 @@ def _verify_weak(hash: str, secret: bytes) -> tuple[bytes, bytes]:
 
 def _verify_wrapped(hash: str, secret: bytes) -> tuple[bytes, bytes]:
     _, name, numbers, inner_salt, salt, key = hash.split("$")
-    number = {each[0]: int(each[2:]) for each in numbers.split(",")}
+    number = {pair[0]: int(pair[2:]) for pair in numbers.split(",")}
     digest = _WEAK[name.removeprefix("wrapped-").upper()].digest(number.get("c"), _decoded(inner_salt), secret)
     return _decoded(key), hash_secret_raw(digest, _decoded(salt), number["t"], number["m"], number["p"], 32, Type.ID)
 

@@ -47,13 +47,13 @@ def choose(secret: Secret, email_key: str, today: int, old: Mapping[str, tuple[i
     """One of these old sets of parameters, None for today's. Each has the number of users that have it, and that had it
     at most; `today` is the number of those with today's."""
     renewed = sum(most - users for users, most in old.values())
-    kept = (
+    share = (
         min(1.0, today / renewed) if renewed else 1.0
     )  # the others of the renewed ones are gone, and so is their part
     homes: dict[str | None, float] = {
-        parameters: users + kept * (most - users) for parameters, (users, most) in old.items()
+        parameters: users + share * (most - users) for parameters, (users, most) in old.items()
     }
-    homes[None] = today - kept * renewed
+    homes[None] = today - share * renewed
 
     def drawn(text: str) -> float:
         """From 0 (not included) to 1."""
@@ -63,8 +63,8 @@ def choose(secret: Secret, email_key: str, today: int, old: Mapping[str, tuple[i
     # A weighted rendezvous: exponential variables with the numbers as their rates. The chance to be the least is the
     # share of the sum, and where one set grows, emails move to that one only.
     home = min(
-        (each for each in homes if homes[each] > 0),
-        key=lambda each: -math.log(drawn(f"home {each}")) / homes[each],
+        (home for home in homes if homes[home] > 0),
+        key=lambda home: -math.log(drawn(f"home {home}")) / homes[home],
         default=None,
     )
     return home if home is not None and drawn("renewed") <= old[home][0] / homes[home] else None
@@ -134,28 +134,28 @@ class Passwords:
         compared = self._compared(hash, stand_in)
         spellings = _spellings(compared, password)
         with _memory_errors():
-            found = any(matches(compared, each) for each in spellings or [b""])
-        return found and bool(spellings) and self._usable(hash) is not None
+            is_match = any(matches(compared, spelling) for spelling in spellings or [b""])
+        return is_match and bool(spellings) and self._usable(hash) is not None
 
     def stand_in(self, secret: Secret, email_key: str, in_use: Mapping[str, Frequency]) -> str:
         """The parameters that an account takes its time from that has no hash: one of those in use that are within the
         bounds for imported hashes, or the current ones."""
         old = {}
-        for parameters, each in in_use.items():
+        for parameters, frequency in in_use.items():
             price = password_parameters.price(parameters)
             if price.seconds <= self._most_seconds and price.mebibytes <= self._most_memory:
-                users = each.users if each.counted_at else max(1, each.users)
-                old[parameters] = users, max(users, each.most)
+                users = frequency.users if frequency.counted_at else max(1, frequency.users)
+                old[parameters] = users, max(users, frequency.most)
         today, _ = old.pop(self._start, (1, 1))
         return choose(secret, email_key, today, old) or self._start
 
     def _usable(self, hash: str | None) -> str | None:
         """The hash in its stored form, unless it needs more memory than it may: a server that is killed serves
         no one."""
-        known = canonical(hash) if hash else None
-        if known is None or _price(known).mebibytes > self._most_memory:
+        standard = canonical(hash) if hash else None
+        if standard is None or _price(standard).mebibytes > self._most_memory:
             return None
-        return known
+        return standard
 
     def _compared(self, hash: str | None, stand_in: str) -> str:
         """The hash that a password is compared with: that of no one for an account without one."""
@@ -220,7 +220,7 @@ def _too_expensive(parameters: str, seconds: float, memory: int) -> str | None:
     """The reason for which hashes with these parameters cost more than imported ones may. Nearly all of a file have the
     same."""
     price = password_parameters.price(parameters)
-    lanes = int(found[1]) if (found := _LANES(parameters)) else 1
+    lanes = int(match[1]) if (match := _LANES(parameters)) else 1
     if price.seconds <= seconds and price.mebibytes <= memory and lanes <= MAX_PARALLELISM:
         return None
     return (
@@ -256,7 +256,7 @@ def holds(path: str, password: str) -> bool:
     """Test whether the file has the hash of this password, as sent or in NFKC. Raises OSError, NoHashes."""
     file = os.open(path, os.O_RDONLY)
     try:
-        return any(_has(file, each) for each in {password, normalize("NFKC", password)})
+        return any(_has(file, spelling) for spelling in {password, normalize("NFKC", password)})
     finally:
         os.close(file)
 
@@ -266,31 +266,31 @@ def check(path: str) -> int:
     file = os.open(path, os.O_RDONLY)
     try:
         size = os.fstat(file).st_size
-        known = os.pread(file, _LONGEST_LINE, 0).partition(b"\n")[0]
-        if not _LINE(known):
+        line = os.pread(file, _LONGEST_LINE, 0).partition(b"\n")[0]
+        if not _LINE(line):
             raise NoHashes("line 1 is no SHA-1 hash, such as 00000…:17")
-        last = known[:_DIGITS].upper()
+        last = line[:_DIGITS].upper()
         for at in range(size // _SAMPLES, size - _LONGEST_LINE, max(_LONGEST_LINE, size // _SAMPLES)):
             start, digest = _line_after(file, at)
             if digest <= last:
                 raise NoHashes(f"it isn't sorted by hash before byte {start:,}")
             last = digest
-        return round(size / (len(known) + 1))
+        return round(size / (len(line) + 1))
     finally:
         os.close(file)
 
 
 def _has(file: int, password: str) -> bool:
-    wanted = sha1(password.encode(), usedforsecurity=False).hexdigest().upper().encode()
+    target = sha1(password.encode(), usedforsecurity=False).hexdigest().upper().encode()
     low, high = 0, os.fstat(file).st_size  # where lines begin
     while high - low > _BLOCK:
         start, digest = _line_after(file, (low + high) // 2)
-        if digest <= wanted:
+        if digest <= target:
             low = start
         else:
             high = start
     block = b"\n" + os.pread(file, high - low + _LONGEST_LINE, low).upper()
-    return b"\n" + wanted in block
+    return b"\n" + target in block
 
 
 def _line_after(file: int, at: int) -> tuple[int, bytes]:

@@ -156,9 +156,9 @@ class Secret:
             return key
 
 
-def _is_any(given: bytes, valid: list[bytes]) -> bool:
+def _is_any(mac: bytes, valid: list[bytes]) -> bool:
     """Compares with all of them, whichever it is."""
-    return sum([hmac.compare_digest(given, each) for each in valid]) > 0
+    return sum([hmac.compare_digest(mac, candidate) for candidate in valid]) > 0
 
 
 SECRET, SECRET_FILE = "ROLLBOOK_SECRET", "ROLLBOOK_SECRET_FILE"

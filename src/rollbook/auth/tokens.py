@@ -129,14 +129,14 @@ def known_device(secret: Secret, user_id: str, cookie: str) -> str | None:
     """The random number of a cookie that this user's sign-in left in a browser; None if it is another's, invalid or
     older than VALID."""
     start, _, signature = cookie.rpartition(".")
-    made, _, device = start.partition(".")
+    issued, _, device = start.partition(".")
     if (
         len(cookie) > MAX_DEVICE_LENGTH
         or not cookie.isascii()
         or not secret.has_mac("devices", _signed_device(user_id, start), decoded_or_empty(signature))
     ):
         return None
-    return device if clock.now() < int(made, 16) * clock.SECOND + DEVICE_VALID else None
+    return device if clock.now() < int(issued, 16) * clock.SECOND + DEVICE_VALID else None
 
 
 def _signed_device(user_id: str, start: str) -> bytes:
@@ -172,9 +172,9 @@ def mint_refresh(former: str = "") -> str:
 
 def session_digest(token: str, audience: str) -> bytes:
     """Digest of a session token, 32 bytes: for another audience, it is that of no session."""
-    found = _TOKENS.copy()  # a third of the time of making one
-    found.update(f"{token}\0{audience}".encode())
-    return found.digest()
+    hasher = _TOKENS.copy()  # a third of the time of making one
+    hasher.update(f"{token}\0{audience}".encode())
+    return hasher.digest()
 
 
 def refresh_digests(token: str) -> RefreshDigests | None:

@@ -143,16 +143,16 @@ class Addresses:
         accepted."""
         literal = _literal(target.host)
         if literal is not None:
-            found = [str(literal)]
+            addresses = [str(literal)]
         else:
             try:
                 async with asyncio.timeout(self._timeout):
-                    found = await asyncio.shield(self._lookup(target.host))
+                    addresses = await asyncio.shield(self._lookup(target.host))
             except TimeoutError:
-                found = []
-        if not found or not all(self._accepts(ip_address(each), target.secure) for each in found):
+                addresses = []
+        if not addresses or not all(self._accepts(ip_address(address), target.secure) for address in addresses):
             raise Unresolved()
-        return found
+        return addresses
 
     def _accepts(self, address: IPv4Address | IPv6Address, secure: bool) -> bool:
         return any(address in network for network in self._allow) or (secure and _is_public(address))
@@ -169,15 +169,15 @@ class Addresses:
     def _run(self, host: str, future: asyncio.Future[list[str]], loop: asyncio.AbstractEventLoop) -> None:
         try:
             infos = self._look_up(host, None, type=socket.SOCK_STREAM)
-            found = list(dict.fromkeys(str(info[4][0]) for info in infos))
+            addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
         except (OSError, UnicodeError):
-            found = []
+            addresses = []
         if not loop.is_closed():
-            loop.call_soon_threadsafe(self._finish, host, future, found)
+            loop.call_soon_threadsafe(self._finish, host, future, addresses)
 
-    def _finish(self, host: str, future: asyncio.Future[list[str]], found: list[str]) -> None:
-        future.set_result(found)
-        if found:
+    def _finish(self, host: str, future: asyncio.Future[list[str]], addresses: list[str]) -> None:
+        future.set_result(addresses)
+        if addresses:
             future.get_loop().call_later(self._remembered, self._lookups.pop, host, None)
         else:
             del self._lookups[host]

@@ -20,7 +20,7 @@ _LEADS_SOMEWHERE = re.compile(
 
 def harmless(text: str) -> str:
     """The text on one line; empty if it could lead somewhere, or is longer than MAX_LENGTH."""
-    visible = "".join(each for each in normalize("NFKC", text) if category(each) != "Cf" or each in _JOINERS)
+    visible = "".join(char for char in normalize("NFKC", text) if category(char) != "Cf" or char in _JOINERS)
     line = " ".join(visible.split())
     bare = line.translate(dict.fromkeys(map(ord, _JOINERS)))
     if len(line) > MAX_LENGTH or _LEADS_SOMEWHERE(bare) or sum(map(str.isdigit, bare)) > MAX_DIGITS:

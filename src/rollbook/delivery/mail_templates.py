@@ -69,17 +69,17 @@ class Templates:
         return [TemplateProblem(name, why) for name in names for why in self._faults(name, samples, languages)]
 
     def _faults(self, name: str, samples: Mapping[str, Mapping[str, Any]], languages: Collection[str]) -> Iterator[str]:
-        found = _NAME(name)
-        if found is None or (found["kind"] not in (*samples, LAYOUT)):
+        parts = _NAME(name)
+        if parts is None or (parts["kind"] not in (*samples, LAYOUT)):
             yield "not the name of a template, so it has no effect"
             return
-        if found["language"] is not None and found["language"] not in languages:
-            yield f"there is no language {found['language']}, so it has no effect"
+        if parts["language"] is not None and parts["language"] not in languages:
+            yield f"there is no language {parts['language']}, so it has no effect"
             return
-        kinds = samples if found["kind"] == LAYOUT else (found["kind"],)
+        kinds = samples if parts["kind"] == LAYOUT else (parts["kind"],)
         for kind in kinds:
             try:
-                _checked(self._environment(), name, found["part"], samples[kind])
+                _checked(self._environment(), name, parts["part"], samples[kind])
             except Broken as problem:
                 yield f"{problem}. The built-in one is used"
                 return

@@ -54,11 +54,11 @@ def named(event: Event, format: str, content: str) -> list[str]:
     changed: list[str] = []
     if event.before is not None and '"user_' in event.before:
         try:
-            changed = [value for each in _changed(event) for value in each[1:] if isinstance(value, str)]
+            changed = [value for difference in _changed(event) for value in difference[1:] if isinstance(value, str)]
         except (msgspec.DecodeError, UnicodeError, RecursionError):  # as `body` says
             return []
-    found = [event.user_id, event.actor.user_id, event.actor.key_id, *changed[: 2 * MAX_CHANGES]]
-    return [id for id in dict.fromkeys(found) if id and (ids.is_id("user", id) or ids.is_id("key", id))]
+    ids_in_event = [event.user_id, event.actor.user_id, event.actor.key_id, *changed[: 2 * MAX_CHANGES]]
+    return [id for id in dict.fromkeys(ids_in_event) if id and (ids.is_id("user", id) or ids.is_id("key", id))]
 
 
 def carrying(event: Event, secrets: Mapping[str, str]) -> Event:
@@ -174,8 +174,8 @@ def _json(message: dict[str, Any]) -> tuple[str, bytes]:
 def _sentences(event: Event, content: Content, names: Mapping[str, str]) -> Iterator[str]:
     """Lines of plain text, each of a bounded length: what happened, to whom, what changed, by whom."""
     about = _about(event)
-    found = TYPES.get(event.type)
-    says = event.type if found is None else found.says.removesuffix(".")
+    entry = TYPES.get(event.type)
+    says = event.type if entry is None else entry.says.removesuffix(".")
     if content == "thin":
         id = plain(about.id) or plain(about.group_id)
         yield f"{says}: {id}" if id else f"{says}."

@@ -171,15 +171,15 @@ class Sender:
     def _sweep(self) -> None:
         """Close connections that were not used since the last time."""
         self._sweeper = None
-        kept = []
+        idle = []
         for connection in self._idle:
             if connection.was_used and not connection.is_closed:
                 connection.was_used = False
-                kept.append(connection)
+                idle.append(connection)
             else:
                 connection.abort()
-        self._idle = kept
-        if kept:
+        self._idle = idle
+        if idle:
             self._sweeper = asyncio.get_running_loop().call_later(self._timeouts.idle, self._sweep)
 
     async def _connect(self) -> _Connection:

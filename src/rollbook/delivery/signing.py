@@ -31,12 +31,12 @@ def new_secret() -> str:
 def key(secret: str) -> bytes:
     """The bytes to sign with. Raises ValueError for text that `new_secret` can't have returned."""
     try:
-        found = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+        decoded = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except binascii.Error:
-        found = b""
-    if not secret.startswith(PREFIX) or len(found) != SIZE:
+        decoded = b""
+    if not secret.startswith(PREFIX) or len(decoded) != SIZE:
         raise ValueError("not a webhook secret")
-    return found
+    return decoded
 
 
 def headers(id: str, at: int, body: bytes, keys: Sequence[bytes]) -> list[tuple[str, str]]:
@@ -46,7 +46,8 @@ def headers(id: str, at: int, body: bytes, keys: Sequence[bytes]) -> list[tuple[
     """
     signed = b"%b.%d.%b" % (id.encode(), at, body)
     signatures = [
-        "v1," + binascii.b2a_base64(hmac.digest(each, signed, "sha256"), newline=False).decode("ascii") for each in keys
+        "v1," + binascii.b2a_base64(hmac.digest(secret, signed, "sha256"), newline=False).decode("ascii")
+        for secret in keys
     ]
     return [("webhook-id", id), ("webhook-timestamp", str(at)), ("webhook-signature", " ".join(signatures))]
 
@@ -77,7 +78,7 @@ def plain(value: Any, most: int = MAX_VALUE) -> str:
         return ""
     text = value[: 4 * most]
     if not text.isprintable():
-        text = "".join([each if each.isprintable() else " " if each.isspace() else "" for each in text])
+        text = "".join([char if char.isprintable() else " " if char.isspace() else "" for char in text])
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
@@ -85,15 +86,15 @@ def plain(value: Any, most: int = MAX_VALUE) -> str:
 def answer(body: str, type: str | None) -> str:
     """The message in the body of an answer: that of a JSON object, the title of an HTML page, or its beginning."""
     if "html" in (type or "").lower():
-        found = _title(body)
-        return plain(html.unescape(found[1]), MAX_ANSWER) if found else ""
+        title = _title(body)
+        return plain(html.unescape(title[1]), MAX_ANSWER) if title else ""
     try:
         problem = _read(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return plain(body, MAX_ANSWER)
     error = problem.error
     nested = error.get("message") if isinstance(error, dict) else error
-    texts = (plain(each, MAX_ANSWER) for each in (nested, problem.message, problem.detail, problem.title, body))
+    texts = (plain(text, MAX_ANSWER) for text in (nested, problem.message, problem.detail, problem.title, body))
     return next(filter(None, texts), "")
 
 

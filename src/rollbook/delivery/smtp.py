@@ -96,9 +96,9 @@ class Mailer:
                 client = await self._connected()
                 secured = client.get_transport_info("ssl_object")
                 version = secured.version() if secured is not None else "no TLS"
-                known = "SMTPUTF8" if client.supports_extension("smtputf8") else "no SMTPUTF8"
+                charset = "SMTPUTF8" if client.supports_extension("smtputf8") else "no SMTPUTF8"
                 as_whom = f", signed in as {self._server.user}" if self._server.user else ""
-                return f"{self._server.address}, {version}, {known}{as_whom}"
+                return f"{self._server.address}, {version}, {charset}{as_whom}"
         except TimeoutError:
             raise Failed(outcomes.TIMED_OUT) from None
         finally:
@@ -124,7 +124,7 @@ class Mailer:
         client = await self._connected()
         has_utf8 = client.supports_extension("smtputf8")
         message = mails.written(letter, self._from, self._reply_to, self._host, has_utf8)
-        sender, recipient = (mails.sendable(each, has_utf8) for each in (self._from.email, letter.recipient))
+        sender, recipient = (mails.sendable(address, has_utf8) for address in (self._from.email, letter.recipient))
         options = ["SMTPUTF8", "BODY=8BITMIME"] if mails.needs_utf8(sender, recipient) else []
         try:
             await client.sendmail(sender, [recipient], message, mail_options=options)
@@ -235,10 +235,10 @@ def _host(settings: Settings) -> str:
     """The host of `public_url`: what this server calls itself."""
     host = urlsplit(settings.public_url).hostname or "localhost"
     try:
-        found = mails.ascii_host(host)
+        ascii_name = mails.ascii_host(host)
     except UnfitAddress:
         return "localhost"
-    return f"[{'IPv6:' + found if ':' in found else found}]" if _IS_ADDRESS(found) else found
+    return f"[{'IPv6:' + ascii_name if ':' in ascii_name else ascii_name}]" if _IS_ADDRESS(ascii_name) else ascii_name
 
 
 _IS_ADDRESS = re.compile(r"[0-9.]+|.*:.*").fullmatch

@@ -103,22 +103,22 @@ def _in_line(tokens: Sequence[Token], template: Template) -> Iterator[str]:
 def _pairs(tokens: Sequence[Token], template: Template) -> Iterator[str]:
     """The page as rows: a heading or call with the text on it, and its examples."""
     prose: list[Token] = []
-    found: list[tuple[str, Example]] = []
+    calls: list[tuple[str, Example]] = []
     has_call = False
 
     def row() -> str:
         begins = " begins" if prose and prose[0].type == "heading_open" else ""
-        panel = template("docs/panel.html", examples=found) if found else ""
+        panel = template("docs/panel.html", examples=calls) if calls else ""
         return f'<div class="docs-pair{begins}"><div class="prose">{_html(prose, template)}</div>{panel}</div>'
 
     for part in _split(tokens):
         if isinstance(part, Example):
-            found.append((_lead(prose), part))
+            calls.append((_lead(prose), part))
             continue
         is_call = part.attrGet("class") == "calls"
-        if (prose or found) and ((part.type == "heading_open" and part.tag in ("h1", "h2")) or (is_call and has_call)):
+        if (prose or calls) and ((part.type == "heading_open" and part.tag in ("h1", "h2")) or (is_call and has_call)):
             yield row()
-            prose, found, has_call = [], [], False
+            prose, calls, has_call = [], [], False
         has_call = has_call or is_call
         prose.append(part)
     yield row()
@@ -214,19 +214,19 @@ def _names_a_call(inline: Token) -> bool:
 
 def _drop_empty_heads(tokens: list[Token]) -> None:
     """Markdown requires a table head. Remove it if all of its cells are empty."""
-    kept: list[Token] = []
+    tokens_left: list[Token] = []
     head: list[Token] | None = None
     for token in tokens:
         if token.type == "thead_open":
             head = []
         if head is None:
-            kept.append(token)
+            tokens_left.append(token)
         else:
             head.append(token)
         if token.type == "thead_close" and head is not None:
-            kept += head if any(each.content for each in head) else []
+            tokens_left += head if any(token.content for token in head) else []
             head = None
-    tokens[:] = kept
+    tokens[:] = tokens_left
 
 
 def _frame_tables(tokens: list[Token]) -> None:

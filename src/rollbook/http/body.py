@@ -171,15 +171,15 @@ class Budget:
             client = holder.is_known, holder.client
             of_clients.setdefault(client, deque()).append(holder)
             sums[client] = sums.get(client, 0) + size
-        heap = [(known, -size, client) for (known, client), size in sums.items()]
+        heap = [(is_known, -size, client) for (is_known, client), size in sums.items()]
         heapify(heap)
         while heap and self.held > LEFT * self._limit:
-            known, negative, client = heappop(heap)
-            holders = of_clients[known, client]
+            is_known, negative, client = heappop(heap)
+            holders = of_clients[is_known, client]
             before = self.held
             holders.popleft().shed()
             if holders:
-                heappush(heap, (known, negative + before - self.held, client))
+                heappush(heap, (is_known, negative + before - self.held, client))
         self._full_at = max(self._limit, self.held + int(STEP * self._limit))
 
     def has_fallen(self) -> bool:

@@ -95,15 +95,15 @@ def plain_tag(tag: str) -> str:
 def known_tag(request: Request, tag: str) -> str | None:
     """The entity tag in If-None-Match that names this content, in whatever coding, as the client wrote it; None if
     there is none. Tags are compared weakly (RFC 9110 section 13.1.2)."""
-    given = request.headers.get(b"if-none-match")
-    if given is None:
+    header = request.headers.get(b"if-none-match")
+    if header is None:
         return None
-    for part in given.decode("latin-1").split(","):
-        found = part.strip().removeprefix("W/")
-        if found == "*":
+    for part in header.decode("latin-1").split(","):
+        quoted = part.strip().removeprefix("W/")
+        if quoted == "*":
             return tag
-        if found[:1] == found[-1:] == '"' and plain_tag(found[1:-1]) == tag:
-            return found[1:-1]
+        if quoted[:1] == quoted[-1:] == '"' and plain_tag(quoted[1:-1]) == tag:
+            return quoted[1:-1]
     return None
 
 

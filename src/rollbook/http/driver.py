@@ -15,13 +15,13 @@ def resumed(coroutine: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any,
     """Go on with a coroutine that has suspended once. `waits_for` is what its first `send(None)` returned."""
     while True:
         step: Callable[[Any], Any] = coroutine.send
-        given: Any = None
+        value: Any = None
         try:
-            given = yield waits_for
+            value = yield waits_for
         except BaseException as problem:
-            step, given = coroutine.throw, problem
+            step, value = coroutine.throw, problem
         try:
-            waits_for = step(given)
+            waits_for = step(value)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
 

@@ -149,24 +149,24 @@ class Routes:
 
     def body_rule(self, method: str, path: str) -> BodyRule:
         """Rule for the body of the row of this path."""
-        found = self.find(path)
-        self._last = path, found  # asked for again as soon as the body is there, or later
-        return self._body_rule if found is None else found[0].body_rules.get(method, self._body_rule)
+        match = self.find(path)
+        self._last = path, match  # asked for again as soon as the body is there, or later
+        return self._body_rule if match is None else match[0].body_rules.get(method, self._body_rule)
 
     def answer(self, request: Request) -> Answer:
         """By the plan of the row. Raises ApiError, as does the coroutine."""
-        path, found = self._last
+        path, match = self._last
         if path is not request.path:
-            found = self.find(request.path)
-        if found is not None:
-            planned = found[0].plans.get(request.method)
+            match = self.find(request.path)
+        if match is not None:
+            planned = match[0].plans.get(request.method)
             if planned is not None:
                 request.route, plan = planned
-                return plan(request, found[1])
-        return self._refuse(request, found)
+                return plan(request, match[1])
+        return self._refuse(request, match)
 
-    async def _refuse(self, request: Request, found: tuple[Resource, Ids] | None) -> Response:
-        if found is None:
+    async def _refuse(self, request: Request, match: tuple[Resource, Ids] | None) -> Response:
+        if match is None:
             if request.path == "*":  # OPTIONS asks about the server as a whole (RFC 9110 section 9.3.7)
                 return Response(204, line("Allow", ", ".join(METHODS)))
             for prefix, entrance in self._prefixes.items():
@@ -175,7 +175,7 @@ class Routes:
                         return instead
                     break
             raise NotFound()
-        resource, _ = found
+        resource, _ = match
         if request.method == "OPTIONS":
             return Response(204, resource.options)
         if (instead := await resource.entrance.before_refusal(request, resource.rows)) is not None:
@@ -188,8 +188,8 @@ def _walk(node: _Node, segments: list[str], at: int) -> tuple[Resource, Ids] | N
         return None if node.resource is None else (node.resource, ())
     segment = segments[at]
     following = node.named.get(segment)
-    if following is not None and (found := _walk(following, segments, at + 1)) is not None:
-        return found
-    if node.value is None or not segment or (found := _walk(node.value, segments, at + 1)) is None:
+    if following is not None and (match := _walk(following, segments, at + 1)) is not None:
+        return match
+    if node.value is None or not segment or (match := _walk(node.value, segments, at + 1)) is None:
         return None
-    return found[0], (segment, *found[1])
+    return match[0], (segment, *match[1])

@@ -261,19 +261,19 @@ def bind(host: str, port: int) -> list[socket.socket]:
     """Sockets bound to every address of `host`, not listening yet. Port 0 chooses a free one. Raises
     ConfigurationError."""
     try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as problem:
         raise ConfigurationError(
             f"host: {host!r} is no address of this machine ({problem.strerror or problem})."
         ) from None
     sockets: list[socket.socket] = []
-    for family, address in dict.fromkeys((entry[0], entry[4]) for entry in found):
+    for family, address in dict.fromkeys((entry[0], entry[4]) for entry in infos):
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 # `::` alone accepts IPv4 too; beside an IPv4 address of the same name it must not.
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(len(found) > 1))
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(len(infos) > 1))
             listener.bind((address[0], port, *address[2:]))
         except OSError as problem:
             listener.close()
@@ -329,8 +329,8 @@ def _url(settings: Settings, listener: socket.socket) -> str:
 def _raise_file_limit(connections: int) -> None:
     """Each connection is an open file; the usual soft limit of 1024 is meant for programs that use select()."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + 512
+    needed = connections + 512
     if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        needed = min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

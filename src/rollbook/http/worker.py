@@ -101,7 +101,7 @@ class Worker:
                 )
                 for connection in list(self.connections):
                     connection.transport.abort()
-                if streams := [each.task for each in self.running.values() if isinstance(each, Sending)]:
+                if streams := [handler.task for handler in self.running.values() if isinstance(handler, Sending)]:
                     await asyncio.wait(streams, timeout=CLEAN_UP)
                 return
             await asyncio.sleep(0.01)

@@ -65,8 +65,8 @@ class Language(NamedTuple):
         if (key := plain.get(sentence)) is not None:
             return self.texts[key]
         for pattern, key in patterns:
-            if found := pattern.fullmatch(sentence):
-                return self.t(key, **found.groupdict())
+            if match := pattern.fullmatch(sentence):
+                return self.t(key, **match.groupdict())
         return sentence
 
     def says(self, sentence: str) -> bool:
@@ -87,10 +87,10 @@ def named(text: str) -> LanguageCode | None:
     return next((code for code in NAMES if code == primary), None)
 
 
-def chosen(asked: str, accept: str, otherwise: LanguageCode) -> LanguageCode:
+def chosen(code: str, accept: str, otherwise: LanguageCode) -> LanguageCode:
     """The language of a page: the one that its URL names, or the one that the browser likes best of ours (RFC 9110
     section 12.5.4). `accept` is the Accept-Language header."""
-    return named(asked) or _preferred(accept[:512], otherwise)
+    return named(code) or _preferred(accept[:512], otherwise)
 
 
 @lru_cache(maxsize=256)
@@ -109,7 +109,7 @@ def _preferred(accept: str, otherwise: LanguageCode) -> LanguageCode:
             weights[code] = max(q, weights.get(code, 0.0))
     # Of those that are liked best, the first; the server's own before all that `*` stands for.
     liked = [*weights.items(), *((code, others) for code in (otherwise, *NAMES) if code not in weights)]
-    code, weight = max(liked, key=lambda each: each[1])
+    code, weight = max(liked, key=lambda pair: pair[1])
     return code if weight > 0 else otherwise
 
 

@@ -55,7 +55,7 @@ def _make(limit: Limit, own_limit: Limit) -> tuple[bytes, ...]:
     windows = [(window.name, window) for window in limit] + [(f"key-{window.name}", window) for window in own_limit]
     policy = ", ".join(f'"{label}";q={window.calls};w={window.seconds}' for label, window in windows)
     state = ", ".join(f'"{label}";r=%d;t=%d' for label, _ in windows)
-    made = tuple(
+    lines = tuple(
         (
             f"RateLimit-Limit: {window.calls}\r\nRateLimit-Remaining: %d\r\nRateLimit-Reset: %d\r\n"
             f"RateLimit-Policy: {policy}\r\nRateLimit: {state}\r\n"
@@ -64,8 +64,8 @@ def _make(limit: Limit, own_limit: Limit) -> tuple[bytes, ...]:
     )
     if len(_templates) >= 10_000:
         _templates.clear()
-    _templates[limit, own_limit] = made
-    return made
+    _templates[limit, own_limit] = lines
+    return lines
 
 
 WINDOWS = 2
@@ -126,10 +126,10 @@ class _TwoWindows:
 
     def _find(self) -> bool:
         """Look for the slot. False when the bucket has none."""
-        found = self._table.slot(self._group, self._digest)
-        if found is not None:
-            self._name, self._at = found
-        return found is not None
+        slot = self._table.slot(self._group, self._digest)
+        if slot is not None:
+            self._name, self._at = slot
+        return slot is not None
 
 
 def of(table: Table, bucket: str, limit: Limit, own: str | None, own_limit: Limit) -> Meter | None:

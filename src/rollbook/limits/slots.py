@@ -103,7 +103,7 @@ class Slots:
             if self._memory[:].count(name) >= kind.of_user:
                 raise UserHasEnough
             counts = [self._words[worker * _PART // _WORD :][:_KINDS] for worker in range(self._workers)]
-            if sum(map(sum, counts)) >= MAX_SLOTS or sum(each[kind.number] for each in counts) >= kind.of_server:
+            if sum(map(sum, counts)) >= MAX_SLOTS or sum(used[kind.number] for used in counts) >= kind.of_server:
                 raise Overloaded("Too many clients follow the log, wait for requests or export. Try again shortly.")
             at = self._unused.pop()
             self._memory[at : at + _WORD] = name

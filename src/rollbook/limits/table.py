@@ -145,11 +145,11 @@ class Table:
         starts: Starts = []
         # Always the lower group first: two workers that want the same two cannot wait for each other.
         groups = sorted({group, own_group})
-        held = []
+        locked = []
         try:
-            for each in groups:
-                self._lock(each)
-                held.append(each)
+            for number in groups:
+                self._lock(number)
+                locked.append(number)
             start = self._find(group, digest)
             own_start = self._find(own_group, own_digest)
             # If they share a group, neither may be given the other's slot, where nothing may have been counted yet.
@@ -161,8 +161,8 @@ class Table:
             fits = look(self.words, own_start, own_limit, now, left, starts, requests) and fits
             return settle(self.words, left, starts, fits, requests)
         finally:
-            for each in held:
-                self._unlock(each)
+            for number in locked:
+                self._unlock(number)
 
     def _find(self, group: int, digest: bytes) -> int | None:
         """The index of the bucket's first word, or None when it has no slot."""

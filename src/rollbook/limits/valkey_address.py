@@ -95,12 +95,12 @@ def parse(url: str) -> Address:
             "the address of Valkey names a user without a password: write valkey://user:password@host, or "
             ":password@host."
         )
-    found, (primary, database) = _hosts(hosts, kind), _path(parts, kind)
+    servers, (primary, database) = _hosts(hosts, kind), _path(parts, kind)
     root, in_clear = options.get(_ROOT, ""), options.get(_MODE) == "disable"
     tls = _tls(root) if _SCHEMES[scheme] else None
     address = Address(
         kind=kind,
-        hosts=found,
+        hosts=servers,
         user=user,
         password=password,
         database=database,
@@ -135,22 +135,22 @@ def _check(address: Address, scheme: str, without_login: bool) -> None:
 def _options(parts: SplitResult) -> dict[str, str]:
     """Options that follow the question mark."""
     try:
-        found = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)) if parts.query else {}
+        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)) if parts.query else {}
     except ValueError:
-        found = {"": ""}
-    if parts.fragment or not found.keys() <= {_MODE, _ROOT, _LOGIN}:
+        options = {"": ""}
+    if parts.fragment or not options.keys() <= {_MODE, _ROOT, _LOGIN}:
         raise ValueError(
             "the address of Valkey ends with the database and with sslmode, sslrootcert and login: write ? and # in a "
             "password as %3F and %23, / as %2F, @ as %40."
         )
     for name, value in _VALUES.items():
-        if found.get(name, value) != value:
+        if options.get(name, value) != value:
             raise ValueError(f"{name} in the address of Valkey can only be {value}. Leave it out otherwise.")
-    return found
+    return options
 
 
 def _hosts(text: str, kind: ValkeyKind) -> tuple[Host, ...]:
-    found = []
+    hosts = []
     for part in text.split(","):
         try:
             one = urlsplit(f"//{part}")
@@ -159,10 +159,10 @@ def _hosts(text: str, kind: ValkeyKind) -> tuple[Host, ...]:
             raise _unreadable() from None
         if not name:
             raise ValueError(f"the address of Valkey names no host. {_EXAMPLE}")
-        found.append(Host(name, port or (SENTINEL_PORT if kind == "sentinel" else PORT)))
-    if kind == "server" and len(found) > 1:
+        hosts.append(Host(name, port or (SENTINEL_PORT if kind == "sentinel" else PORT)))
+    if kind == "server" and len(hosts) > 1:
         raise ValueError(f"several hosts are a cluster or Sentinels. {_EXAMPLE}")
-    return tuple(found)
+    return tuple(hosts)
 
 
 def _path(parts: SplitResult, kind: ValkeyKind) -> tuple[str, int]:

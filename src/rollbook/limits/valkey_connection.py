@@ -68,10 +68,10 @@ class Reader:
                 replies.append(data[at + 1 : end])
                 at = end + 2
                 continue
-            found = _value(data, at)
-            if found is None:
+            parsed = _value(data, at)
+            if parsed is None:
                 break
-            reply, at = found
+            reply, at = parsed
             replies.append(reply)
         self._rest = data[at:]
         return replies
@@ -98,11 +98,11 @@ def _value(data: bytes, at: int) -> tuple[Reply, int] | None:
         return None if len(data) < after else (data[at : after - 2], after)
     values = []
     for _ in range(number):
-        found = _value(data, at)
-        if found is None:
+        parsed = _value(data, at)
+        if parsed is None:
             return None
-        values.append(found[0])
-        at = found[1]
+        values.append(parsed[0])
+        at = parsed[1]
     return values, at
 
 

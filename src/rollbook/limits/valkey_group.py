@@ -175,12 +175,12 @@ class _Cluster(RedisCluster):
     def probes(self) -> dict[str, bytes]:
         """Keys that probe the servers: for each one that it holds."""
         servers = {node.name for node in self.get_primaries()}
-        found: dict[str, bytes] = {}
+        keys: dict[str, bytes] = {}
         for number in count():
             key = script.name(f"probe{number}")
-            found.setdefault(self.owner(key), key)
-            if len(found) == len(servers) or number > 10_000:  # a server may hold no slot
-                return found
+            keys.setdefault(self.owner(key), key)
+            if len(keys) == len(servers) or number > 10_000:  # a server may hold no slot
+                return keys
         raise AssertionError
 
 

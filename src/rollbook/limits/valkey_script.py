@@ -72,10 +72,10 @@ def _tail(verb: str, limit: Limit, own_limit: Limit) -> tuple[bytes, bytes]:
 
 def words(verb: str, now: int, limit: Limit, own_limit: Limit = NO_LIMIT) -> list[str]:
     """The arguments of the script, for one bucket or two."""
-    found = [str(now), verb]
+    texts = [str(now), verb]
     for windows in (limit, own_limit) if own_limit else (limit,):
-        found += [str(len(windows)), *(str(number) for window in windows for number in window)]
-    return found
+        texts += [str(len(windows)), *(str(number) for window in windows for number in window)]
+    return texts
 
 
 # A take that must succeed before a connection is ready, and while it is idle.

@@ -162,15 +162,15 @@ def settle(cells: Cells, left: Left, starts: Starts, fits: bool, requests: int =
 
 def seen(cells: Cells, start: int, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:
     """Requests left in each window. Only reads cells."""
-    found = []
+    states = []
     for calls, seconds in limit:
         left, reset = calls, seconds
         for at in range(start, start + SIZE, CELL):
             wait = cells[at + ENDS] - now
             if cells[at] == seconds and wait > 0:
                 left, reset = max(0, calls - cells[at + USED]), min(-(-wait // SECOND), seconds)
-        found.append((left, reset))
-    return tuple(found)
+        states.append((left, reset))
+    return tuple(states)
 
 
 def undo(cells: Cells, start: int, limit: Limit, now: int) -> None:
@@ -216,8 +216,8 @@ def _cell(cells: Cells, start: int, limit: Limit, seconds: int) -> int:
     for at in offsets:
         if cells[at] == seconds:
             return at
-    kept = {window.seconds for window in limit}
-    at = min((at for at in offsets if cells[at] not in kept), key=lambda at: cells[at + ENDS])
+    in_use = {window.seconds for window in limit}
+    at = min((at for at in offsets if cells[at] not in in_use), key=lambda at: cells[at + ENDS])
     cells[at + ENDS] = 0
     cells[at + SECONDS] = seconds
     return at

@@ -162,8 +162,8 @@ class Calls:
         parts(tool, arguments)  # no one is asked about a call that can't be made
         secret = self._services.secret
         about = {"user_id": arguments["user_id"]}
-        found = await self._response(visit, TOOLS["get_user"], about)
-        tag = _ETAG(found.head)
+        response = await self._response(visit, TOOLS["get_user"], about)
+        tag = _ETAG(response.head)
         version = "" if tag is None else tag[1].decode()
         proven = version_in(secret, visit.by, tool, arguments, params.get("requestState"))
         if proven == version and "inputResponses" in params:
@@ -172,7 +172,7 @@ class Calls:
             return version, refusal("not_confirmed", "The person did not confirm this. Nothing was changed.")
         return version, {
             "resultType": "input_required",
-            "inputRequests": {NAME: question(tool, msgspec.json.decode(found.body), arguments)},
+            "inputRequests": {NAME: question(tool, msgspec.json.decode(response.body), arguments)},
             "requestState": seal(secret, visit.by, tool, arguments, version),
         }
 
@@ -232,17 +232,17 @@ class Calls:
 
 def _page(items: list[Any], head: bytes) -> dict[str, Any]:
     """A list as an object, with the arguments of the next page."""
-    found: dict[str, Any] = {"items": items}
+    page: dict[str, Any] = {"items": items}
     if (total := _TOTAL(head)) is not None:
-        found["total"] = int(total[1])
+        page["total"] = int(total[1])
     if (following := _NEXT(head)) is not None:
         next = dict(parse_qsl(following[1].decode()))
-        found["next"] = {name: next[name] for name in ("cursor", "after", "before", "offset") if name in next}
-    return found
+        page["next"] = {name: next[name] for name in ("cursor", "after", "before", "offset") if name in next}
+    return page
 
 
-def _refused(told: Mapping[str, Any]) -> dict[str, Any]:
-    return _result({name: told[name] for name in _TOLD if told.get(name)}, is_error=True)
+def _refused(problem: Mapping[str, Any]) -> dict[str, Any]:
+    return _result({name: problem[name] for name in _TOLD if problem.get(name)}, is_error=True)
 
 
 def refusal(code: str, message: str) -> dict[str, Any]:

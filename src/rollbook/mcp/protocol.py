@@ -148,9 +148,9 @@ class Protocol:
                 about = {"supportedVersions": VERSIONS, "capabilities": CAPABILITIES, "instructions": INSTRUCTIONS}
                 return about | _cached(HOUR)
             case "initialize" if not is_modern:
-                asked = params.get("protocolVersion")
+                version = params.get("protocolVersion")
                 return {
-                    "protocolVersion": asked if asked in LEGACY else LEGACY[0],
+                    "protocolVersion": version if version in LEGACY else LEGACY[0],
                     "capabilities": CAPABILITIES,
                     "serverInfo": SERVER,
                     "instructions": INSTRUCTIONS,
@@ -158,8 +158,8 @@ class Protocol:
             case "ping" if not is_modern:
                 return {}
             case "tools/list":
-                found = [tools.shown(tool.name, visit.can_ask) for tool in self._calls.offered(visit)]
-                return {"tools": found} | _cached(MINUTE)
+                offered = [tools.shown(tool.name, visit.can_ask) for tool in self._calls.offered(visit)]
+                return {"tools": offered} | _cached(MINUTE)
             case "tools/call":
                 return await self._called(visit, params, id, is_modern)
             case "resources/list":
@@ -245,19 +245,19 @@ def _decoded(value: bytes | None) -> str | None:
     if value is None:
         return None
     text = value.decode("latin-1")
-    found = _BASE64(text)
-    if found is None:
+    match = _BASE64(text)
+    if match is None:
         return text
     try:
-        return base64.b64decode(found[1], validate=True).decode()
+        return base64.b64decode(match[1], validate=True).decode()
     except ValueError:
         return None
 
 
 def _can_ask(meta: Mapping[str, Any]) -> bool:
     """Test whether the client shows forms to a person. Without a mode, it means forms."""
-    found = meta[f"{META}clientCapabilities"].get("elicitation")
-    return isinstance(found, dict) and (not found or "form" in found)
+    elicitation = meta[f"{META}clientCapabilities"].get("elicitation")
+    return isinstance(elicitation, dict) and (not elicitation or "form" in elicitation)
 
 
 def _client(meta: Mapping[str, Any], params: Mapping[str, Any], user_agent: bytes | None) -> str:

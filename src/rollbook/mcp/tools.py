@@ -217,13 +217,13 @@ def _arguments(tool: Tool, without: str) -> tuple[dict[str, Schema], list[str]]:
     """Schemas of the arguments, and the names of those that are required."""
     row = tool.row
     kinds = [kind for kind in (row.query, row.body) if kind is not None]
-    _, found = msgspec.json.schema_components(kinds, schema_hook=_own_type, ref_template="{name}")
+    _, schemas = msgspec.json.schema_components(kinds, schema_hook=_own_type, ref_template="{name}")
     fields: Schema = {}
     required = [tool.id_name] if tool.id_name else []
     needed = set(tool.needs.split())
     for kind in kinds:
-        fields |= found[kind.__name__]["properties"]
-        needed |= set(found[kind.__name__].get("required", ()))
+        fields |= schemas[kind.__name__]["properties"]
+        needed |= set(schemas[kind.__name__].get("required", ()))
     properties: dict[str, Schema] = {
         name: {"type": "string", "description": f"ID of the {name.removesuffix('_id')}."} for name in required
     }
@@ -253,14 +253,14 @@ def _short(schema: Schema, is_filter: bool) -> Schema:
         inner, *others = schema["anyOf"]
         nullable = {"type": "null"} in others and not is_filter
         schema = {**inner, **schema}
-    kept = {key: schema[key] for key in ("type", "enum", "minimum", "maximum") if key in schema}
-    kept.setdefault("type", "string")
+    short = {key: schema[key] for key in ("type", "enum", "minimum", "maximum") if key in schema}
+    short.setdefault("type", "string")
     if "items" in schema:
         values = schema["items"].get("enum", ())
-        kept["items"] = {"type": "string", **({"enum": values} if 0 < len(values) <= MAX_VALUES else {})}
+        short["items"] = {"type": "string", **({"enum": values} if 0 < len(values) <= MAX_VALUES else {})}
     if nullable:
-        kept["type"] = [kept["type"], "null"]
-    return {**kept, "description": schema.get("description", "")}
+        short["type"] = [short["type"], "null"]
+    return {**short, "description": schema.get("description", "")}
 
 
 # ---- calls
@@ -277,24 +277,24 @@ class Parts(NamedTuple):
 
 def parts(tool: Tool, arguments: Mapping[str, Any]) -> Parts:
     """The API call that a tool makes with these arguments. Raises InvalidParameter."""
-    row, given, name = tool.row, dict(arguments), tool.id_name
-    known = {name, *tool.takes.split()}
-    faults = [Fault(each, f"{quoted(each)} is not an argument of this tool.") for each in given if each not in known]
-    id = given.pop(name, None) if name else ""
+    row, left, name = tool.row, dict(arguments), tool.id_name
+    accepted = {name, *tool.takes.split()}
+    faults = [Fault(arg, f"{quoted(arg)} is not an argument of this tool.") for arg in left if arg not in accepted]
+    id = left.pop(name, None) if name else ""
     if name and (not isinstance(id, str) or not _ID(id)):
         faults.append(Fault(name, f"{name} is required, as text."))
-    faults += [Fault(each, f"{each} is required.") for each in tool.needs.split() if not given.get(each)]
-    for each, values in tool.choices.items():
-        if given.get(each) is not None and given[each] not in values:
-            faults.append(Fault(each, f"{each} must be one of {', '.join(values)}."))
+    faults += [Fault(arg, f"{arg} is required.") for arg in tool.needs.split() if not left.get(arg)]
+    for arg, values in tool.choices.items():
+        if left.get(arg) is not None and left[arg] not in values:
+            faults.append(Fault(arg, f"{arg} must be one of {', '.join(values)}."))
     if faults:
         raise invalid(faults)
     path = re.sub("{[^}]*}", quote(str(id), safe=""), row.path)
     fields = fields_of(row.body) if row.body is not None else {}
     whole = {"fields": "*"} if row.query is not None and "fields" in fields_of(row.query) else {}
-    sent = {**whole, **tool.sends, **given}
-    body = {each: value for each, value in sent.items() if each in fields}
-    query = [pair for each, value in sent.items() if each not in fields for pair in _as_texts(each, value)]
+    sent = {**whole, **tool.sends, **left}
+    body = {part: value for part, value in sent.items() if part in fields}
+    query = [pair for part, value in sent.items() if part not in fields for pair in _as_texts(part, value)]
     return Parts(path, (str(id),) if name else (), urlencode(query), msgspec.json.encode(body) if body else b"")
 
 
@@ -303,7 +303,7 @@ def _as_texts(name: str, value: Any) -> list[tuple[str, str]]:
     if value is None:
         return []
     if isinstance(value, dict):
-        return [pair for key, each in value.items() for pair in _as_texts(f"{name}[{key}]", each)]
+        return [pair for key, part in value.items() for pair in _as_texts(f"{name}[{key}]", part)]
     if isinstance(value, list):
         return [(name, ",".join(map(_as_text, value)))]
     return [(name, _as_text(value))]

@@ -56,8 +56,8 @@ def stamp(seconds: float) -> str:
     global _second
     second, millisecond = divmod(int(seconds * 1000), 1000)
     # One tuple, so that a thread never pairs another thread's second with its own text.
-    known, text = _second
-    if known != second:
+    last, text = _second
+    if last != second:
         text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         _second = (second, text)
     return text + _MILLISECONDS[millisecond]
@@ -89,8 +89,8 @@ def paint(text: str, color: str, on: bool) -> str:
     return f"{color}{text}{_PLAIN}" if on and color else text
 
 
-def _escape(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 HANDFUL = 64
@@ -147,8 +147,8 @@ class Done:
         self._access_log.add(handful)
         self._usage.add(handful)
         if self.spans is not None:
-            for each in handful:
-                self.spans.end(each)
+            for request in handful:
+                self.spans.end(request)
 
     def _due(self) -> None:
         self._timer = None

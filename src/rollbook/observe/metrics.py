@@ -272,16 +272,16 @@ class Metrics:
                 "gauge",
                 "process_resident_memory_bytes",
                 "Resident memory, shared pages included.",
-                [each.memory for each in usages],
+                [process.memory for process in usages],
             ),
-            ("counter", "process_cpu_seconds_total", "User and system CPU time.", [each.cpu for each in usages]),
+            ("counter", "process_cpu_seconds_total", "User and system CPU time.", [process.cpu for process in usages]),
             (
                 "gauge",
                 "process_start_time_seconds",
                 "When it started, in seconds since 1970.",
-                [each.started for each in usages],
+                [process.started for process in usages],
             ),
-            ("gauge", "process_open_fds", "Open file descriptors.", [each.open_files for each in usages]),
+            ("gauge", "process_open_fds", "Open file descriptors.", [process.open_files for process in usages]),
             ("gauge", "process_max_fds", "Open file descriptors allowed.", [getrlimit(RLIMIT_NOFILE)[0]] * len(usages)),
         ):
             text.family(kind, name, help)

@@ -110,7 +110,7 @@ class Share:
         return self.limited <= MAX_LIMITED
 
 
-class Described(NamedTuple):
+class ClientDetails(NamedTuple):
     """The client of the last line: most often the next line has the same."""
 
     address: str
@@ -167,7 +167,7 @@ class UsageBucket:
         # By the identity of its row, which lives as long as the process: its name, and how many requests took how long
         # (DURATIONS).
         self.routes: dict[int, tuple[str, list[int]]] = {}
-        self.last: Described | None = None
+        self.last: ClientDetails | None = None
         self.retried = False
 
 
@@ -277,8 +277,8 @@ class UsageBuffer:
                 self._requeued[name] = again
             again.count += bucket.count
             for route, (route_name, times) in bucket.routes.items():
-                known = again.routes.setdefault(route, (route_name, [0] * len(times)))[1]
-                known[:] = [one + other for one, other in zip(known, times, strict=True)]
+                sums = again.routes.setdefault(route, (route_name, [0] * len(times)))[1]
+                sums[:] = [one + other for one, other in zip(sums, times, strict=True)]
         return lost
 
     def _new_bucket(
@@ -314,7 +314,7 @@ class UsageBuffer:
             size += len(client.headers) + 64
         self._bytes += size
         bucket.share.bytes -= size
-        bucket.last = Described(request.address, request.headers, index, own)
+        bucket.last = ClientDetails(request.address, request.headers, index, own)
         return index, own
 
     def _describe_error(self, bucket: UsageBucket, error: ApiError) -> ToldError | int | None:

@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class Kept(NamedTuple):
+class ScimDetails(NamedTuple):
     """Facts kept of a user. The defaults are those of one whom no provider has written."""
 
     user_name: str | None = None
@@ -78,22 +78,22 @@ ERASE = "DELETE FROM scim_users WHERE user_id = ?"
 ERASE_IDS = "DELETE FROM scim_external_ids WHERE object_id = ?"
 
 
-async def kept(queries: Queries, tenant: str, id: str) -> Kept:
+async def kept(queries: Queries, tenant: str, id: str) -> ScimDetails:
     """Read what is kept of a user who lives."""
     row = await queries.one(OF_USER, tenant, id)
-    return Kept() if row is None else _kept(row)
+    return ScimDetails() if row is None else _kept(row)
 
 
-async def kept_of(queries: Queries, tenant: str, ids: Sequence[str]) -> dict[str, Kept]:
+async def kept_of(queries: Queries, tenant: str, ids: Sequence[str]) -> dict[str, ScimDetails]:
     """Read what is kept of many users, by ID."""
     return {row[0]: _kept(row) for row in await _in_parts(queries, OF_MANY, tenant, ids)}
 
 
-def _kept(row: Row) -> Kept:
+def _kept(row: Row) -> ScimDetails:
     _, user_name, is_taken, attributes, version, updated_at, external_id = row
     if version is None:
-        return Kept(is_taken=bool(is_taken), external_id=external_id)
-    return Kept(user_name, bool(is_taken), _decode(attributes), version, updated_at, external_id)
+        return ScimDetails(is_taken=bool(is_taken), external_id=external_id)
+    return ScimDetails(user_name, bool(is_taken), _decode(attributes), version, updated_at, external_id)
 
 
 async def _in_parts(queries: Queries, sql: str, tenant: str, ids: Sequence[str]) -> list[Row]:
@@ -110,7 +110,9 @@ async def named(queries: Queries, user_name: str) -> str | None:
     return found
 
 
-async def keep(tx: Tx, user_id: str, user_name: str | None, attributes: dict[str, Any], before: Kept) -> Kept:
+async def keep(
+    tx: Tx, user_id: str, user_name: str | None, attributes: dict[str, Any], before: ScimDetails
+) -> ScimDetails:
     """Keep this of a user, from now on, instead of what was. Raises UserNameTaken."""
     key, now = None if user_name is None else rules.email_key(user_name), clock.now()
     if key is not None and (before.user_name is None or key != rules.email_key(before.user_name)):
@@ -123,7 +125,7 @@ async def keep(tx: Tx, user_id: str, user_name: str | None, attributes: dict[str
         version = await scalar(tx, KEEP, user_id, user_name, key, _encode(attributes).decode(), now)
     except Duplicate:
         raise UserNameTaken() from None
-    return Kept(user_name, False, attributes, version, now, before.external_id)
+    return ScimDetails(user_name, False, attributes, version, now, before.external_id)
 
 
 async def external_ids(queries: Queries, tenant: str, ids: Sequence[str]) -> dict[str, str]:

@@ -33,11 +33,11 @@ class Ask(NamedTuple):
 
     def shows(self, kind: str, attribute: str) -> bool:
         """Test whether the reply has this attribute."""
-        wanted, unwanted = self.names("attributes"), self.names("excludedAttributes")
-        found = targets(kind, wanted or unwanted)
-        if wanted:
-            return any(at.name == attribute for at in found)
-        return all(at.name != attribute or at.sub for at in found)
+        included, unwanted = self.names("attributes"), self.names("excludedAttributes")
+        paths = targets(kind, included or unwanted)
+        if included:
+            return any(at.name == attribute for at in paths)
+        return all(at.name != attribute or at.sub for at in paths)
 
 
 class Reply(NamedTuple):
@@ -51,17 +51,17 @@ def reply(ask: Ask, kind: str, status: int, resource: dict[str, Any]) -> Reply:
 
 def projection(ask: Ask, kind: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Function from a resource to what of it the reply has."""
-    wanted, unwanted = ask.names("attributes"), ask.names("excludedAttributes")
-    if not wanted and not unwanted:
+    included, unwanted = ask.names("attributes"), ask.names("excludedAttributes")
+    if not included and not unwanted:
         return lambda resource: resource
-    found, leaves_out = targets(kind, wanted or unwanted), not wanted
-    return lambda resource: projected(resource, found, leaves_out)
+    paths, leaves_out = targets(kind, included or unwanted), not included
+    return lambda resource: projected(resource, paths, leaves_out)
 
 
 def whole(ask: Ask, kind: str) -> dict[str, Any]:
     """The body, which says that it is one of this kind."""
     schemas = next((value for name, value in ask.body.items() if name.lower() == "schemas"), None)
-    if not isinstance(schemas, list) or f"{CORE}{kind}".lower() not in [str(each).lower() for each in schemas]:
+    if not isinstance(schemas, list) or f"{CORE}{kind}".lower() not in [str(schema).lower() for schema in schemas]:
         raise refused("invalidSyntax", f"schemas must name {CORE}{kind}.")
     return ask.body
 
@@ -72,15 +72,15 @@ def asked_in_body(ask: Ask) -> Ask:
     return ask._replace(query={name: ",".join(map(str, values)) for name, values in lists.items()})
 
 
-def listed(ask: Ask, found: Found) -> Reply:
+def listed(ask: Ask, batch: Found) -> Reply:
     return Reply(
         200,
         {
             "schemas": [_LIST],
-            "totalResults": found.total,
+            "totalResults": batch.total,
             "startIndex": window(ask)[0] + 1,
-            "itemsPerPage": len(found.resources),
-            "Resources": found.resources,
+            "itemsPerPage": len(batch.resources),
+            "Resources": batch.resources,
         },
     )
 
@@ -113,13 +113,13 @@ _LEADS_OF = {"User": ("id", "userName", "externalId", "email"), "Group": ("id", 
 
 def search_of(ask: Ask, kind: str, shows: Callable[[Any], dict[str, Any]]) -> ScimSearch:
     """The search that is asked for, apart from the page."""
-    found = ScimSearch()
+    search = ScimSearch()
     if text := ask.query.get("filter", "").strip():
         filter = filters.parse(kind, text)
         leads = {_LEADS[name]: value for name, value in filter.equal if name in _LEADS}
         lead = next(((name, leads[name]) for name in _LEADS_OF[kind] if name in leads), None)
         members = tuple({value for name, value in filter.named if name == ("members", "value")})
-        found = ScimSearch(lead, lambda each: filter.test(shows(each)), members=members, conditions=filter.conditions)
+        search = ScimSearch(lead, lambda item: filter.test(shows(item)), members=members, conditions=filter.conditions)
     if path := ask.query.get("sortby", "").strip():
         by = target(kind, path)
         if by is None or not by.name or by.name == "members":
@@ -127,9 +127,9 @@ def search_of(ask: Ask, kind: str, shows: Callable[[Any], dict[str, Any]]) -> Sc
         falling = ask.query.get("sortorder", "").strip().lower() == "descending"
         order = _ORDERS.get(by.sub or by.name) if kind == "User" else None
 
-        def key(each: Any) -> tuple[bool, str]:
-            value = "".join(map(str, by.values(shows(each))[:1]))
+        def key(item: Any) -> tuple[bool, str]:
+            value = "".join(map(str, by.values(shows(item))[:1]))
             return value == "", value if by.definition.get("caseExact") else value.lower()
 
-        found = found._replace(key=key, falling=falling, order=None if order is None else Order(order, falling))
-    return found
+        search = search._replace(key=key, falling=falling, order=None if order is None else Order(order, falling))
+    return search

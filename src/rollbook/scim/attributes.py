@@ -48,8 +48,8 @@ class AttributePath(NamedTuple):
 
     def values(self, resource: dict[str, Any]) -> list[Any]:
         """Values that a resource has there."""
-        found = (resource.get(self.extension, {}) if self.extension else resource).get(self.name)
-        entries = found if isinstance(found, list) else [] if found is None else [found]
+        value = (resource.get(self.extension, {}) if self.extension else resource).get(self.name)
+        entries = value if isinstance(value, list) else [] if value is None else [value]
         sub = self.sub or ("value" if self.is_multi else "")
         return [entry[sub] for entry in entries if sub in entry] if sub else entries
 
@@ -57,8 +57,8 @@ class AttributePath(NamedTuple):
 def _index(definitions: Iterable[dict[str, Any]]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Each attribute with its sub-attributes, by names in lower case: case doesn't matter in them."""
     return {
-        each["name"].lower(): (each, {sub["name"].lower(): sub for sub in each.get("subAttributes", ())})
-        for each in definitions
+        spec["name"].lower(): (spec, {sub["name"].lower(): sub for sub in spec.get("subAttributes", ())})
+        for spec in definitions
     }
 
 
@@ -101,26 +101,26 @@ def _target(kind: str, path: str) -> AttributePath | None:
 
 def targets(kind: str, paths: Iterable[str]) -> list[AttributePath]:
     """The places these paths lead to, each once, however often it is named."""
-    found = [at for path in dict.fromkeys(paths) if (at := target(kind, path)) is not None]
-    return list({at[:3]: at for at in found}.values())
+    attributes = [at for path in dict.fromkeys(paths) if (at := target(kind, path)) is not None]
+    return list({at[:3]: at for at in attributes}.values())
 
 
 def projected(resource: dict[str, Any], named: Iterable[AttributePath], leaves_out: bool) -> dict[str, Any]:
     """The resource with these attributes only, or without them (RFC 7644 section 3.9). `id` and `schemas` stay."""
-    found: Any = resource if leaves_out else {name: resource[name] for name in ("schemas", "id")}
+    result: Any = resource if leaves_out else {name: resource[name] for name in ("schemas", "id")}
     for at in named:
         names = tuple(filter(None, at[:3]))
         if not leaves_out:
-            found = _merged(found, _only(resource, names))
+            result = _merged(result, _only(resource, names))
         elif at.name not in ("id", "schemas"):
-            found = _without(found, names)
-    return found
+            result = _without(result, names)
+    return result
 
 
 def _only(value: Any, names: tuple[str, ...]) -> Any:
     """The value at a path, with all that leads there."""
     if isinstance(value, list):
-        return [_only(each, names) for each in value]
+        return [_only(entry, names) for entry in value]
     if not names or not isinstance(value, dict):
         return value
     return {names[0]: _only(value[names[0]], names[1:])} if names[0] in value else {}
@@ -130,16 +130,16 @@ def _merged(one: Any, other: Any) -> Any:
     if isinstance(one, list) and isinstance(other, list):
         return list(map(_merged, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
-        return {**one, **{name: _merged(one[name], each) if name in one else each for name, each in other.items()}}
+        return {**one, **{name: _merged(one[name], value) if name in one else value for name, value in other.items()}}
     return other
 
 
 def _without(value: Any, names: tuple[str, ...]) -> Any:
     """The value without what is at a path."""
     if isinstance(value, list):
-        return [_without(each, names) for each in value]
+        return [_without(entry, names) for entry in value]
     if not isinstance(value, dict) or names[0] not in value:
         return value
     if len(names) == 1:
-        return {name: each for name, each in value.items() if name != names[0]}
+        return {name: part for name, part in value.items() if name != names[0]}
     return {**value, names[0]: _without(value[names[0]], names[1:])}

@@ -54,10 +54,10 @@ def parse(kind: str, text: str) -> Filter:
         tokens.append(match[0].strip())
         at = match.end()
     parser = _Parser(kind, tokens)
-    found = parser.either()
+    condition = parser.either()
     if parser.next():
         raise parser.wrong()
-    return found
+    return condition
 
 
 class _Parser:
@@ -86,19 +86,19 @@ class _Parser:
         self._depth += 1
         if self._depth > DEEPEST:
             raise refused("invalidFilter", f"The filter is nested more than {DEEPEST} levels deep.")
-        found = self.both()
+        left = self.both()
         while self.next().lower() == "or":
             self.take()
-            found = _or(found, self.both())
+            left = _or(left, self.both())
         self._depth -= 1
-        return found
+        return left
 
     def both(self) -> Filter:
-        found = self.one()
+        left = self.one()
         while self.next().lower() == "and":
             self.take()
-            found = _and(found, self.one())
-        return found
+            left = _and(left, self.one())
+        return left
 
     def one(self) -> Filter:
         negates = self.next().lower() == "not"
@@ -106,11 +106,11 @@ class _Parser:
             self.take()
         if negates or self.next() == "(":
             self.take("(")
-            found = self.either()
+            inner = self.either()
             self.take(")")
             if not negates:
-                return found
-            return Filter(lambda resource: not found.test(resource), (), found.named, found.conditions)
+                return inner
+            return Filter(lambda resource: not inner.test(resource), (), inner.named, inner.conditions)
         return self._comparison()
 
     def _comparison(self) -> Filter:
@@ -122,25 +122,25 @@ class _Parser:
             raise self.wrong()
         self.take()
         self._within = at
-        found = self.either()
+        inner = self.either()
         self.take("]")
         if self.next().startswith("."):
-            found = _and(found, self._compared(self._target(self.take()[1:])))
+            inner = _and(inner, self._compared(self._target(self.take()[1:])))
         self._within = None
         whole = at._replace(sub="", is_multi=False)
-        return found._replace(test=lambda resource: any(map(found.test, whole.values(resource))))
+        return inner._replace(test=lambda resource: any(map(inner.test, whole.values(resource))))
 
     def _target(self, path: str) -> AttributePath:
         within = self._within
         try:
-            found = target(self._kind, path if within is None else f"{within.name}.{path}")
+            attribute = target(self._kind, path if within is None else f"{within.name}.{path}")
         except InvalidParameter:
-            found = None
-        if found is not None and within is not None:
-            found = found._replace(extension="", name=found.sub, sub="", is_multi=False)
-        if found is None or not found.name:
+            attribute = None
+        if attribute is not None and within is not None:
+            attribute = attribute._replace(extension="", name=attribute.sub, sub="", is_multi=False)
+        if attribute is None or not attribute.name:
             raise refused("invalidFilter", f"{path[:100]!r} is no attribute to filter by.")
-        return found
+        return attribute
 
     def _compared(self, at: AttributePath) -> Filter:
         op = self.take().lower()
@@ -158,13 +158,13 @@ class _Parser:
         if _NO_TEXT(str(literal)):
             raise refused("invalidFilter", "A value contains NUL, or half of a character.")
         reads = _reader(kind, at.definition.get("caseExact", False))
-        wanted, compare = reads(literal), _COMPARE["eq" if op == "ne" else op]
-        if wanted is None:
+        operand, compare = reads(literal), _COMPARE["eq" if op == "ne" else op]
+        if operand is None:
             raise refused("invalidFilter", f"{at.name} can't be compared with this value.")
 
         def test(resource: dict[str, Any]) -> bool:
-            found = [reads(value) for value in at.values(resource)]
-            return any(value is not None and compare(value, wanted) for value in found) != (op == "ne")
+            values = [reads(value) for value in at.values(resource)]
+            return any(value is not None and compare(value, operand) for value in values) != (op == "ne")
 
         name = (self._within.name, at.name) if self._within is not None else (at.name, at.sub or "value" * at.is_multi)
         equal = ((name, str(literal)),) if op == "eq" and not at.extension else ()
@@ -184,10 +184,10 @@ def _reader(kind: str, case_exact: bool) -> Callable[[Any], Any]:
 
 def _time(value: Any) -> datetime | None:
     try:
-        found = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _and(one: Filter, other: Filter) -> Filter:

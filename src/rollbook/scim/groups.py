@@ -56,15 +56,15 @@ async def list_groups(ask: Ask) -> Reply:
 
 
 async def found(ask: Ask, offset: int, limit: int) -> Found:
-    asked = search_of(ask, "Group", lambda team: compared(team, ask.base))._replace(offset=offset, limit=limit)
-    teams = await scim_groups.list_teams(ask.on, ask.by, asked, ask.shows("Group", "members"))
+    search = search_of(ask, "Group", lambda team: compared(team, ask.base))._replace(offset=offset, limit=limit)
+    teams = await scim_groups.list_teams(ask.on, ask.by, search, ask.shows("Group", "members"))
     part = projection(ask, "Group")
     return Found(teams.total, [part(shown(team, ask.base)) for team in teams.resources])
 
 
 def shown(team: Team, base: str) -> dict[str, Any]:
     group = team.group
-    found = {
+    attributes = {
         "schemas": [f"{CORE}Group"],
         "id": group.id,
         "externalId": team.external_id,
@@ -72,7 +72,7 @@ def shown(team: Team, base: str) -> dict[str, Any]:
         "members": _members(team.members, base),
         "meta": meta("Group", base, group.id, group.created_at, group.updated_at, team.version),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _members(ids: list[str] | None, base: str) -> msgspec.Raw | None:
@@ -134,21 +134,21 @@ def _change(op: str, condition: str | None, value: Any) -> MemberChange:
 
 def _merged(changes: Iterable[MemberChange]) -> tuple[MemberChange, ...]:
     """Neighbors of one kind as one: Entra ID sends an operation for each member."""
-    found: list[tuple[Literal["add", "remove", "set"], dict[str, None]]] = []
+    merged: list[tuple[Literal["add", "remove", "set"], dict[str, None]]] = []
     for change in changes:
-        if found and found[-1][0] == change.op != "set":
-            found[-1][1].update(dict.fromkeys(change.members))
+        if merged and merged[-1][0] == change.op != "set":
+            merged[-1][1].update(dict.fromkeys(change.members))
         else:
-            found.append((change.op, dict.fromkeys(change.members)))
-    return tuple([MemberChange(op, tuple(members)) for op, members in found])
+            merged.append((change.op, dict.fromkeys(change.members)))
+    return tuple([MemberChange(op, tuple(members)) for op, members in merged])
 
 
 def _ids(value: Any) -> Iterable[str]:
-    for each in value if isinstance(value, list) else [] if value is None else [value]:
-        if isinstance(each, dict):
-            each = next((text for name, text in each.items() if name.lower() == "value"), None)
-        if isinstance(each, str):
-            yield each
+    for entry in value if isinstance(value, list) else [] if value is None else [value]:
+        if isinstance(entry, dict):
+            entry = next((text for name, text in entry.items() if name.lower() == "value"), None)
+        if isinstance(entry, str):
+            yield entry
 
 
 def _text(name: str, value: Any) -> str:

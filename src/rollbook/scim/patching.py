@@ -23,34 +23,34 @@ class PatchStep(NamedTuple):
 
 def operations(kind: str, body: dict[str, Any]) -> list[PatchStep]:
     """The operations of a request, each at an attribute that is kept. Raises InvalidParameter."""
-    given = next((value for name, value in body.items() if name.lower() == "operations"), None)
-    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+    entries = next((value for name, value in body.items() if name.lower() == "operations"), None)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise refused("invalidSyntax", "Operations must be a list of objects.")
-    if len(given) > MAX_OPERATIONS:
+    if len(entries) > MAX_OPERATIONS:
         raise refused("invalidValue", f"Operations must have at most {MAX_OPERATIONS:,} items.")
-    found: list[PatchStep] = []
-    for each in given:
-        each = {name.lower(): value for name, value in each.items()}
-        op, path = str(each.get("op")).lower(), each.get("path")
+    steps: list[PatchStep] = []
+    for entry in entries:
+        entry = {name.lower(): value for name, value in entry.items()}
+        op, path = str(entry.get("op")).lower(), entry.get("path")
         if op not in ("add", "replace", "remove"):
             raise refused("invalidSyntax", "op must be add, replace or remove.")
         if path is not None and not isinstance(path, str):
             raise refused("invalidPath", "path must be a text.")
-        if op != "remove" and "value" not in each:
+        if op != "remove" and "value" not in entry:
             raise refused("invalidValue", "value is required.")
         if not path:
             if op == "remove":
                 raise refused("noTarget", "To remove something, name its path.")
-            if not isinstance(each["value"], dict):
+            if not isinstance(entry["value"], dict):
                 raise refused("invalidValue", "Without a path, value must be an object.")
-            found += parts(kind, each["value"], op)
+            steps += parts(kind, entry["value"], op)
         elif (at := target(kind, path)) is not None:
             if at.definition.get("mutability") == "readOnly":
                 raise refused("mutability", f"{at.name} can't be changed.")
-            found.append(PatchStep(op, at, each.get("value")))
-    for operation in found:
+            steps.append(PatchStep(op, at, entry.get("value")))
+    for operation in steps:
         _check_required(kind, operation)
-    return found
+    return steps
 
 
 def _check_required(kind: str, operation: PatchStep) -> None:
@@ -67,10 +67,10 @@ def parts(kind: str, value: dict[str, Any], op: str = "replace") -> Iterator[Pat
     """The attributes of a whole or partial resource, each as an operation."""
     if len(value) > MAX_ATTRIBUTES:
         raise refused("invalidValue", f"An object must have at most {MAX_ATTRIBUTES:,} attributes.")
-    for name, each in value.items():
+    for name, part in value.items():
         at = target(kind, name) if name.lower() not in ("schemas", "id", "meta") else None
         if at is not None:
-            yield PatchStep(op, at, each)
+            yield PatchStep(op, at, part)
 
 
 def apply(resource: dict[str, Any], operation: PatchStep) -> None:
@@ -84,7 +84,7 @@ def apply(resource: dict[str, Any], operation: PatchStep) -> None:
         if not at.name:
             if not isinstance(value, dict | NoneType):
                 raise refused("invalidValue", f"{at.extension} must be an object.")
-            for part in parts("User", {f"{at.extension}:{name}": each for name, each in (value or {}).items()}, op):
+            for part in parts("User", {f"{at.extension}:{name}": part for name, part in (value or {}).items()}, op):
                 apply(resource, part._replace(at=part.at._replace(extension="")))
             return
     if at.is_multi:
@@ -95,8 +95,8 @@ def apply(resource: dict[str, Any], operation: PatchStep) -> None:
         subs = {sub["name"].lower(): sub["name"] for sub in at.definition["subAttributes"]}
         if not isinstance(value, dict):  # a manager by their ID alone
             value = {"value": value}
-        given = {subs[name.lower()]: each for name, each in value.items() if name.lower() in subs}
-        resource[at.name] = {**(resource.get(at.name) or {}), **given}
+        fields = {subs[name.lower()]: part for name, part in value.items() if name.lower() in subs}
+        resource[at.name] = {**(resource.get(at.name) or {}), **fields}
     elif isinstance(value, dict):
         raise refused("invalidValue", f"{at.name} must be a text.")
     else:
@@ -105,28 +105,28 @@ def apply(resource: dict[str, Any], operation: PatchStep) -> None:
 
 def _entries(entries: list[dict[str, Any]], op: str, at: AttributePath, value: Any) -> list[dict[str, Any]]:
     """The entries of an attribute with several, changed."""
-    given = [_entry(each) for each in (value if isinstance(value, list) else [] if value is None else [value])]
-    if len(entries) + len(given) > MAX_ENTRIES:
+    new = [_entry(item) for item in (value if isinstance(value, list) else [] if value is None else [value])]
+    if len(entries) + len(new) > MAX_ENTRIES:
         raise refused("invalidValue", f"{at.name} must have at most {MAX_ENTRIES} entries.")
     if at.condition is None and not at.sub:
         if op == "replace":
-            return given
+            return new
         if op == "add":
-            return entries + [each for each in given if each not in entries]
-        removed = [each.get("value") for each in given]
-        return [each for each in entries if removed and each.get("value") not in removed]
+            return entries + [entry for entry in new if entry not in entries]
+        removed = [entry.get("value") for entry in new]
+        return [entry for entry in entries if removed and entry.get("value") not in removed]
     condition = None if at.condition is None else filters.parse("User", f"{at.name}[{at.condition}]")
-    meant = [each for each in entries if condition is None or condition.test({at.name: [each]})]
+    meant = [entry for entry in entries if condition is None or condition.test({at.name: [entry]})]
     if op == "remove" and not at.sub:
-        return [each for each in entries if each not in meant]
-    change = {at.sub: None if op == "remove" else value} if at.sub else {} if not given else given[0]
+        return [entry for entry in entries if entry not in meant]
+    change = {at.sub: None if op == "remove" else value} if at.sub else {} if not new else new[0]
     if not meant and op != "remove":
         described = {name: text for (_, name), text in condition.equal} if condition is not None else {}
         return [*entries, {**described, **change}]
-    return [{**each, **change} if each in meant else each for each in entries]
+    return [{**entry, **change} if entry in meant else entry for entry in entries]
 
 
 def _entry(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
-        return {"$ref" if name.lower() == "$ref" else name.lower(): each for name, each in value.items()}
+        return {"$ref" if name.lower() == "$ref" else name.lower(): part for name, part in value.items()}
     return {"value": value}

@@ -26,14 +26,14 @@ async def create_user(ask: Ask) -> Reply:
 
 
 async def replace_user(ask: Ask, id: str) -> Reply:
-    wanted = read(whole(ask, "User"))
-    person = await scim.change_person(ask.on, ask.by, id, lambda _: wanted, ask.versions, replaces=True)
+    change = read(whole(ask, "User"))
+    person = await scim.change_person(ask.on, ask.by, id, lambda _: change, ask.versions, replaces=True)
     return reply(ask, "User", 200, shown(person, ask.base))
 
 
 async def patch_user(ask: Ask, id: str) -> Reply:
-    wanted = operations("User", ask.body)
-    person = await scim.change_person(ask.on, ask.by, id, lambda now: edited(now, wanted), ask.versions)
+    steps = operations("User", ask.body)
+    person = await scim.change_person(ask.on, ask.by, id, lambda now: edited(now, steps), ask.versions)
     return reply(ask, "User", 200, shown(person, ask.base))
 
 
@@ -47,31 +47,31 @@ async def list_users(ask: Ask) -> Reply:
 
 
 async def found(ask: Ask, offset: int, limit: int) -> Found:
-    asked = search_of(ask, "User", lambda person: shown(person, ask.base))._replace(offset=offset, limit=limit)
-    people = await scim.list_people(ask.on, ask.by, asked)
+    search = search_of(ask, "User", lambda person: shown(person, ask.base))._replace(offset=offset, limit=limit)
+    people = await scim.list_people(ask.on, ask.by, search)
     part = projection(ask, "User")
-    return Found(people.total, [part(shown(each, ask.base)) for each in people.resources])
+    return Found(people.total, [part(shown(person, ask.base)) for person in people.resources])
 
 
 def shown(person: ScimUser, base: str) -> dict[str, Any]:
-    user, kept = person
-    attributes = kept.attributes
-    given, _, family = user.name.rpartition(" ")
-    name = {"formatted": user.name, "familyName": family, "givenName": given or family, **attributes.get("name", {})}
+    user, extra = person
+    attributes = extra.attributes
+    first, _, family = user.name.rpartition(" ")
+    name = {"formatted": user.name, "familyName": family, "givenName": first or family, **attributes.get("name", {})}
     work = attributes.get(ENTERPRISE)
-    found = {
+    resource = {
         "schemas": [f"{CORE}User", ENTERPRISE] if work else [f"{CORE}User"],
         "id": user.id,
-        "externalId": kept.external_id,
+        "externalId": extra.external_id,
         "userName": person.user_name,
         "name": {part: text for part, text in name.items() if text},
         "displayName": user.name if attributes.get("displayName") != "" else None,
         "active": person.is_active,
         "emails": [{"value": user.email, "type": "work", "primary": True, **attributes.get("emails", {})}],
         ENTERPRISE: work,
-        "meta": meta("User", base, user.id, user.created_at, max(user.updated_at, kept.updated_at), person.version),
+        "meta": meta("User", base, user.id, user.created_at, max(user.updated_at, extra.updated_at), person.version),
     }
-    return {name: value for name, value in found.items() if value not in (None, {})}
+    return {name: value for name, value in resource.items() if value not in (None, {})}
 
 
 def meta(kind: str, base: str, id: str, created: int, modified: int, version: str) -> dict[str, Any]:
@@ -94,13 +94,13 @@ def read(body: dict[str, Any]) -> Wanted:
 
 def edited(person: ScimUser, operations: list[PatchStep]) -> Wanted:
     """A user as the operations make them. Raises InvalidParameter."""
-    user, kept = person
-    address = kept.attributes.get("emails", {})
+    user, extra = person
+    address = extra.attributes.get("emails", {})
     before = [{"value": user.email, "type": "work", "primary": True, **address}]
     resource = {
         **named_now(person),
-        "userName": kept.user_name,
-        "externalId": kept.external_id,
+        "userName": extra.user_name,
+        "externalId": extra.external_id,
         "active": person.is_active,
         "emails": before,
     }
@@ -139,23 +139,23 @@ def _wanted(resource: dict[str, Any], before: list[dict[str, Any]], address: dic
 
 def _chosen(emails: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The address that is kept: the primary one, else that of work, else the first."""
-    emails = [each for each in emails if each.get("value")]
-    primary = [each for each in emails if str(each.get("primary")).lower() == "true"]
-    work = [each for each in emails if str(each.get("type")).lower() == "work"]
+    emails = [email for email in emails if email.get("value")]
+    primary = [email for email in emails if str(email.get("primary")).lower() == "true"]
+    work = [email for email in emails if str(email.get("type")).lower() == "work"]
     return next(iter([*primary, *work, *emails]), None)
 
 
 def _known(work: dict[str, Any]) -> dict[str, Any]:
     """The attributes of the extension that have a value."""
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for name, value in work.items():
         if isinstance(value, dict):
-            value = {part: text for part, each in value.items() if (text := _text(name, each))}
+            value = {part: text for part, subvalue in value.items() if (text := _text(name, subvalue))}
         else:
             value = _text(name, value)
         if value:
-            found[name] = value
-    return found
+            attributes[name] = value
+    return attributes
 
 
 def _text(name: str, value: Any) -> str | None:
@@ -169,7 +169,7 @@ def _text(name: str, value: Any) -> str | None:
 
 def _boolean(name: str, value: Any) -> bool:
     """True and false, also as the texts that Entra ID sends."""
-    found = _BOOLEANS.get(str(value).lower())
-    if found is None:
+    boolean = _BOOLEANS.get(str(value).lower())
+    if boolean is None:
         raise refused("invalidValue", f"{name} must be true or false.")
-    return found
+    return boolean

@@ -155,10 +155,10 @@ async def servers(address: Address) -> int:
     connection = await connect(address)
     try:
         for _ in range(_PATIENCE * 10):
-            if not (found := await connection.fetchval(_SERVERS)):
+            if not (number := await connection.fetchval(_SERVERS)):
                 return 0
             await asyncio.sleep(0.1)
-        return int(found)
+        return int(number)
     finally:
         await connection.close(timeout=5)
 

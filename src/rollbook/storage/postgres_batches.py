@@ -107,20 +107,20 @@ class Batches:
                 try:
                     await connection.commit()
                 except OutcomeUnknown as problem:
-                    for each in shared:  # one for each: a raised exception gathers its caller's traceback
+                    for member in shared:  # one for each: a raised exception gathers its caller's traceback
                         unknown = OutcomeUnknown()
                         unknown.__cause__ = problem.__cause__
-                        _settle(running[each], None, unknown)
-                    return [job for each, job in running.items() if each not in shared]
+                        _settle(running[member], None, unknown)
+                    return [job for member, job in running.items() if member not in shared]
         except Exception:  # whatever it is, each finds out for itself
-            for each in running:
-                each.drop()
+            for member in running:
+                member.drop()
             return jobs
-        good = [each for each in shared if each.error is None]
-        self._writer.done(len(good), [channel for each in good for channel in each.tx.channels])
-        for each in shared:
-            _settle(running[each], each.result, each.error)
-        return [job for each, job in running.items() if each not in shared]
+        good = [member for member in shared if member.error is None]
+        self._writer.done(len(good), [channel for member in good for channel in member.tx.channels])
+        for member in shared:
+            _settle(running[member], member.result, member.error)
+        return [job for member, job in running.items() if member not in shared]
 
 
 def _settle(job: BatchedWrite, result: Any, error: BaseException | None) -> None:

@@ -374,10 +374,10 @@ class Pool:
         self._left: set[int] = set()
         self._closed = False
 
-    def taken(self) -> Taken:
+    def taken(self) -> PooledConnection:
         """A connection for as long as the block lasts; one that broke inside is not used again. Raises what asyncpg
         raises."""
-        return Taken(self)
+        return PooledConnection(self)
 
     async def take(self) -> Connection:
         await self._free.acquire()
@@ -443,7 +443,7 @@ class Pool:
             await connection.close()
 
 
-class Taken:
+class PooledConnection:
     """A block with a connection of a pool."""
 
     __slots__ = ("_connection", "_pool")

@@ -66,17 +66,17 @@ class ReadBatcher:
     async def _run(self) -> None:
         try:
             while self._asked:
-                sql, asked = next(iter(self._asked.items()))
+                sql, reads = next(iter(self._asked.items()))
                 del self._asked[sql]
-                if len(asked) > MAX_TOGETHER:
-                    more = list(asked.items())
-                    asked = dict(more[:MAX_TOGETHER])
+                if len(reads) > MAX_TOGETHER:
+                    more = list(reads.items())
+                    reads = dict(more[:MAX_TOGETHER])
                     self._asked[sql] = dict(more[MAX_TOGETHER:])
-                self._waiting -= sum(map(len, asked.values()))
+                self._waiting -= sum(map(len, reads.values()))
                 try:
-                    await self._answer(sql, asked)
+                    await self._answer(sql, reads)
                 except BaseException as problem:
-                    for futures in asked.values():
+                    for futures in reads.values():
                         for future in futures:
                             if not future.done():
                                 future.set_exception(translate_error(problem))
@@ -85,24 +85,24 @@ class ReadBatcher:
         finally:
             self._running -= 1
 
-    async def _answer(self, sql: str, asked: _Asked) -> None:
-        if len(asked) == 1:
-            return await self._one_by_one(sql, asked)
+    async def _answer(self, sql: str, reads: _Asked) -> None:
+        if len(reads) == 1:
+            return await self._one_by_one(sql, reads)
         try:
-            rows = await repeated(self._pool, sql, list(map(list, zip(*asked, strict=True))), batched=True)
+            rows = await repeated(self._pool, sql, list(map(list, zip(*reads, strict=True))), batched=True)
         except Exception as problem:
             if isinstance(translate_error(problem), Unavailable):
                 raise
             # One of them asks for what cannot be: the others have a right to their rows.
-            return await self._one_by_one(sql, asked)
-        found: list[list[Row]] = [[] for _ in asked]
+            return await self._one_by_one(sql, reads)
+        answers: list[list[Row]] = [[] for _ in reads]
         for row in rows:
-            found[row[0] - 1].append(row[1:])
-        for futures, rows in zip(asked.values(), found, strict=True):
+            answers[row[0] - 1].append(row[1:])
+        for futures, rows in zip(reads.values(), answers, strict=True):
             _settle(futures, rows)
 
-    async def _one_by_one(self, sql: str, asked: _Asked) -> None:
-        for values, futures in asked.items():
+    async def _one_by_one(self, sql: str, reads: _Asked) -> None:
+        for values, futures in reads.items():
             try:
                 _settle(futures, await repeated(self._pool, numbered(sql), values))
             except Exception as problem:

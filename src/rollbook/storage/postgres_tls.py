@@ -122,8 +122,8 @@ def _hosts(netloc: str, query: dict[str, str]) -> list[str]:
             unquote(host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0])
             for host in named.split(",")
         ]
-    told = query.get("host") or os.environ.get("PGHOST") or ""
-    return [host if host.startswith("/") else host.strip("[]") for host in told.split(",") if host]
+    hosts = query.get("host") or os.environ.get("PGHOST") or ""
+    return [host if host.startswith("/") else host.strip("[]") for host in hosts.split(",") if host]
 
 
 def _stays_here(host: str) -> bool:

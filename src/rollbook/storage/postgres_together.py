@@ -16,7 +16,7 @@ from rollbook.storage.postgres_text import numbered
 T = TypeVar("T")
 
 
-class _Asked(NamedTuple):
+class _Query(NamedTuple):
     sql: str
     is_many: bool = False
 
@@ -26,8 +26,8 @@ class _Ask:
 
     __slots__ = ("asked", "values")
 
-    def __init__(self, asked: _Asked, values: Any) -> None:
-        self.asked = asked
+    def __init__(self, query: _Query, values: Any) -> None:
+        self.asked = query
         self.values = values
 
     def __await__(self) -> Generator[_Ask, list[Row], list[Row]]:
@@ -49,17 +49,17 @@ class _Transaction:
         self.wrote = False
 
     async def one(self, sql: str, *values: Any) -> Row | None:
-        rows = await _Ask(_Asked(sql), values)
+        rows = await _Ask(_Query(sql), values)
         return rows[0] if rows else None
 
     async def all(self, sql: str, *values: Any) -> list[Row]:
-        return await _Ask(_Asked(sql), values)
+        return await _Ask(_Query(sql), values)
 
     async def run(self, sql: str, *values: Any) -> int:
-        return len(await _Ask(_Asked(sql), values))
+        return len(await _Ask(_Query(sql), values))
 
     async def many(self, sql: str, rows: Iterable[Row]) -> None:
-        await _Ask(_Asked(sql, is_many=True), rows)
+        await _Ask(_Query(sql, is_many=True), rows)
 
     async def insert(self, table: str, columns: Any, rows: Any) -> None:
         raise Alone
@@ -108,39 +108,39 @@ async def drive(connection: Connection, running: Iterable[Running]) -> list[Runn
     """All to their ends; those that did not leave. Raises Alone when one that wrote something fails, or would have to
     leave."""
     shared = list(running)
-    while waiting := [each for each in shared if each.ask is not None]:
-        groups: dict[_Asked, list[Running]] = {}
-        for each in waiting:
-            groups.setdefault(each.ask.asked, []).append(each)  # type: ignore[union-attr]
-        for asked, members in groups.items():
-            sql = asked.sql
-            if not isinstance(sql, Statement) or sql.together is None or (asked.is_many and sql.together is not EACH):
-                if any(each.tx.wrote for each in members):
+    while waiting := [member for member in shared if member.ask is not None]:
+        groups: dict[_Query, list[Running]] = {}
+        for member in waiting:
+            groups.setdefault(member.ask.asked, []).append(member)  # type: ignore[union-attr]
+        for query, members in groups.items():
+            sql = query.sql
+            if not isinstance(sql, Statement) or sql.together is None or (query.is_many and sql.together is not EACH):
+                if any(member.tx.wrote for member in members):
                     raise Alone
-                for each in members:
-                    each.drop()
-                    shared.remove(each)
+                for member in members:
+                    member.drop()
+                    shared.remove(member)
                 continue
-            values: list[Any] = [each.ask.values for each in members]  # type: ignore[union-attr]
-            found = await _ask(connection, sql, asked.is_many, values)
-            for each, rows in zip(members, found, strict=True):
-                each.tx.wrote = each.tx.wrote or not (sql.locks or sql.together is LOOK_UP)
-                each.go_on(rows)
-    if any(isinstance(each.error, Alone) or (each.error is not None and each.tx.wrote) for each in shared):
+            values: list[Any] = [member.ask.values for member in members]  # type: ignore[union-attr]
+            answers = await _ask(connection, sql, query.is_many, values)
+            for member, rows in zip(members, answers, strict=True):
+                member.tx.wrote = member.tx.wrote or not (sql.locks or sql.together is LOOK_UP)
+                member.go_on(rows)
+    if any(isinstance(member.error, Alone) or (member.error is not None and member.tx.wrote) for member in shared):
         raise Alone
     return shared
 
 
 async def _ask(connection: Connection, sql: Statement, is_many: bool, values: list[Any]) -> list[list[Row]]:
     """The rows for each of these values."""
-    found: list[list[Row]] = [[] for _ in values]
+    answers: list[list[Row]] = [[] for _ in values]
     if is_many:
         await connection.run_many(numbered(sql), [row for rows in values for row in rows])
     elif sql.together is EACH:
         if rows := await connection.fetch_each(numbered(sql), values):
             if len(rows) != len(values):
                 raise Alone
-            found = [[row] for row in rows]
+            answers = [[row] for row in rows]
     else:
         columns = list(map(list, zip(*values, strict=True)))
         if sql.together is LOOK_UP:
@@ -148,5 +148,5 @@ async def _ask(connection: Connection, sql: Statement, is_many: bool, values: li
         else:
             rows = await connection.fetch(numbered(sql.together or ""), columns)
         for row in rows:
-            found[row[0] - 1].append(row[1:])
-    return found
+            answers[row[0] - 1].append(row[1:])
+    return answers

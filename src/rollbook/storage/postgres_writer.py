@@ -108,12 +108,12 @@ class PostgresTransaction:
         else:
             await connection.execute("RELEASE each")
         finally:
-            for each in running:
-                each.drop()
-        self.channels += [channel for each in shared for channel in each.tx.channels]
+            for member in running:
+                member.drop()
+        self.channels += [channel for member in shared for channel in member.tx.channels]
         return [
-            _outcome(each) if each in shared else await attempted(self.attempt, call)
-            for each, call in zip(running, calls, strict=True)
+            _outcome(member) if member in shared else await attempted(self.attempt, call)
+            for member, call in zip(running, calls, strict=True)
         ]
 
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:

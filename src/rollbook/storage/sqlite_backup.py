@@ -101,10 +101,10 @@ def _check(part: Path) -> None:
     write-ahead log."""
     with closing(sqlite3.connect(part, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-        found = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
-    if found != ["ok"]:
+        faults = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
+    if faults != ["ok"]:
         raise DatabaseUnusable(
-            f"The backup is damaged, as the database may be: {'; '.join(found)}. Run: rollbook doctor --deep"
+            f"The backup is damaged, as the database may be: {'; '.join(faults)}. Run: rollbook doctor --deep"
         )
 
 

@@ -55,9 +55,9 @@ _FAILING = {
 def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
     """Raises DatabaseUnusable when the SQLite that Python was built with lacks what the schema uses."""
     if version < MIN_VERSION:
-        needed, found = (".".join(map(str, numbers)) for numbers in (MIN_VERSION, version))
+        needed, actual = (".".join(map(str, numbers)) for numbers in (MIN_VERSION, version))
         raise DatabaseUnusable(
-            f"SQLite {needed} or newer is needed, this Python has {found}. Use a newer Python, or one built with "
+            f"SQLite {needed} or newer is needed, this Python has {actual}. Use a newer Python, or one built with "
             "a newer SQLite."
         )
 

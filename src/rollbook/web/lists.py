@@ -12,7 +12,7 @@ from rollbook.web.admin.user_filters import list_url
 from rollbook.web.page_request import PageRequest, whole_number
 
 
-class Counted(Protocol):
+class ListPart(Protocol):
     """A part of a list, and the number of all its items."""
 
     @property
@@ -24,8 +24,8 @@ async def numbered(
     path: str,
     asked: Mapping[str, str],
     size: int,
-    read: Callable[[int], Awaitable[Counted]],
-    blank: Counted,
+    read: Callable[[int], Awaitable[ListPart]],
+    blank: ListPart,
     labels: dict[str, str] = forms.LABELS,
 ) -> dict[str, Any]:
     """Context of a page with up to `size` items. `read` returns those from an offset on; where it raises

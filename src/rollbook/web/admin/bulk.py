@@ -45,7 +45,7 @@ class BulkChange(NamedTuple):
     effect: str
 
 
-class Named(NamedTuple):
+class NamedUser(NamedTuple):
     id: str
     name: str
 
@@ -191,21 +191,21 @@ def _chosen(page: PageRequest) -> tuple[str, BulkChange]:
     return op, change
 
 
-async def _matching(page: PageRequest, until: int) -> tuple[int, list[Named]]:
+async def _matching(page: PageRequest, until: int) -> tuple[int, list[NamedUser]]:
     """The number of users whom the filters of the list select, and the first of them. Raises InvalidParameter."""
     filters = bulk_jobs.chosen(_filter(page, until))
     order = users.order_of(users.sort_of(selection_of(asked_of(page.form))))
     found = await users.list_users(page.on, page.by, Query(filters, order, MAX_NAMED))
     first = [User._make(row) for row in found.rows]
-    return await users.count_users(page.on, page.by, filters), [Named(user.id, user.name) for user in first]
+    return await users.count_users(page.on, page.by, filters), [NamedUser(user.id, user.name) for user in first]
 
 
-async def _named(page: PageRequest, ids: Sequence[str]) -> list[Named]:
+async def _named(page: PageRequest, ids: Sequence[str]) -> list[NamedUser]:
     return await page.on.read(_names, ids)
 
 
-async def _names(queries: Queries, ids: Sequence[str]) -> list[Named]:
-    return [Named(id, await user_records.name(queries, id) or id) for id in ids]
+async def _names(queries: Queries, ids: Sequence[str]) -> list[NamedUser]:
+    return [NamedUser(id, await user_records.name(queries, id) or id) for id in ids]
 
 
 def _list_of(op: str, asked: Mapping[str, str]) -> str:
