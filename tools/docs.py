@@ -19,6 +19,7 @@ import click
 import msgspec
 
 from rollbook import config, errors, roles
+from rollbook.actions.import_sources import SYSTEMS
 from rollbook.actions.purposes import PURPOSES
 from rollbook.api import openapi
 from rollbook.api import users as user_calls
@@ -27,6 +28,7 @@ from rollbook.cli import options as cli_options
 from rollbook.cli.commands import app
 from rollbook.config import Settings
 from rollbook.delivery import outcomes, signing
+from rollbook.docs_site.guide import slug
 from rollbook.records import event_types
 from rollbook.schemas import paragraphs
 
@@ -89,6 +91,10 @@ def _with_all_fields(user: re.Match[str]) -> str:
 
 def user_fields_part() -> str:
     return ", ".join(f"`{name}`" for name in user_calls.USER_FIELDS)
+
+
+def systems_part() -> str:
+    return " · ".join(f"[{name}](#{slug(name)})" for name in SYSTEMS.values())
 
 
 def purposes_part() -> str:
@@ -266,6 +272,7 @@ COMMON = ("json", "quiet", "yes", "limit", "offset", "all", "password")
 PARTS: dict[str, Callable[[], str]] = {
     **docs_calls.PARTS,
     "user_fields": user_fields_part,
+    "systems": systems_part,
     "purposes": purposes_part,
     "codes": codes_part,
     "errors": errors_part,

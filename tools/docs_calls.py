@@ -17,7 +17,7 @@ from typing import Any
 from rollbook.api import openapi, openapi_tables
 from rollbook.api.route import Route
 from rollbook.api.routes import ROUTES
-from rollbook.docs_site.search import slug
+from rollbook.docs_site.guide import slug
 from rollbook.errors import ApiError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -81,23 +81,23 @@ CLAIMS = [
         [("POST", "/v1/users", NEW), ("PATCH", "/v1/users/{member}", {"name": "B"}), *about(("member",), TOKENS)],
     ),
     Claim(
-        "password-reset.md",
-        "Without the scope `users:grant`, the key can only create tokens for members, not for viewers, admins and owners.",
+        "tokens.md",
+        "Without `users:grant`, it can only create tokens for members.",
         "admin",
         "users:read,tokens:create,tokens:consume",
         about(ABOVE, TOKENS),
         about(("member",), TOKENS),
     ),
     Claim(
-        "crm-sync.md",
-        "The role `viewer` can't change other users, and the scopes narrow the key further:",
+        "follow.md",
+        "Its role `viewer` can't change other users, and its scopes narrow it further:",
         "viewer",
-        "users:read,events:read",
+        "users:read,groups:read,events:read,webhooks:read,webhooks:write",
         about(("member", *ABOVE), *WRITES, ("DELETE", "/v1/users/{user}", None)),
         [("GET", "/v1/users", None), ("GET", "/v1/events", None)],
     ),
     Claim(
-        "least-privilege.md",
+        "keys.md",
         "Without it, a key can't create or promote admins, and [can't change "
         "anything](authentication.md#keys-without-usersgrant) about viewers, admins and owners, so a leaked key can't "
         "become an admin or shut one out.",
@@ -117,7 +117,7 @@ CLAIMS = [
         [("PATCH", "/v1/users/{member}", {"name": "B"})],
     ),
     Claim(
-        "least-privilege.md",
+        "keys.md",
         "| Suspend and activate users in a support tool | `admin` | `users:read` `users:write` |",
         "admin",
         "users:read,users:write",
@@ -125,7 +125,7 @@ CLAIMS = [
         [("POST", "/v1/users/{member}/suspend", None), ("POST", "/v1/users/{member}/activate", None)],
     ),
     Claim(
-        "least-privilege.md",
+        "keys.md",
         "| Delete users at their request | `admin` | `users:read` `users:delete` |",
         "admin",
         "users:read,users:delete",
@@ -133,7 +133,7 @@ CLAIMS = [
         [("DELETE", "/v1/users/{member}", None)],
     ),
     Claim(
-        "least-privilege.md",
+        "keys.md",
         "| Monitoring | `admin` | `metrics:read` |",
         "admin",
         "metrics:read",

@@ -29,14 +29,12 @@ def test_the_examples_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> N
 
 def test_the_pages_that_teach_have_examples() -> None:
     assert {
-        "README.md",
         "index.md",
         "quickstart.md",
         "users.md",
         "keys.md",
         "events.md",
         "follow.md",
-        "directory-copy.md",
         "webhooks.md",
         "cli.md",
     } <= {page.name for page in PAGES}

@@ -19,17 +19,18 @@ import pytest
 
 from tests.harness import Server, new_user, running
 from tests.nodes.pair import wait_until
+from tests.processes import ROOT
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE, EXAMPLES = ROOT / "docs" / "follow.md", ROOT / "examples" / "follow"
 WIDE = ("--rate-limit", "none")
 
 
-def program(page: str, language: str, server: Server, folder: Path) -> list[str]:
-    """The command of the one program in this language."""
-    (text,) = re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
-    file = folder / f"program.{'py' if language == 'python' else 'mjs'}"
-    file.write_text(text.replace("http://127.0.0.1:8000", server.url))
-    return [sys.executable if language == "python" else "node", str(file)]
+def program(name: str, server: Server, folder: Path) -> list[str]:
+    """The command of a program of the page or of the examples."""
+    page = re.findall(rf"^```python\n# {name}\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    file = folder / name
+    file.write_text((page or [(EXAMPLES / name).read_text()])[0].replace("http://127.0.0.1:8000", server.url))
+    return [sys.executable if name.endswith(".py") else "node", str(file)]
 
 
 @contextmanager
@@ -47,11 +48,11 @@ def started(command: list[str], server: Server, folder: Path) -> Iterator[None]:
             process.wait()
 
 
-@pytest.mark.parametrize("language", ["python", "js"])
-def test_the_followers_of_the_guide_print_every_event_once(language: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["plain.py", "plain.mjs"])
+def test_the_followers_of_the_guide_print_every_event_once(name: str, tmp_path: Path) -> None:
     printed = tmp_path / "printed"
     with running(tmp_path / "data", *WIDE) as server, server.http() as http:
-        command = program("follow.md", language, server, tmp_path)
+        command = program(name, server, tmp_path)
 
         def has_printed(user: dict[str, Any]) -> bool:
             return printed.exists() and events_of(http, user["id"])[-1] in printed.read_text()
@@ -88,7 +89,7 @@ def test_the_copy_of_the_guide_is_the_directory_whoever_is_killed(tmp_path: Path
         return {user["id"]: user for user in http.get("/v1/users?fields=*&limit=1000").json()}
 
     with running(tmp_path / "data", *WIDE) as server, server.http() as http:
-        command = program("directory-copy.md", "python", server, tmp_path)
+        command = program("copy_users.py", server, tmp_path)
         users = [new_user(http) for _ in range(20)]
         for turn in range(3):
             with started(command, server, tmp_path):
@@ -110,7 +111,7 @@ def test_the_copy_of_the_guide_is_the_directory_whoever_is_killed(tmp_path: Path
 
 def test_a_copy_that_was_away_for_too_long_is_made_again(tmp_path: Path) -> None:
     with running(tmp_path / "data", *WIDE, "--event-retention", "7") as server, server.http() as http:
-        command = program("directory-copy.md", "python", server, tmp_path)
+        command = program("copy_users.py", server, tmp_path)
         for _ in range(3):
             gone = new_user(http)
         http.delete(f"/v1/users/{gone['id']}")

@@ -24,7 +24,7 @@ from tests.n8n_operations import OPERATIONS, Parameters, every_operation
 from tests.nodes.pair import wait_until
 
 PACKAGE = ROOT / "integrations" / "n8n"
-GUIDE = ROOT / "docs" / "n8n.md"
+GUIDE = ROOT / "docs" / "integrations.md"
 N8N = HOSTS / "n8n" / "node_modules" / ".bin" / "n8n"
 QUIET = {
     "N8N_DIAGNOSTICS_ENABLED": "false",

@@ -14,10 +14,9 @@ import pytest
 
 from tests import postgres
 from tests.harness import CHEAP, running
-from tests.processes import ROOT
 from tests.sources.test_frameworks import IDENTITY, SPRING
 from tests.sources.test_identity_providers import ARGON2, FUSIONAUTH, SAME
-from tests.sources.test_moving import commands
+from tests.sources.test_moving import commands, section
 from tests.sources.test_systems import BCRYPT
 
 TABLES = {
@@ -125,13 +124,12 @@ def test_the_query_on_the_page(
     url = postgres.new_database("exported")
     tables = TABLES[source] % {name: f"'{hash}'" for name, hash in HASHES.items()}
     postgres.shared().ask(tables, url.rpartition("/")[2])
-    page = (ROOT / "docs" / f"migrate-{source}.md").read_text()
-    for query in re.findall(r"^```sql\n(.*?)^```$", page, re.DOTALL | re.MULTILINE):
+    for query in re.findall(r"^```sql\n(.*?)^```$", section(source), re.DOTALL | re.MULTILINE):
         (tmp_path / "users.sql").write_text(query)
     path = f"{postgres.programs()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     own = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
     environment = {**own, **CHEAP, "PATH": path, "DATABASE_URL": url, "ROLLBOOK_DATA": str(tmp_path / "data")}
-    for command in commands(f"migrate-{source}.md"):
+    for command in commands(source):
         done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
     with running(tmp_path / "data") as server, server.http() as http:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from rollbook.actions.import_sources import SYSTEMS
 from tests.harness import CHEAP, PLAIN, Server, answers, free_port, running
 from tests.processes import ROOT
 
@@ -95,7 +96,7 @@ def server(folder: Path) -> Iterator[Server]:
             ("fastapi-users", _fastapi_users(folder)),
             ("pocketbase", pocketbase),
         ):
-            for command in commands(f"migrate-{system}.md"):
+            for command in commands(system):
                 done = subprocess.run(
                     command,
                     shell=True,
@@ -113,14 +114,17 @@ def server(folder: Path) -> Iterator[Server]:
         yield server
 
 
-def commands(page: str) -> list[str]:
-    """The first command of each of the sections that export and import."""
-    text = (ROOT / "docs" / page).read_text()
-    found = [
-        re.search(rf"^## {part}$.*?^```console\n(.*?)\n```$", text, re.DOTALL | re.MULTILINE)
-        for part in ("Export", "Import")
-    ]
-    return [each[1] for each in found if each]
+def commands(system: str) -> list[str]:
+    """The first command that exports from a system and the first that imports, as the docs show them."""
+    blocks = re.findall(r"^```console\n(.*?)\n```$", section(system), re.DOTALL | re.MULTILINE)
+    imports = [block for block in blocks if "rollbook users import" in block]
+    return [blocks[0], imports[0]]
+
+
+def section(system: str) -> str:
+    """The text on one system in the docs."""
+    text = (ROOT / "docs" / "migrate.md").read_text()
+    return text.partition(f"\n## {SYSTEMS[system]}\n")[2].partition("\n## ")[0]
 
 
 def _environment(folder: Path) -> dict[str, str]:

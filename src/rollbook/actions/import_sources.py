@@ -1,5 +1,5 @@
-"""The systems that users are imported from: their names as people write them. Each has a file in `sources/systems/` and
-a page `docs/migrate-….md`, both named like it."""
+"""The systems that users are imported from: their names as people write them. Each has a file in `sources/systems/`,
+and a section with its name in `docs/migrate.md`."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from rollbook.actions.arguments import events as event_arguments
 from rollbook.cli import options
 from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import as_json, details, hint, json_line, tell_limit
+from rollbook.cli.output import as_json, details, hint, json_line, line, tell_limit
 from rollbook.cli.tables import table, when
 from rollbook.records import event_types
 
@@ -36,18 +36,22 @@ NEWEST_FIRST = {"order": "newest first", "wait": "`events tail`", "limit": "--li
     "list",
     options.limit("events"),
     options.JSON_LINES,
+    options.QUIET,
     fields=event_arguments.ListEvents,
     call=("GET", EVENTS),
     elsewhere=NEWEST_FIRST,
     flags=SINCE,
 )
-def list_events(server: options.Server, fields: Fields, limit: int, json: bool) -> None:
+def list_events(server: options.Server, fields: Fields, limit: int, json: bool, quiet: bool) -> None:
     """List events, newest first."""
     with server() as backend:
         found = backend.linked(EVENTS, {**as_query(fields.sent(backend)), "order": "desc"}, limit)
         if json:
             for event in found:
                 json_line(event)
+        elif quiet:
+            for event in found:
+                line(event["id"])
         elif number := table(COLUMNS, _rows(backend, found, NAMED_AT_ONCE)):
             tell_limit(number, limit)
         else:

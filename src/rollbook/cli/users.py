@@ -514,7 +514,7 @@ def export_users(
 
     `rollbook users import` creates the same users from it, in the same order. Without --with-hashes, they have to set
     new passwords. A FILE that ends with .csv becomes a table, any other NDJSON, unless --format says otherwise. With
-    --as, it becomes what another system imports: see docs/leave.md.
+    --as, it becomes what another system imports: see docs/exports.md#leave-rollbook.
     """
     if system and "format" in fields.texts:
         raise click.BadParameter("--as writes the format of the other system: leave out --format.")

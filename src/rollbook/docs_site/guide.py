@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -21,6 +22,11 @@ _CALL_PART = re.compile(r"<!-- (begin|end): (?:(?:call|object)_\w+|user_fields) 
 _PART = re.compile(r"<!-- (?:begin|end): \w+ -->\n")
 
 
+def slug(heading: str) -> str:
+    """The anchor of a heading, as on GitHub."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 class Chapter(NamedTuple):
     """A file of `docs/`. `columns`: examples stand next to the text instead of below it."""
 
@@ -33,21 +39,26 @@ class Chapter(NamedTuple):
 
 
 _GROUPS = {
-    "Get started": "quickstart authentication conventions limits errors glossary",
-    "API": "api users applications groups tokens second-factor keys sessions events requests usage imports bulk-jobs "
-    "exports health",
-    "Integrations": "integrations scim sign-in password-reset email-confirmation crm-sync handle-rate-limits "
-    "least-privilege n8n zapier workflow-tools mcp sdk-python sdk-typescript webhooks follow directory-copy",
-    "Move in and out": f"import migrate {' '.join(f'migrate-{system}' for system in SYSTEMS)} leave password-hashes",
-    "Run it": "configuration brand-and-languages mail cli deployment scaling operations backup-restore upgrade",
+    "Start": "quickstart integrations glossary",
+    "Users and groups": "users* groups* applications* bulk-jobs* import* migrate exports*",
+    "Keys and limits": "authentication* keys* limits*",
+    "Sign-in": "sign-in tokens* sessions* second-factor* mail brand-and-languages",
+    "Events and automation": "events* webhooks* follow scim mcp",
+    "Run it": "deployment scaling operations backups health* requests*",
+    "Reference": "api conventions* errors* configuration cli sdk-python sdk-typescript",
 }
-# Chapters with `columns`.
-_COLUMNS = (
-    "authentication conventions limits errors users applications groups tokens second-factor keys sessions events "
-    "requests usage imports bulk-jobs exports health webhooks".split()
-)
-GROUPS = {group: tuple(Chapter(name, name in _COLUMNS) for name in names.split()) for group, names in _GROUPS.items()}
+"""The doors and their chapters, those with `columns` with an asterisk."""
+GROUPS = {
+    door: tuple(Chapter(name.rstrip("*"), "*" in name) for name in names.split()) for door, names in _GROUPS.items()
+}
 CHAPTERS = {chapter.name: chapter for chapter in (Chapter(LANDING), *chain(*GROUPS.values()))}
+
+
+@cache
+def moved() -> dict[str, str]:
+    """Where the text of pages is that had another name. Each system to move from had a page."""
+    systems = {f"migrate-{system}": f"migrate#{slug(name)}" for system, name in SYSTEMS.items()}
+    return systems | tomllib.loads(Path(__file__).with_name("moved.toml").read_text(encoding="utf-8"))
 
 
 def url(target: str) -> str:
@@ -63,8 +74,7 @@ def url(target: str) -> str:
 
 def neighbors(name: str) -> tuple[Chapter | None, Chapter | None]:
     """The chapters before and after one, in the order of the table of contents."""
-    order = list(CHAPTERS.values())
-    at = order.index(CHAPTERS[name])
+    order, at = list(CHAPTERS.values()), list(CHAPTERS).index(name)
     return order[at - 1] if at else None, order[at + 1] if at + 1 < len(order) else None
 
 
@@ -100,8 +110,7 @@ def _with_path(name: str, text: str) -> str:
 def searchable(name: str) -> str:
     """The Markdown of a page, with its tables of calls and objects between lines of their own: BEGIN and END."""
     text = (folder() / f"{name}.md").read_text(encoding="utf-8")
-    text = _CALL_PART.sub(lambda marker: f"\n{BEGIN if marker[1] == 'begin' else END}\n\n", text)
-    return _PART.sub("", text)
+    return _PART.sub("", _CALL_PART.sub(lambda marker: f"\n{BEGIN if marker[1] == 'begin' else END}\n\n", text))
 
 
 @cache
@@ -122,8 +131,7 @@ def about(name: str) -> str:
 @cache
 def codes() -> dict[str, str]:
     """Every error code with its default message."""
-    rows = re.findall(r"^\| \[`(\w+)`\]\(#\w+\) \| \d+ \| (.*) \|$", source("errors", PAGE_URL), re.MULTILINE)
-    return dict(rows)
+    return dict(re.findall(r"^\| \[`(\w+)`\]\(#\w+\) \| \d+ \| (.*) \|$", source("errors", PAGE_URL), re.MULTILINE))
 
 
 def errors_overview(url: str) -> str:

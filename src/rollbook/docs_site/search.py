@@ -20,7 +20,7 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 
 from rollbook.docs_site import guide
-from rollbook.docs_site.guide import BEGIN, END
+from rollbook.docs_site.guide import BEGIN, END, slug
 
 _HEADING = re.compile(r"(#+) +(.*)")
 _ITEM = re.compile(r" *(?:[-*]|\d+\.) +")
@@ -56,11 +56,6 @@ class Anchors:
         anchor = slug(heading)
         self._seen[anchor] = times = self._seen.get(anchor, 0) + 1
         return anchor if times == 1 else f"{anchor}-{times - 1}"
-
-
-def slug(heading: str) -> str:
-    """The anchor of a heading, as on GitHub."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def read(text: str) -> list[Passages]:
@@ -130,7 +125,7 @@ LENGTH = 0.1
 # A page that is called so comes before a section of another one that is.
 PAGE = 1.5
 # Long lists, in which most words occur somewhere, and pages on one product, by the beginnings of their names.
-SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "api": 0.5, "migrate-": 0.6, "n8n": 0.55, "sdk-": 0.85}
+SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "api": 0.5, "migrate": 0.8, "sdk-": 0.85}
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 SHORTEST = 4

@@ -28,8 +28,6 @@ MARKDOWN = b"Content-Type: text/markdown; charset=utf-8\r\n" + LOCKED
 PLAIN = b"Content-Type: text/plain; charset=utf-8\r\n" + LOCKED
 # The pages are public, but change with the version: clients ask each time, and mostly get 304.
 FRESH = b"Cache-Control: no-cache\r\n"
-# Pages that had another name.
-MOVED = {"reference": "/docs/api"}
 
 MAX_KEYS = 1_000
 # Results that are shown while somebody types.
@@ -48,8 +46,9 @@ async def landing(page: PageRequest) -> Response:
 async def chapter(page: PageRequest) -> Response:
     """A page of the docs; as Markdown if its name ends with `.md`."""
     name, dot, ending = page.ids[0].partition(".")
-    if name in MOVED:
-        return page.redirect(MOVED[name] + dot + ending)
+    if there := guide.moved().get(name):
+        new, sharp, anchor = there.partition("#")
+        return page.redirect(f"/docs/{new}{dot}{ending}{sharp}{anchor}")
     if name not in guide.CHAPTERS or (dot and ending != "md"):
         raise NotFound()
     if name == guide.LANDING and not dot:

@@ -15,7 +15,7 @@ _IS_ENCRYPTED = re.compile(r"\$ba\$|[0-9a-f]{80}").match
 def convert(row: Record) -> Fields | None:
     secret = text(row.get("twoFactorSecret"))
     if secret is not None and _IS_ENCRYPTED(secret):
-        refuse("twoFactorSecret", "is encrypted. Decrypt it when you export: see docs/migrate-better-auth.md")
+        refuse("twoFactorSecret", "is encrypted. Decrypt it when you export: see docs/migrate.md#better-auth")
     expires = time(row.get("banExpires"))
     if expires and not is_ahead(expires):
         row = {**row, "banned": False}

@@ -1,24 +1,3 @@
-# Sync users to a CRM
-
-Keep the contacts in a CRM such as HubSpot or Salesforce, a newsletter or a help desk in step with your users: a new user, a changed email or a deletion
-reaches it within a second or so. This recipe follows the [event log](follow.md), so your program doesn't have to be reachable from
-outside. If you'd rather receive [webhooks](webhooks.md), keep the function `apply` and call it for each event.
-
-## Create a key
-
-The program only reads. The role `viewer` can't change other users, and the scopes narrow the key further:
-
-```sh
-rollbook apps create "CRM sync" --role viewer --scopes users:read,events:read --data data
-```
-
-## The program
-
-On its first run, it sends all users. After that, it sends every change. Install the [Python client](sdk-python.md) and save
-this as `sync.py`:
-
-```python
-# sync.py
 import os
 import time
 from pathlib import Path
@@ -95,24 +74,3 @@ while True:
             remember(event.id)  # only now: if we are killed before, the event comes again
     except PositionExpired:
         place.unlink()  # away for longer than events are kept: send all again
-```
-
-Run it under systemd or in a container that restarts it. Keep `last-event-id` on a disk that survives restarts.
-
-## Why nothing is lost or doubled
-
-- **The ID of the user is the key in the CRM.** A `PUT` of `/contacts/{id}` creates or replaces, so a repeated event does no harm.
-  If your CRM only has its own IDs, store them: search the CRM for your ID in a custom field before you create a contact.
-- **The position is stored after the work.** If the program is killed in between, the event is sent once more.
-- **A user's events arrive in order, and each contains the whole user.** So the last one sent is right, whatever came before it.
-- **The CRM may be down.** The program waits and tries again. Rollbook keeps events for `event_retention` days.
-- **Rollbook may be down.** The client connects again and continues where it stopped.
-
-If the program is stopped for longer than events are kept, users who were deleted in the meantime stay in the CRM. Compare
-both sides once after such a restart.
-
-## The other direction
-
-To bring contacts into Rollbook, use the CRM's ID as [`external_id`](users.md#create-a-user) and send changes with
-[`POST /v1/users/bulk`](users.md#change-many-users-at-once), or [import](import.md) a file with
-`on_conflict=update`.
