@@ -9,11 +9,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.docs.test_follow_programs import DOCS, events_of, started
+from tests.docs.test_follow_programs import events_of, started
 from tests.harness import OWNER_EMAIL, Server, new_user
 from tests.nodes.pair import wait_until
+from tests.processes import ROOT
 
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", (DOCS / "sdk-python.md").read_text(), re.DOTALL | re.MULTILINE)
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "sdk-python.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
 def test_the_examples_run(server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
