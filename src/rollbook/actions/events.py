@@ -56,12 +56,6 @@ class FoundEvents(NamedTuple):
     """The time up to which was searched, where the page ends early."""
 
 
-class EventExport(NamedTuple):
-    events: AsyncGenerator[list[Event], None]
-    """Oldest first."""
-    turn: Turn
-
-
 async def get(on: Rollbook, by: Principal, id: str) -> Event:
     """Get an event
 
@@ -113,25 +107,27 @@ async def _collect(
     return found, at, True
 
 
-async def export(on: Rollbook, by: Principal, asked: AuditFilters) -> EventExport:
-    """All events that match and are in the log by now. You can run one export at a time. Raises InvalidParameter,
-    ProofRequired, ExportRunning."""
+async def export(on: Rollbook, by: Principal, asked: AuditFilters) -> AsyncGenerator[list[Event], None]:
+    """All events that match and are in the log by now, oldest first. You can run one export at a time. Raises
+    InvalidParameter, ProofRequired, ExportRunning."""
     require(by, "events:read")
     require_proof(by)
     selection = await _audit_selection(on, by, asked)
     newest = await events.newest(on.db)
-    turn = take_turn(on, by, "events:read")
-    return EventExport(_all(on, turn, selection._replace(before=newest + 1)), turn)
+    return _all(on, take_turn(on, by, "events:read"), selection._replace(before=newest + 1))
 
 
 async def _all(on: Rollbook, turn: Turn, asked: Selection) -> AsyncGenerator[list[Event], None]:
     more = True
-    while more:
-        await turn.check()
-        page = await on.read_aside(events.page, asked, BATCH)
-        if page.events:
-            yield page.events
-        asked, more = asked._replace(after=page.position), page.more
+    try:
+        while more:
+            await turn.check()
+            page = await on.read_aside(events.page, asked, BATCH)
+            if page.events:
+                yield page.events
+            asked, more = asked._replace(after=page.position), page.more
+    finally:
+        turn.end()
 
 
 # ---- the filters

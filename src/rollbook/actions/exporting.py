@@ -7,8 +7,9 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 from weakref import finalize
 
 from rollbook.actions.context import Rollbook
@@ -24,6 +25,14 @@ CHECKED = 32 << 20
 """Bytes after which the room on the disk is looked at again."""
 CHECK = 0.5
 """Seconds between two looks at whether the caller may still have an export."""
+
+
+class Form(NamedTuple):
+    """How a file is written."""
+
+    start: bytes
+    part: Callable[[Sequence[Any]], bytes]
+    """Writes some of its rows."""
 
 
 class Download:

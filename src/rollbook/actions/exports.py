@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions.arguments.exports import ExportUsers
 from rollbook.actions.context import Rollbook
-from rollbook.actions.exporting import Spool, take_turn
+from rollbook.actions.exporting import Form, Spool, take_turn
 from rollbook.actions.permissions import reaches_all, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import check_group, filters_of
@@ -30,13 +29,6 @@ class Held(NamedTuple):
     user: User
     hash: str | None
     groups: str | None
-
-
-class Form(NamedTuple):
-    """Format of a file."""
-
-    start: bytes
-    part: Callable[[Sequence[Held]], bytes]
 
 
 class UserListExport(NamedTuple):

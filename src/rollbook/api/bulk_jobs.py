@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Annotated, Any, get_args
 
 from msgspec import Struct
@@ -14,6 +12,7 @@ from rollbook.actions.arguments.bulk_jobs import BulkAction, BulkJobCreate, Bulk
 from rollbook.actions.bulk_jobs import Results, UserResult, result_of
 from rollbook.api import files, show
 from rollbook.api.call import Call
+from rollbook.api.files import File
 from rollbook.api.route import Route, Special, get, post
 from rollbook.auth import tokens
 from rollbook.http.request import Response
@@ -89,33 +88,21 @@ def _bulk_job(call: Call, found: bulk_job_records.BulkJob) -> BulkJob:
 
 
 def show_bulk_job_results(call: Call, results: Results) -> Response:
-    if results.format == "csv":
-        return show.file(files.CONTENT_TYPE, bulk_results_csv(results, call.services.url))
-    return show.file("application/x-ndjson", bulk_results_ndjson(results, call.services.url))
+    return show.file(results_file(results, call.services.url))
 
 
-async def bulk_results_ndjson(results: Results, base_url: str) -> AsyncGenerator[bytes, None]:
-    async with aclosing(results.parts) as parts:
-        async for part in parts:
-            rows = [dict(zip(BULK_RESULTS, _bulk_result(each, base_url), strict=True)) for each in part]
-            yield b"".join([show.encode(row) + b"\n" for row in rows])
+def results_file(results: Results, base_url: str) -> File:
+    form = files.table(results.format, BULK_RESULTS, lambda result: _bulk_result(result, base_url))
+    return File(results.format, files.written(form, results.parts))
 
 
-async def bulk_results_csv(results: Results, base_url: str) -> AsyncGenerator[bytes, None]:
-    """RFC 4180. What a spreadsheet would take for a formula, it gets as text."""
-    yield f"{','.join(BULK_RESULTS)}\r\n".encode()
-    async with aclosing(results.parts) as parts:
-        async for part in parts:
-            yield files.write_rows([[cell or "" for cell in _bulk_result(each, base_url)] for each in part])
-
-
-def _bulk_result(found: UserResult, base_url: str) -> tuple[str | None, ...]:
-    """Values of BULK_RESULTS."""
-    code, reason = found.outcome if isinstance(found.outcome, RefusedChange) else (None, None)
+def _bulk_result(result: UserResult, base_url: str) -> dict[str, str | None]:
+    code, reason = result.outcome if isinstance(result.outcome, RefusedChange) else (None, None)
     url = expires_at = None
-    if (link := found.link) is not None:
+    if (link := result.link) is not None:
         url, expires_at = tokens.link_url(base_url, link.purpose, link.text), clock.format_time(link.expires_at)
-    return found.user_id, found.name, found.email, result_of(found.outcome), code, reason, url, expires_at
+    values = result.user_id, result.name, result.email, result_of(result.outcome), code, reason, url, expires_at
+    return dict(zip(BULK_RESULTS, values, strict=True))
 
 
 ROWS: dict[str, list[Route]] = {

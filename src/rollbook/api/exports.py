@@ -3,28 +3,29 @@ import reads both as they were."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Struct
 
 from rollbook import clock, errors
 from rollbook.actions import exports, users
 from rollbook.actions.arguments.exports import ExportFormat, ExportUsers
-from rollbook.actions.exports import Form, Held, UserListExport
+from rollbook.actions.exporting import Form
+from rollbook.actions.exports import Held, UserListExport
 from rollbook.actions.users import PersonalExport
 from rollbook.api import files, show
 from rollbook.api.call import Call
 from rollbook.api.factors import SecondFactor
+from rollbook.api.files import File
 from rollbook.api.groups import GroupMembership
 from rollbook.api.keys import Key
 from rollbook.api.route import Route, get
 from rollbook.api.sessions import Session
 from rollbook.api.tokens import Token
 from rollbook.api.users import User
-from rollbook.http.request import LOCKED, PRIVATE, Response, Stream, line
+from rollbook.http.request import Response, Stream
 from rollbook.records import events, groups, keys, one_time_tokens, second_factors, sessions
 from rollbook.records import users as user_records
 from rollbook.records.event_parts import Event
@@ -63,7 +64,6 @@ class Export(Struct, frozen=True):
 GROUPS = "groups"
 COLUMNS = (*user_records.complete(user_records.User(0, "", "", "")), GROUPS)
 HASH = "password_hash"
-_encode_lines = msgspec.json.Encoder().encode_lines
 _time = clock.format_time_exactly
 
 
@@ -73,55 +73,30 @@ def taken(call: Call) -> tuple[ExportUsers, Form]:
 
 
 def shown(call: Call, export: UserListExport) -> Response:
-    head = (
-        line("Content-Type", CONTENT_TYPES[call.query.format]) + LOCKED + PRIVATE + show.event_position(export.position)
-    )
-    return Response(200, head, stream=Stream(export.parts))
+    return show.file(File(call.query.format, export.parts), show.event_position(export.position))
 
 
 def form_of(format: ExportFormat, with_hashes: bool = False) -> Form:
-    if format == "ndjson":
-        return Form(b"", _ndjson)
-    return Form(
-        files.write_rows([(*COLUMNS, HASH) if with_hashes else COLUMNS]), _csv_with_hashes if with_hashes else _csv
-    )
-
-
-CONTENT_TYPES: dict[ExportFormat, str] = {"ndjson": "application/x-ndjson", "csv": files.CONTENT_TYPE}
-
-
-def _ndjson(part: Sequence[Held]) -> bytes:
-    return _encode_lines([_fields(each) for each in part])
+    return files.table(format, (*COLUMNS, HASH) if with_hashes else COLUMNS, _fields, _cells)
 
 
 def _fields(held: Held) -> dict[str, Any]:
     """Times with microseconds, as they are kept."""
     user = held.user
-    found = user_records.complete(user)
-    found["created_at"], found["updated_at"] = _time(user.created_at), _time(user.updated_at)
+    fields = user_records.complete(user)
+    fields["created_at"], fields["updated_at"] = _time(user.created_at), _time(user.updated_at)
     if user.last_sign_in_at is not None:
-        found["last_sign_in_at"] = _time(user.last_sign_in_at)
+        fields["last_sign_in_at"] = _time(user.last_sign_in_at)
     if held.groups:
-        found[GROUPS] = held.groups
+        fields[GROUPS] = held.groups
     if held.hash is not None:
-        found[HASH] = held.hash
-    return found
+        fields[HASH] = held.hash
+    return fields
 
 
-def _csv(part: Sequence[Held]) -> bytes:
-    return files.write_rows([_cells(each) for each in part])
-
-
-def _csv_with_hashes(part: Sequence[Held]) -> bytes:
-    return files.write_rows([[*_cells(each), each.hash or ""] for each in part])
-
-
-def _cells(held: Held) -> list[str]:
-    found = _fields(held._replace(hash=None))
-    found |= {name: getattr(held.user, name) for name in user_records.METADATA}
-    found["email_verified"] = "true" if held.user.email_verified else "false"
-    found[GROUPS] = held.groups or ""
-    return [value or "" for value in found.values()]
+def _cells(held: Held) -> dict[str, Any]:
+    metadata = {name: getattr(held.user, name) for name in user_records.METADATA}
+    return _fields(held) | metadata | {"email_verified": "true" if held.user.email_verified else "false"}
 
 
 def show_export(call: Call, held: PersonalExport) -> Response:

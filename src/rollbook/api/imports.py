@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from typing import Annotated, get_args
 
 from msgspec import UNSET, Struct, UnsetType
@@ -16,11 +15,13 @@ from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.actions.imports import ImportDetails, RefusedRows, Report
 from rollbook.api import files, show
 from rollbook.api.call import Call
+from rollbook.api.files import File
 from rollbook.api.route import Route, Special, get, post
 from rollbook.http.request import Response
 from rollbook.records import examples
 from rollbook.records import imports as import_records
 from rollbook.records.examples import ALICE_ID
+from rollbook.records.imports import Refusal
 from rollbook.schemas import array, identifier, moment, number, open_enum, says, uri
 
 
@@ -163,32 +164,15 @@ def _import(call: Call, found: import_records.Import) -> Import:
 
 
 def show_import_report(call: Call, report: Report | RefusedRows) -> Response:
+    return show.file(report_file(report))
+
+
+def report_file(report: Report | RefusedRows) -> File:
     if isinstance(report, RefusedRows):
-        return show.file(files.content_type(report.facts), report_rows(report))
-    if report.format == "csv":
-        return show.file(files.CONTENT_TYPE, report_csv(report))
-    return show.file("application/x-ndjson", report_ndjson(report))
-
-
-async def report_rows(report: RefusedRows) -> AsyncGenerator[bytes, None]:
-    yield files.head(report.facts)
-    async with aclosing(report.parts) as parts:
-        async for part in parts:
-            yield files.lines(report.facts, part)
-
-
-async def report_ndjson(report: Report) -> AsyncGenerator[bytes, None]:
-    async with aclosing(report.parts) as parts:
-        async for part in parts:
-            yield b"".join([show.encode(refusal._asdict()) + b"\n" for refusal in part])
-
-
-async def report_csv(report: Report) -> AsyncGenerator[bytes, None]:
-    """RFC 4180. What a spreadsheet would take for a formula, it gets as text."""
-    yield b"line,field,code,reason,user_id\r\n"
-    async with aclosing(report.parts) as parts:
-        async for part in parts:
-            yield files.write_rows([[str(cell or "") for cell in refusal] for refusal in part])
+        form = files.refused_rows(report.facts)
+        return File(files.format_of(report.facts), files.written(form, report.parts))
+    form = files.table(report.format, Refusal._fields, Refusal._asdict)
+    return File(report.format, files.written(form, report.parts))
 
 
 def take_import_file(call: Call) -> tuple[ImportOptions, AsyncIterator[bytes]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ from rollbook import clock
 from rollbook.actions.arguments import Time
 from rollbook.actions.context import ListPage
 from rollbook.api.call import Call
+from rollbook.api.files import File
 from rollbook.http.coding import known_tag
 from rollbook.http.request import JSON, LOCKED, PRIVATE, Response, Stream, line
 
@@ -66,8 +67,8 @@ def etag(version: int) -> bytes:
     return b'ETag: "%d"\r\n' % version
 
 
-def file(kind: str, parts: AsyncGenerator[bytes, None]) -> Response:
-    return Response(200, LOCKED + PRIVATE + line("Content-Type", kind), stream=Stream(parts))
+def file(file: File, head: bytes = b"") -> Response:
+    return Response(200, LOCKED + PRIVATE + line("Content-Type", file.content_type) + head, stream=Stream(file.parts))
 
 
 def goes_on(call: Call) -> str:

@@ -24,7 +24,7 @@ from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
 from rollbook.actions.import_sources import OWN_FILE
 from rollbook.actions.principal import cli_job
-from rollbook.api import files as file_files
+from rollbook.api.files import refused_rows
 from rollbook.cli.backends import at
 from rollbook.cli.output import Misuse, counted, hint, written
 from rollbook.cli.progress import Show, bar, looks
@@ -241,10 +241,11 @@ def _kept(run: Run, asked: FileImport) -> Iterator[Callable[[import_writer.Batch
             found = [(run.raw(source), refusal.reason) for refusal, source in step.report if source is not None]
             if not found or asked.refused is None:
                 return
+            form = refused_rows(run.facts)
             if file is None:
                 file = files.enter_context(written(asked.refused))
-                file.write(file_files.head(run.facts))
-            file.write(file_files.lines(run.facts, found))
+                file.write(form.start)
+            file.write(form.part(found))
 
         yield keep
 

@@ -16,6 +16,7 @@ from rollbook.actions.factor_duty import Duty
 from rollbook.actions.principal import Principal, stranger
 from rollbook.actions.sessions import Browser, SignedIn
 from rollbook.api.call import Services
+from rollbook.api.files import File
 from rollbook.auth import key_format, tokens
 from rollbook.config import LanguageCode, Settings
 from rollbook.errors import ApiError, BadRequest, Forbidden, UnsupportedMediaType
@@ -367,6 +368,10 @@ def download(name: str, content_type: str, content: bytes | Chunks) -> Response:
         + SAFE
     )
     return Response(200, head, content) if isinstance(content, bytes) else Response(200, head, stream=Stream(content))
+
+
+def download_file(name: str, file: File) -> Response:
+    return download(f"{name}.{file.format}", file.content_type, file.parts)
 
 
 def minute() -> str:

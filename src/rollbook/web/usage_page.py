@@ -128,7 +128,7 @@ async def export(page: PageRequest, view: UsageView) -> Response:
     found = await actions.get_usage(page.on, page.by, _asked(page, view))
     whose = "server-" if view.user is None else ""
     name = f"rollbook-usage-{whose}{found.period}-{clock.format_time(found.until)[:10]}.csv"
-    return download(name, files.CONTENT_TYPE, files.write_rows([COLUMNS, *_rows(found)]))
+    return download(name, files.CONTENT_TYPES["csv"], files.write_rows([COLUMNS, *_rows(found)]))
 
 
 async def _gauges(page: PageRequest, user: User, key: Key | None) -> list[usage.Gauge]:

@@ -11,7 +11,6 @@ from rollbook.actions.arguments.bulk_jobs import BulkJobResults, ListBulkJobs
 from rollbook.actions.bulk_jobs import UserResult
 from rollbook.actions.checking import check_texts
 from rollbook.api import bulk_jobs as bulk_job_calls
-from rollbook.api import files
 from rollbook.http.request import Response
 from rollbook.records import bulk_jobs as records
 from rollbook.records import users
@@ -19,7 +18,7 @@ from rollbook.records.bulk_jobs import BulkJob
 from rollbook.roles import PERSON
 from rollbook.storage.database import Queries
 from rollbook.web.admin.user_filters import asked_of, list_url
-from rollbook.web.page_request import PageRequest, download
+from rollbook.web.page_request import PageRequest, download_file
 
 SECTION = "admin/users"
 PAGE = 50
@@ -52,10 +51,6 @@ FILTERS = {
     "q": "Search",
     "metadata": "Metadata",
     "group": "Group",
-}
-RESULTS = {
-    "csv": (files.CONTENT_TYPE, bulk_job_calls.bulk_results_csv),
-    "ndjson": ("application/x-ndjson", bulk_job_calls.bulk_results_ndjson),
 }
 
 
@@ -138,9 +133,8 @@ async def show_live(page: PageRequest) -> Response:
 async def results(page: PageRequest) -> Response:
     """A file with the result for each user and, for the creator of the job, the links. Raises ApiError."""
     asked = check_texts(BulkJobResults, {"format": page.query.get("format", "csv")})
-    kind, encode = RESULTS[asked.format]
     found = await bulk_jobs.get_bulk_job_results(page.on, page.by, page.ids[0], asked)
-    return download(f"rollbook-{page.ids[0]}.{asked.format}", kind, encode(found, page.on.url))
+    return download_file(f"rollbook-{page.ids[0]}", bulk_job_calls.results_file(found, page.on.url))
 
 
 async def cancel(page: PageRequest) -> Response:

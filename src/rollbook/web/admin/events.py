@@ -6,8 +6,6 @@ Events as a file for other programs: CSV (RFC 4180) for spreadsheets, NDJSON wit
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -17,18 +15,19 @@ from rollbook import clock
 from rollbook.actions import events as event_actions
 from rollbook.actions import reverting
 from rollbook.actions.arguments.events import AuditFilters, EventRevert
-from rollbook.actions.events import EventExport, FoundEvents
+from rollbook.actions.events import FoundEvents
 from rollbook.api import files
+from rollbook.api.files import File
 from rollbook.api.show import for_people
 from rollbook.errors import ApiError, BadRequest, Fault, Forbidden, InvalidParameter, NotFound, NotReversible
 from rollbook.http.request import Response
 from rollbook.records import event_types, events
 from rollbook.records.events import Event
 from rollbook.records.user_history import OF_USERS, KeptField
-from rollbook.web import forms, page_request, zones
+from rollbook.web import forms, zones
 from rollbook.web.account import webhooks
 from rollbook.web.admin import changes
-from rollbook.web.page_request import PageRequest, whole_number
+from rollbook.web.page_request import PageRequest, download_file, minute, whole_number
 
 COLUMNS = (
     "id",
@@ -47,62 +46,10 @@ COLUMNS = (
 )
 
 
-class FileKind(NamedTuple):
-    ending: str
-    content_type: str
-    start: bytes
-    part: Callable[[Iterable[Event]], bytes]
-
-
-def download(export: EventExport, kind: FileKind) -> Response:
-    return page_request.download(
-        f"rollbook-events-{page_request.minute()}.{kind.ending}", kind.content_type, _chunks(export, kind)
-    )
-
-
-async def _chunks(export: EventExport, kind: FileKind) -> AsyncGenerator[bytes, None]:
-    try:
-        yield kind.start
-        async with aclosing(export.events) as parts:
-            async for part in parts:
-                yield kind.part(part)
-    finally:
-        export.turn.end()
-
-
-def _ndjson(part: Iterable[Event]) -> bytes:
-    return b"".join([_encode(events.public(event)) + b"\n" for event in part])
-
-
-def _csv(part: Iterable[Event]) -> bytes:
-    return files.write_rows([_cells(event) for event in part])
-
-
-def _cells(event: Event) -> list[str]:
+def _cells(event: Event) -> dict[str, Any]:
     actor = event.actor
-    texts = (
-        event.id,
-        event.type,
-        clock.format_time(event.created_at),
-        event.user_id,
-        actor.user_id,
-        actor.key_id,
-        actor.address,
-        actor.request_id,
-        actor.trace_id,
-        actor.client,
-        actor.key_created_by,
-        event.object,
-        event.before,
-    )
-    return [text or "" for text in texts]
-
-
-KINDS = {
-    "csv": FileKind("csv", files.CONTENT_TYPE, files.write_rows([COLUMNS]), _csv),
-    "ndjson": FileKind("ndjson", "application/x-ndjson", b"", _ndjson),
-}
-"""By the name of the format."""
+    whose = {"user_id": event.user_id, "actor_user_id": actor.user_id, "actor_key_id": actor.key_id}
+    return event._asdict() | actor._asdict() | whose | {"created_at": clock.format_time(event.created_at)}
 
 
 SECTION = "admin/events"
@@ -202,10 +149,12 @@ async def _undo(page: PageRequest, event: Event) -> Undo | None:
 
 async def export(page: PageRequest) -> Response:
     """All events that the filters select, as a file. Raises ApiError."""
-    kind = KINDS.get(page.query.get("format", ""))
-    if kind is None:
-        raise wrong("format", f"The format must be one of {', '.join(KINDS)}.")
-    return download(await event_actions.export(page.on, page.by, _filters(page, _given(page))), kind)
+    format = page.query.get("format", "")
+    if format not in files.CONTENT_TYPES:
+        raise wrong("format", f"The format must be one of {', '.join(files.CONTENT_TYPES)}.")
+    parts = await event_actions.export(page.on, page.by, _filters(page, _given(page)))
+    form = files.table(format, COLUMNS, events.public, _cells)
+    return download_file(f"rollbook-events-{minute()}", File(format, files.written(form, parts)))
 
 
 def _given(page: PageRequest) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from rollbook.actions.arguments.imports import ImportedUser, ImportOptions, Impo
 from rollbook.actions.checking import check_texts, fields_of
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.actions.permissions import require_proof
-from rollbook.api import files
 from rollbook.api import imports as import_calls
 from rollbook.errors import ApiError, BadRequest
 from rollbook.http.request import Response, line
@@ -31,7 +30,7 @@ from rollbook.sources.reading import Preview
 from rollbook.storage.database import Queries
 from rollbook.web import forms, uploads
 from rollbook.web.admin.events import wrong
-from rollbook.web.page_request import PageRequest, download
+from rollbook.web.page_request import PageRequest, download_file
 
 SECTION = "admin/imports"
 PAGE = 50
@@ -40,10 +39,6 @@ ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32", "windows-1252": "Windows-12
 """Encodings that the page names."""
 KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
 """The color of a status."""
-REPORTS = {
-    "csv": (files.CONTENT_TYPE, import_calls.report_csv),
-    "ndjson": ("application/x-ndjson", import_calls.report_ndjson),
-}
 
 
 class ImportView(NamedTuple):
@@ -108,12 +103,8 @@ async def report(page: PageRequest) -> Response:
     """The report as a file, or the refused records. Raises ApiError."""
     asked = check_texts(ImportReport, {"format": page.query.get("format", "csv")})
     found = await imports.report(page.on, page.by, page.ids[0], asked)
-    name = f"rollbook-{page.ids[0]}"
-    if isinstance(found, imports.RefusedRows):
-        file = f"{name}-refused.{files.ending(found.facts)}"
-        return download(file, files.content_type(found.facts), import_calls.report_rows(found))
-    kind, encode = REPORTS[asked.format]
-    return download(f"{name}-report.{asked.format}", kind, encode(found))
+    kind = "refused" if isinstance(found, imports.RefusedRows) else "report"
+    return download_file(f"rollbook-{page.ids[0]}-{kind}", import_calls.report_file(found))
 
 
 async def run(page: PageRequest) -> Response:

@@ -17,6 +17,7 @@ from rollbook.actions.checking import check_texts
 from rollbook.actions.keys import KeyPage
 from rollbook.api import exports as export_files
 from rollbook.api import paging
+from rollbook.api.files import File
 from rollbook.errors import InvalidParameter, Unavailable
 from rollbook.http.request import Response, line
 from rollbook.records.groups import Group
@@ -39,7 +40,7 @@ from rollbook.web.admin.user_filters import (
     list_url,
     selection_of,
 )
-from rollbook.web.page_request import PageRequest, download, minute, whole_number
+from rollbook.web.page_request import PageRequest, download_file, minute, whole_number
 
 PAGE = 50
 SORTS = [
@@ -112,7 +113,7 @@ async def export(page: PageRequest) -> Response:
     format = page.query.get("format", "").strip()
     asked = check_texts(ExportUsers, filters_of(asked_of(page.query)) | ({"format": format} if format else {}))
     found = await exports.export_users(page.on, page.by, asked, export_files.form_of(asked.format))
-    return download(f"rollbook-users-{minute()}.{asked.format}", export_files.CONTENT_TYPES[asked.format], found.parts)
+    return download_file(f"rollbook-users-{minute()}", File(asked.format, found.parts))
 
 
 def _filters(asked: dict[str, str], shown: dict[str, str]) -> dict[str, Any]:
