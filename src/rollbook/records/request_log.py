@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import nsmallest
 from itertools import chain, repeat
 from typing import Annotated, Any, NamedTuple
@@ -13,7 +13,7 @@ from rollbook.http.request import made_at
 from rollbook.observe.usage_buffer import SPAN, Client, RequestLine, ToldError
 from rollbook.records.presenting import Shown, presenter
 from rollbook.records.usage import unpack
-from rollbook.storage.database import Engine, Queries, Row
+from rollbook.storage.database import Engine, Queries
 
 MAX_SEARCHED = 1_000_000
 """Entries of the index that a search in one user's log looks at: 0.1 s. Each stands for up to 500 requests, about a
@@ -101,44 +101,31 @@ class FoundRequests(NamedTuple):
     is no more. A page can be short, or empty, with more to come: it looks at a limited part of the log."""
 
 
-# The inner query walks the index, so far and no farther; the outer one ends the walk when it has enough.
-_ENTRIES = """
-    SELECT id, first, last FROM (
-        SELECT id, first, last, status, key_id FROM request_log WHERE {of}last > ? AND last < ? AND first < ?
-        ORDER BY last {way} LIMIT {depth}) AS searched
-    WHERE status BETWEEN ? AND ? AND (CAST(? AS TEXT) IS NULL OR key_id = ?) {order}LIMIT ?"""
-_DEPTH = (
-    "SELECT last FROM request_log WHERE {of}last > ? AND last < ? AND first < ? ORDER BY last {way} LIMIT 1 "
-    "OFFSET {depth}"
-)
-_OF = {False: ("", MAX_SEARCHED_OF_ALL), True: ("user_id = ? AND ", MAX_SEARCHED)}
-_WAY = {False: ("DESC", ""), True: ("ASC", "ORDER BY first ")}
-ENTRIES = {
-    (one, oldest): _ENTRIES.format(of=of, depth=depth, way=way, order=order)
-    for one, (of, depth) in _OF.items()
-    for oldest, (way, order) in _WAY.items()
-}
-DEPTH = {
-    (one, oldest): _DEPTH.format(of=of, depth=depth, way=way)
-    for one, (of, depth) in _OF.items()
-    for oldest, (way, _) in _WAY.items()
-}
+# The innermost query walks the index, so far and no farther; the one around it ends the walk when it has enough.
+_ROWS = """
+    SELECT id, first, last, {columns} FROM request_log JOIN (
+        SELECT id FROM (SELECT id, first, status, key_id FROM request_log {walk} LIMIT {depth}) AS walked
+        WHERE status BETWEEN ? AND ? AND (CAST(? AS TEXT) IS NULL OR key_id = ?) {order} LIMIT {{}}
+    ) AS chosen USING (id) ORDER BY {edge}"""
 _COLUMNS = "user_id, key_id, status, limited_by, left_out, lines"
+
+
+def _texts(one: bool, oldest_first: bool) -> tuple[str, str]:
+    """A statement for so many rows, and one for the end of the walk, of one user's log or of all."""
+    of, depth = ("user_id = ? AND ", MAX_SEARCHED) if one else ("", MAX_SEARCHED_OF_ALL)
+    way, order, edge = ("ASC", "ORDER BY first", "first") if oldest_first else ("DESC", "", "last DESC")
+    walk = f"WHERE {of}last BETWEEN ? AND ? AND first BETWEEN ? AND ? ORDER BY last {way}"
+    rows = _ROWS.format(columns=_COLUMNS, walk=walk, depth=depth, order=order, edge=edge)
+    return rows, f"SELECT last FROM request_log {walk} LIMIT 1 OFFSET {depth}"
+
+
 READ = (4, 8, 16, 32, 64)
 """Rows that are read at once: most pages need few, and each statement is a way to PostgreSQL and back."""
-ROWS = {size: f"SELECT id, {_COLUMNS} FROM request_log WHERE id IN ({', '.join('?' * size)})" for size in READ}
-_HOLDING: dict[Engine, str] = {
+_HAS_ID: dict[Engine, str] = {
     "sqlite": "instr(lines, CAST(? AS BLOB))",
     "postgresql": "position(convert_to(?, 'UTF8') IN lines)",
 }
-HOLDING: dict[tuple[Engine, bool], str] = {
-    (
-        engine,
-        one,
-    ): f"SELECT {_COLUMNS} FROM request_log WHERE {of}last BETWEEN ? AND ? AND {place} > 0 ORDER BY last LIMIT 1"
-    for engine, place in _HOLDING.items()
-    for one, (of, _) in _OF.items()
-}
+_LINE = f"SELECT {_COLUMNS} FROM request_log WHERE {{of}}last BETWEEN ? AND ? AND {{has_id}} > 0 ORDER BY last LIMIT 1"
 
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 _TIES = 20
@@ -147,79 +134,42 @@ _TIES = 20
 
 async def search(queries: Queries, wanted: Search, limit: int, oldest_first: bool = False) -> FoundRequests:
     """Up to `limit` requests, or a few more that were answered in one microsecond. To be called by `read_aside`."""
-    # Rows overlap in time. They come in the order of their edges: no line of a row, or of one that comes later, lies
-    # before its edge. Going back in time, edges and places of lines count downwards.
-    sign = 1 if oldest_first else -1
-    start = wanted.after + 1 if oldest_first else 1 - wanted.before
-    found: list[tuple[int, str, Logged]] = []
-    stop: int | None = None
-    rows, test = 0, wanted.test()
-    async for id, edge, row in _read(queries, _entries(queries, wanted, oldest_first, limit + 50)):
-        if id is None or (rows >= MAX_READ and edge > start):
-            stop = max(edge, start + 1)
-        if stop is not None or (len(found) > limit and found[limit][0] < edge):
+    # Rows overlap in time. They come in the order of their edges, the beginning or the end of their span: no line of a
+    # later row lies before the edge of a row. Going back in time, edges and lines are compared by their negative times.
+    sign, start = (1, wanted.after + 1) if oldest_first else (-1, 1 - wanted.before)
+    rows_of, end_of_walk = _texts(wanted.user_id is not None, oldest_first)
+    of = () if wanted.user_id is None else (wanted.user_id,)
+    low, high, least = wanted.after + 1, min(wanted.before, END - SPAN) + SPAN - 1, 0
+    lines: list[tuple[int, str, Logged]] = []
+    read: set[int] = set()
+    test = wanted.test()
+    for size in repeat(READ[-1]) if oldest_first else chain(READ, repeat(READ[-1])):
+        span = (*of, low, high, least, wanted.before - 1)
+        rows = await queries.all(rows_of.format(size), *span, *wanted.statuses, wanted.key_id, wanted.key_id)
+        for id, first, last, *row in rows:
+            edge = first if oldest_first else -last
+            if edge > start and (len(read) >= MAX_READ or (lines[limit:] and lines[limit][0] < edge)):
+                return _page(lines, edge, limit)
+            if id not in read and (of_row := [(sign * line.at, line.request_id, line) for line in _lines(row, test)]):
+                lines = nsmallest(limit + _TIES, [*lines, *of_row])
+            read.add(id)
+        if len(rows) < size:
             break
-        if row is not None and (lines := [(sign * line.at, line.request_id, line) for line in _lines(row, test)]):
-            found = nsmallest(limit + _TIES, [*found, *lines])
-        rows += 1
-    if stop is not None:
-        found = [each for each in found if each[0] < stop]
-    cut = min(limit, len(found))
-    while 0 < cut < len(found) and found[cut][0] == found[cut - 1][0]:
+        low, high, least = (max(low, first), high, first) if oldest_first else (low, last, least)
+    end = await queries.one(end_of_walk, *span)
+    if end is None:
+        return _page(lines, None, limit)
+    return _page(lines, max(end[0] - SPAN, start + clock.SECOND) if oldest_first else max(-end[0], start + 1), limit)
+
+
+def _page(lines: list[tuple[int, str, Logged]], edge: int | None, limit: int) -> FoundRequests:
+    """The first lines, of those before the edge: behind it there may be others. None: these are all."""
+    lines = lines if edge is None else [line for line in lines if line[0] < edge]
+    cut = min(limit, len(lines))
+    while 0 < cut < len(lines) and lines[cut][0] == lines[cut - 1][0]:
         cut += 1
-    page = [line for _, _, line in found[:cut]]
-    if len(found) > cut:
-        return FoundRequests(page, abs(found[cut - 1][0]))
-    return FoundRequests(page, None if stop is None else abs(stop - 1))
-
-
-async def _read(
-    queries: Queries, entries: AsyncIterator[tuple[int | None, int]]
-) -> AsyncIterator[tuple[int | None, int, Row | None]]:
-    """Read the rows of entries, None for one that has expired meanwhile. A few are read ahead, then more."""
-    sizes = chain(READ, repeat(READ[-1]))
-    size = next(sizes)
-    ahead: list[tuple[int | None, int]] = []
-    async for entry in entries:
-        ahead.append(entry)
-        if len(ahead) == size:
-            for each in await _with_rows(queries, ahead, size):
-                yield each
-            ahead, size = [], next(sizes)
-    for each in await _with_rows(queries, ahead, size):
-        yield each
-
-
-async def _with_rows(
-    queries: Queries, entries: Sequence[tuple[int | None, int]], size: int
-) -> list[tuple[int | None, int, Row | None]]:
-    ids = [id for id, _ in entries if id is not None]
-    if not ids:
-        return [(id, edge, None) for id, edge in entries]
-    rows = {row[0]: row[1:] for row in await queries.all(ROWS[size], *ids, *[ids[-1]] * (size - len(ids)))}
-    return [(id, edge, rows.get(id)) for id, edge in entries]
-
-
-async def _entries(
-    queries: Queries, wanted: Search, oldest_first: bool, count: int
-) -> AsyncIterator[tuple[int | None, int]]:
-    """The rows that can hold what is wanted, and the edge of each. The last has no row, if the walk along the index
-    ended before the log."""
-    one = wanted.user_id is not None
-    span = (*([wanted.user_id] if one else ()), wanted.after, min(wanted.before, END - SPAN) + SPAN, wanted.before)
-    only = (*wanted.statuses, wanted.key_id, wanted.key_id)
-    entries: Sequence[Any] = ()
-    while True:
-        done = len(entries)
-        entries = await queries.all(ENTRIES[one, oldest_first], *span, *only, count)
-        for id, first, last in entries[done:]:
-            yield id, first if oldest_first else -last
-        if len(entries) < count:
-            break
-        count *= 2
-    end = await queries.one(DEPTH[one, oldest_first], *span)
-    if end is not None:
-        yield None, max(end[0] - SPAN, wanted.after + clock.SECOND) if oldest_first else -end[0]
+    end = lines[cut - 1][0] if cut < len(lines) else None if edge is None else edge - 1
+    return FoundRequests([line for _, _, line in lines[:cut]], None if end is None else abs(end))
 
 
 async def request(queries: Queries, user_id: str | None, request_id: str) -> Logged | None:
@@ -227,13 +177,10 @@ async def request(queries: Queries, user_id: str | None, request_id: str) -> Log
     made = made_at(request_id)
     if made is None:
         return None
-    of = () if user_id is None else (user_id,)
-    row = await queries.one(
-        HOLDING[queries.engine, user_id is not None], *of, made - CLOCK, made + LONGEST + SPAN, request_id
-    )
-    if row is None:
-        return None
-    return next(_lines(row, lambda line, status: line.request_id == request_id), None)
+    of, whose = ("", ()) if user_id is None else ("user_id = ? AND ", (user_id,))
+    text = _LINE.format(of=of, has_id=_HAS_ID[queries.engine])
+    row = await queries.one(text, *whose, made - CLOCK, made + LONGEST + SPAN, request_id)
+    return None if row is None else next(_lines(row, lambda line, status: line.request_id == request_id), None)
 
 
 def statuses(text: str) -> tuple[int, int]:
