@@ -286,6 +286,8 @@ def key_of(user: User, name: str, places: dict[str, int]) -> Any:
 def in_order(users: list[User], sort: tuple[str, ...]) -> list[str]:
     places = {user["id"]: place for place, user in enumerate(users)}
     found = list(users)
+    if sort[-1].startswith("-"):  # those that are equal, too
+        found.reverse()
     for part in reversed(sort):
         name = part.removeprefix("-")
         found.sort(key=lambda user, name=name: key_of(user, name, places), reverse=part != name)  # type: ignore[misc]

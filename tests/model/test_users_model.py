@@ -336,6 +336,8 @@ class Users(RuleBasedStateMachine):
             "name": lambda user: user["name"],
             "email": lambda user: user["email"].lower(),
         }
+        if order.split(",")[-1].startswith("-"):  # those that are equal, too
+            found.reverse()
         for part in reversed([part for part in order.split(",") if part]):
             found.sort(key=keys[part.removeprefix("-")], reverse=part.startswith("-"))
         return found

@@ -67,7 +67,7 @@ def test_a_page_far_down_is_the_slice_of_the_whole_and_leads_on_and_back(
     db: Database, order: tuple[Order, ...], filters: Filters
 ) -> None:
     whole = [user for user in db.read_now(everybody) if filters.status in (None, user["status"])]
-    for key in reversed(order):
+    for key in reversed((*order, order[-1]._replace(name="added"))):
         whole.sort(key=lambda user: user[key.name], reverse=key.descending)
     ids = [user["id"] for user in whole]
     for offset in (FAR + 1, len(ids) // 2, len(ids) // 2 + 1, len(ids) - 7, len(ids) - 1):

@@ -43,7 +43,7 @@ def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
 ORDERS: list[tuple[Order, Callable[[Any], Any], bool]] = [
     (Order("created_at", True), lambda row: row[0], True),
     (Order("name", False), lambda row: (row[2], row[0]), False),
-    (Order("name", True), lambda row: (row[2], -row[0]), True),
+    (Order("name", True), lambda row: (row[2], row[0]), True),
     (Order("email", False), lambda row: row[3], False),
 ]
 

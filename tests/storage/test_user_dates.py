@@ -16,6 +16,7 @@ from rollbook.records import user_dates, user_imports, user_list, users
 from rollbook.records.dialect import dialect
 from rollbook.records.events import Actor
 from rollbook.records.user_imports import Prepared
+from rollbook.records.user_list import sqlite as user_list_sqlite
 from rollbook.records.user_list.query import ANY, AS_ADDED, Filters, Order, Position, Query
 from rollbook.records.user_search import prefixes
 from rollbook.records.user_search import sqlite as user_search_sqlite
@@ -45,7 +46,7 @@ def db(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monke
     for module, name, value in [
         (user_list, "FAR", 4),
         (user_list, "FEW", 2),
-        (user_list, "MANY", 6),
+        (user_list_sqlite, "MANY", 6),
         (user_list, "LOOKED_AT", 2),
         (user_search_sqlite, "MANY", 5),
         (user_search_sqlite, "LOOKED_AT", (3, 10)),
@@ -105,7 +106,7 @@ class Model:
     def expected(self, filters: Filters, order: tuple[Order, ...]) -> list[User]:
         found = [user for user in self.there if passes(user, filters)]
         keys: list[tuple[str, bool]] = [(each.name, each.descending) for each in order]
-        keys.append(("added", keys[-1] == ("created_at", True)))
+        keys.append(("added", keys[-1][1]))
         for name, descending in reversed(keys):
             found.sort(key=lambda user, name=name: key(user, name), reverse=descending)  # type: ignore[misc]
         return found

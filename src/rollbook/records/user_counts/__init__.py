@@ -25,7 +25,6 @@ class OffsetPosition(NamedTuple):
     """Position of the user at an offset: `skip` users after the first one whose number is `seq` or higher. Past the
     end, `seq` is None."""
 
-    total: int
     seq: int | None
     skip: int
 
@@ -50,7 +49,7 @@ class UserCounts(Protocol):
         ...
 
     async def seek(self, queries: Queries, offset: int) -> OffsetPosition:
-        """The position of the user at this offset, and the total."""
+        """The position of the user at this offset."""
         ...
 
     async def added_since(self, queries: Queries, times: list[int]) -> list[int]:

@@ -40,9 +40,7 @@ SEEK = """
                 WHERE walk.level = 4 OR run >> 6 * (walk.level - 1) = walk.block) AS counted
             GROUP BY block) AS inside
         WHERE walk.level > 1 AND inside.before <= walk.skip AND walk.skip < inside.before + inside.n)
-    SELECT CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3) + (SELECT coalesce(sum(n), 0)
-      FROM deltas) AS bigint),
-           (SELECT block << 6 FROM walk WHERE level = 1), (SELECT skip FROM walk WHERE level = 1)"""
+    SELECT block << 6, skip FROM walk WHERE level = 1"""
 # Of many times in one round trip: the first user created later than each, the total, and that user's rank.
 ADDED_SINCE = """
     WITH deltas AS MATERIALIZED (SELECT run, sum(change) AS n FROM user_block_deltas GROUP BY run)
@@ -82,9 +80,7 @@ async def total(queries: Queries) -> int:
 
 async def seek(queries: Queries, offset: int) -> OffsetPosition:
     row = await queries.one(SEEK, offset)
-    assert row is not None  # it has no FROM
-    total, seq, skip = row
-    return OffsetPosition(total, seq, skip or 0)
+    return OffsetPosition(None, 0) if row is None else OffsetPosition(*row)
 
 
 async def added_since(queries: Queries, times: list[int]) -> list[int]:

@@ -67,18 +67,16 @@ async def total(queries: Queries) -> int:
 
 
 async def seek(queries: Queries, offset: int) -> OffsetPosition:
-    blocks = await queries.all(TOP)
-    total = _sum(blocks)
-    if offset >= total:
-        return OffsetPosition(total, None, 0)
     if offset <= NEAR:
-        return OffsetPosition(total, 0, offset)
-    block = 0
-    for number, n in blocks:
+        return OffsetPosition(0, offset)
+    block = None
+    for number, n in await queries.all(TOP):
         if offset < n:
             block = number
             break
         offset -= n
+    if block is None:
+        return OffsetPosition(None, 0)
     for level in LEVELS:
         row = await queries.one(INSIDE, level, block)
         assert row is not None  # the block around it has users
@@ -88,12 +86,12 @@ async def seek(queries: Queries, offset: int) -> OffsetPosition:
                 break
             offset -= n
             block += 1
-    return OffsetPosition(total, block << BITS, offset)
+    return OffsetPosition(block << BITS, offset)
 
 
 async def added_since(queries: Queries, times: list[int]) -> list[int]:
     blocks = await queries.all(TOP)
-    total = _sum(blocks)
+    total = sum([n for _, n in blocks])
     found = []
     for at in times:
         first = await user_dates.first_after(queries, at)
@@ -110,7 +108,3 @@ async def _rank(queries: Queries, blocks: list[Row], seq: int) -> int:
             return users  # no user was ever in this block
         users += sum(_counts.unpack(row[0])[: (seq >> (level - 1) * BITS) & WIDTH - 1])
     return users + await scalar(queries, WITHIN, seq >> BITS << BITS, seq)
-
-
-def _sum(blocks: list[Row]) -> int:
-    return sum([n for _, n in blocks])

@@ -1,13 +1,25 @@
 """The list of users: pages at any offset, filters, orders, search and totals, always of the newest state.
 
-The plain list (no filter, in the order in which users were added or the other way round) finds its page by
-`user_counts`, at the same cost for any offset. All others read an index, and go on from where a page ended by the last
-row's own values (keyset), so that no row shows twice or is skipped when others come or go.
+A page is read in one of these ways, which `_way` chooses, so that an index bounds what it costs:
+
+| way | lists | what is read |
+| --- | --- | --- |
+| `_found` | with `q` | the indexes of `user_search` |
+| `_at_offset` | all users or persons, as added, at an offset | `user_counts`, which knows where the page begins |
+| `_led` | as added, of a group or with metadata | its index, which is in this order, up to the end of the page |
+| `_dated` | as added, with dates that are not in this order | the first users; if too few match, the index of dates |
+| `_in_order` | all others | the index of the order; of few, that of a filter, and they are sorted |
+| `_in_order_far` | the same, far from the beginning | the index up to the page, from the nearer end, then its users |
+| `_deleted` | deleted users | their table |
+
+From a page to its neighbors, the list goes on by the values of its last or first row (keyset), so that no row shows
+twice or is skipped when others come or go. On SQLite, a page of the plain list is made into JSON (`sqlite.py`).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -16,8 +28,6 @@ from rollbook.records import event_log, groups, user_dates, user_metadata, users
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import (
     ANY,
-    AS_ADDED,
-    LAST_ADDED_FIRST,
     PERSONS,
     Filters,
     Part,
@@ -50,13 +60,11 @@ _OF_DELETED = {
 
 METADATA = "user_metadata AS m"
 MEMBERS = "(SELECT group_id, user_seq AS seq FROM group_members) AS m"
-NTH = "SELECT seq FROM users WHERE seq >= ?{} ORDER BY seq LIMIT 1 OFFSET ?"
+FIRST = "SELECT seq FROM users WHERE seq >= ?{} ORDER BY seq LIMIT 1 OFFSET ?"
 FEW = 2_000
 """Users that are looked at one by one: 5 ms."""
 FAR = 1_000
-"""Offset up to which skipping rows is cheaper than finding the position."""
-MANY = 20_000
-"""Users with a role or status, beyond which a list by date is walked for them: sorting so many takes 30 ms."""
+"""Offset beyond which the numbers of the page are looked for first, then its users."""
 LOOKED_AT = 50
 """Users compared by date, per user of the page, before the index of dates is used: 2 ms for 50."""
 COUNT_FEW = {
@@ -87,32 +95,27 @@ class UserPage(NamedTuple):
 
 
 class UserList(Protocol):
-    @property
-    def BY_NAME(self) -> str:
-        """`users`, to be read in the order of names."""
-        ...
-
-    @property
-    def BY_DATE(self) -> str:
-        """`users`, to be read in the order of dates."""
-        ...
-
-    @property
-    def WITH_USERS(self) -> str:
-        """METADATA or MEMBERS, where it says {}, and the `users` of its rows, to be read in the order of the former."""
-        ...
-
     def is_application(self, seq: str) -> str:
         """Condition on users, where `seq` is the column of that number: they are applications, to whom an index
         leads."""
         ...
 
-    def beyond_date(self, sign: str, date: int, seq: int) -> tuple[Part, ...]:
-        """Users past one with this date and position, `sign` being < or >, in parts that follow one another in the
-        order of dates: the index leads to each, however many have the date."""
+    def past_pair(self, column: str, sign: str, value: Any, seq: int) -> tuple[Part, ...]:
+        """Users past the one with this value and number, `sign` being < or >, in parts that follow one another: the
+        index of the column leads to each, however many have the value."""
+        ...
+
+    async def table(self, queries: Queries, query: Query) -> str:
+        """`users`, to be read in the order of the query unless one of its filters leads to few."""
         ...
 
     async def page(self, db: Database, query: Query) -> UserPage: ...
+
+
+Found = tuple[list[Row], int | None]
+"""Rows of a page with `email_key` at their end, one more than the limit where there are more; and the total, where it
+was read on the way."""
+Way = Callable[[Queries, str, Query], Awaitable[Found]]
 
 
 async def page(db: Database, query: Query) -> UserPage:
@@ -132,120 +135,101 @@ async def read_held(queries: Queries, query: Query) -> UserPage:
 
 
 async def _read(queries: Queries, columns: str, query: Query) -> UserPage:
-    if query.filters.deleted_since is not None:
-        return await _read_deleted(queries, _OF_DELETED[columns], query)
     query = await settled(queries, query)
-    by = query.order[0].name
-    if query.filters.q is not None:
-        rows = await dialect(queries).user_search.find(queries, columns, query)
-        total = await read_count(queries, query.filters) if query.count else None
-        return page_of(columns, query, rows, total)
-    if by == "added" and _is_led(query.filters) and not await are_few(queries, query.filters):
-        return await _read_led(queries, columns, query)
-    if (
-        by == "added"
-        and _has_dates(query.filters)
-        and (rows := await _read_by_position(queries, columns, query)) is not None
-    ):
-        return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
-    if by == "created_at":
-        return await _read_by_date(queries, columns, query)
-    offset, total, past = query.offset, None, beyond(query)
-    if offset and query.filters in (ANY, PERSONS) and query.order in (AS_ADDED, LAST_ADDED_FIRST):
-        where, offset, total = await _start(queries, query)
-    else:
-        where = await passing(queries, query.filters)
-        if offset > FAR:
-            skipped = await passing(queries, query.filters, walks_far=True)
-            total = await read_count(queries, query.filters) if _is_counted(query.filters) else None
-            position = await _last_skipped(queries, query, skipped, total, "users")
-            past, offset = from_number(None) if position is None else beyond(query._replace(position=position)), 0
-    # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
-    in_order_of_names = query.order[0].name == "name" and query.filters in (ANY, PERSONS) and not past.sql
-    table = dialect(queries).user_list.BY_NAME if in_order_of_names else "users"
-    sql = f"SELECT {columns}, email_key FROM {table} WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
-    rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, offset)
+    way = await _way(queries, query)
+    rows, total = await way(queries, columns, query)
     if total is None and (query.count or query.filters in (ANY, PERSONS)):
         total = await read_count(queries, query.filters)
     return page_of(columns, query, rows, total)
 
 
-async def _read_by_position(queries: Queries, columns: str, query: Query) -> list[Row] | None:
-    """Rows of a page of users with dates before `mixed_until`, in the order in which they were added: those among whom
-    it is, if the list begins with enough of them; otherwise, all with these dates are read in their index, and sorted.
-    None: another filter leads to them."""
+async def _way(queries: Queries, query: Query) -> Way:
+    """The way to read the page of a settled query."""
+    filters, is_as_added = query.filters, query.order[0].name == "added"
+    if filters.deleted_since is not None:
+        return _deleted
+    if filters.q is not None:
+        return _found
+    if is_as_added and query.offset and filters in (ANY, PERSONS):
+        return _at_offset
+    if is_as_added and _is_led(filters) and not await are_few(queries, filters):
+        return _led
+    if is_as_added and (filters.created_after is not None or filters.created_before is not None):
+        return _dated
+    return _in_order_far if query.offset > FAR else _in_order
+
+
+async def _deleted(queries: Queries, columns: str, query: Query) -> Found:
+    where, past = await passing(queries, query.filters), beyond(query)
+    users = f"deleted_users WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
+    sql = f"SELECT {_OF_DELETED[columns]}, deleted_at FROM {users}"
+    return await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset), None
+
+
+async def _found(queries: Queries, columns: str, query: Query) -> Found:
+    return await dialect(queries).user_search.find(queries, columns, query), None
+
+
+async def _at_offset(queries: Queries, columns: str, query: Query) -> Found:
+    total = await read_count(queries, query.filters)
+    if query.offset >= total:
+        return [], total
+    is_rising, of_kind = not query.order[0].descending, (await passing(queries, query.filters)).sql
+    start = await dialect(queries).user_counts.seek(queries, query.offset if is_rising else total - 1 - query.offset)
+    skip = start.skip
+    if query.filters == PERSONS:  # of all users, there are also the applications before
+        skip += await scalar(queries, COUNT_APPLICATIONS_BEFORE, start.seq)
+    first = Part(f" AND seq {'>=' if is_rising else '<='} ({FIRST.format(of_kind)})", [start.seq, skip])
+    users = Part(f"users WHERE true{of_kind}{first.sql}", first.values)
+    return await _select(queries, columns, query._replace(offset=0), users), total
+
+
+async def _led(queries: Queries, columns: str, query: Query) -> Found:
+    source = await _leading(queries, query.filters)
+    past = beyond(query, "m.seq")
+    users = f"{source.sql}{past.sql}{order_by(query, 'm.seq')} LIMIT ? OFFSET ?"
+    numbers = Part(f"SELECT m.seq FROM {users}", [*source.values, *past.values, query.limit + 1, query.offset])
+    return await _select_numbered(queries, columns, query, numbers), None
+
+
+async def _leading(queries: Queries, filters: Filters) -> Part:
+    """Clause behind FROM for `m.seq` of members of the group, or of users with the rarest of the values, who pass the
+    other filters as well. Users are only looked at where these are about them."""
+    pairs, is_rare = [], False
+    if filters.metadata is not None:
+        pairs, is_rare = await user_metadata.rarest_first(queries, filters.metadata, user_metadata.MANY)
+    if filters.group is not None and not is_rare:
+        others, source, led, values = filters._replace(group=None), MEMBERS, "m.group_id = ?", [filters.group]
+    else:
+        others, source, led = filters._replace(metadata=None), METADATA, "m.key = ? AND m.value = ?"
+        led += "".join(user_metadata.condition(pairs[1:], "m.seq"))
+        values = [text for pair in pairs for text in pair]
+    if others != Filters(first_seq=filters.first_seq, last_seq=filters.last_seq):
+        source, led = (
+            f"{source} CROSS JOIN users",
+            f"users.seq = m.seq AND {led}",
+        )  # SQLite never turns CROSS JOIN around
+    where = await passing(queries, others, "m.seq")
+    return Part(f"{source} WHERE {led}{where.sql}", values + where.values)
+
+
+async def _dated(queries: Queries, columns: str, query: Query) -> Found:
     past = from_number(1) if query.position is None else beyond(query)
-    end, values = f"{order_by(query)} LIMIT ? OFFSET ?", (query.limit + 1, query.offset)
     where = await passing(queries, query.filters, "page.seq")
-    page = f"(SELECT * FROM users WHERE true{past.sql}{order_by(query)} LIMIT ?) AS page"
-    sql = f"SELECT {columns}, email_key FROM {page} WHERE true{where.sql}{end}"
-    looked = LOOKED_AT * (query.limit + query.offset)
-    rows = await queries.all(sql, *past.values, min(looked, FAR * LOOKED_AT), *where.values, *values)
-    if len(rows) == query.limit + 1:
-        return rows
-    if query.filters != _only_dates(query.filters):
-        return None
+    looked = min(LOOKED_AT * (query.limit + query.offset), LOOKED_AT * FAR)
+    first = f"(SELECT * FROM users WHERE true{past.sql}{order_by(query)} LIMIT ?) AS page"
+    users = Part(f"{first} WHERE true{where.sql}", [*past.values, looked, *where.values])
+    rows = await _select(queries, columns, query, users)
+    if len(rows) > query.limit:
+        return rows, None
+    if query.filters != _only_dates(query.filters):  # another filter leads to them
+        return await (_in_order_far if query.offset > FAR else _in_order)(queries, columns, query)
     where = await passing(queries, query.filters)
     # The LIMIT, which cuts off none, makes the index of dates what finds them.
     dated = f"(SELECT seq FROM users WHERE true{where.sql} LIMIT {1 << 62}) AS dated"
-    page = f"SELECT seq FROM {dated} WHERE true{past.sql}{end}"
-    sql = f"SELECT {columns}, email_key FROM users WHERE seq IN (SELECT seq FROM ({page}) AS page){order_by(query)}"
-    return await queries.all(sql, *where.values, *past.values, *values)
-
-
-async def _read_by_date(queries: Queries, columns: str, query: Query) -> UserPage:
-    """By date where positions say something else. Of users with the date of the position, there may be many: they are
-    looked for by their own."""
-    where = await passing(queries, query.filters)
-    is_counted = query.filters in (ANY, PERSONS)
-    total = await read_count(queries, query.filters) if query.count or is_counted else None
-    table = dialect(queries).user_list.BY_DATE if await _is_walked(queries, query.filters) else "users"
-    if query.offset > FAR:
-        skipped = await passing(queries, query.filters, walks_far=True)
-        position = await _last_skipped(queries, query, skipped, total if is_counted else None, table)
-        if position is None:
-            return page_of(columns, query, [], total)
-        pasts, offset = _beyond_date(queries, query._replace(position=position)), 0
-    else:
-        pasts, offset = _beyond_date(queries, query), query.offset
-    select, end = (
-        f"SELECT {columns}, email_key FROM {table} WHERE true{where.sql}",
-        f"{order_by(query)} LIMIT ? OFFSET ?",
-    )
-    rows: list[Row] = []
-    for part in pasts:
-        wanted = query.limit + 1 - len(rows)
-        if wanted:
-            rows += await queries.all(f"{select}{part.sql}{end}", *where.values, *part.values, wanted, offset)
-    return page_of(columns, query, rows, total)
-
-
-def _beyond_date(queries: Queries, query: Query) -> tuple[Part, ...]:
-    """Rows past the position, in parts that follow one another."""
-    keys = sort_keys(query.order)
-    if query.position is None or len(keys) > 2:
-        return (beyond(query),)
-    return dialect(queries).user_list.beyond_date(
-        "<" if keys[0][1] != query.is_backwards else ">", *query.position.values
-    )
-
-
-async def _is_walked(queries: Queries, filters: Filters) -> bool:
-    """Test whether the index of dates is to be read, whatever else there is: no other filter leads to few users."""
-    if filters == _only_dates(filters):
-        return True
-    if (
-        filters.metadata is not None
-        or filters.email is not None
-        or filters.external_id is not None
-        or filters.ids is not None
-    ):
-        return False
-    return not await are_few(queries, filters, MANY)
-
-
-def _has_dates(filters: Filters) -> bool:
-    return filters.created_after is not None or filters.created_before is not None
+    page = f"SELECT seq FROM {dated} WHERE true{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
+    numbers = Part(page, [*where.values, *past.values, query.limit + 1, query.offset])
+    return await _select_numbered(queries, columns, query, numbers), None
 
 
 def _only_dates(filters: Filters) -> Filters:
@@ -258,39 +242,51 @@ def _only_dates(filters: Filters) -> Filters:
     )
 
 
-async def _last_skipped(queries: Queries, query: Query, where: Part, total: int | None, table: str) -> Position | None:
-    """The last one before the offset. Up to there only what orders the list is read, which an index may hold by itself;
-    and where the total is known, from the end of the list that is nearer."""
-    skipped, backwards = query.offset - 1, False
-    if total is not None:
-        if query.offset >= total:
-            return None
-        if backwards := query.offset > total // 2:
-            skipped = total - query.offset
-    keys = sort_keys(query.order)
-    if keys[0][0] == "name" and query.filters in (ANY, PERSONS):
-        table = dialect(queries).user_list.BY_NAME
-    columns = ", ".join(column for column, _ in keys)
-    order = order_by(query._replace(position=Position((), backwards)))
-    is_falling = len(keys) == 2 and keys[0][1] and not keys[1][1]
-    # equal ones rise by age, in the list and in the index: read backwards, it is right but for these, and needs no
-    # sorting
-    if is_falling:
-        order = f" ORDER BY {', '.join(column if backwards else f'{column} DESC' for column, _ in keys)}"
-    row = await queries.one(
-        f"SELECT {columns} FROM {table} WHERE true{where.sql}{order} LIMIT 1 OFFSET ?", *where.values, skipped
-    )
-    if row is not None and is_falling:
-        row = await _turned(queries, keys[0][0], where, *row)
-    return None if row is None else Position(tuple(row), False)
+async def _in_order(queries: Queries, columns: str, query: Query) -> Found:
+    table = await dialect(queries).user_list.table(queries, query)
+    where = await passing(queries, query.filters)
+    rows: list[Row] = []
+    for past in _beyond_in_parts(queries, query):
+        users = Part(f"{table} WHERE true{where.sql}{past.sql}", [*where.values, *past.values])
+        rows += await _select(queries, columns, query._replace(limit=query.limit - len(rows)), users)
+        if len(rows) > query.limit:
+            break
+    return rows, None
 
 
-async def _turned(queries: Queries, column: str, where: Part, value: str, seq: int) -> Row | None:
-    """Return, of the users who are equal in a column, the one who is as far from the first added as this one is from
-    the last."""
-    equal = f"FROM users WHERE {column} = ?{where.sql}"
-    after = await scalar(queries, f"SELECT count(*) {equal} AND seq > ?", value, *where.values, seq)
-    return await queries.one(f"SELECT {column}, seq {equal} ORDER BY seq LIMIT 1 OFFSET ?", value, *where.values, after)
+def _beyond_in_parts(queries: Queries, query: Query) -> tuple[Part, ...]:
+    """Rows past the position, in parts that follow one another: of equal names or dates there may be many."""
+    (column, falls), *others = sort_keys(query.order)
+    if query.position is None or others != [("seq", falls)]:
+        return (beyond(query),)
+    sign = "<" if falls != query.is_backwards else ">"
+    return dialect(queries).user_list.past_pair(column, sign, *query.position.values)
+
+
+async def _in_order_far(queries: Queries, columns: str, query: Query) -> Found:
+    table = await dialect(queries).user_list.table(queries, query)
+    where = await passing(queries, query.filters, walks_far=True)
+    total, limit, skip, from_end = None, query.limit + 1, query.offset, False
+    if query.filters in (ANY, PERSONS) or _is_counted(query.filters):
+        total = await read_count(queries, query.filters)
+        if query.offset > total // 2:
+            limit, from_end = max(0, min(limit, total - query.offset)), True
+            skip = max(0, total - query.offset - limit)
+    end = f"{order_by(query, turned=from_end)} LIMIT ? OFFSET ?"
+    numbers = Part(f"SELECT seq FROM {table} WHERE true{where.sql}{end}", [*where.values, limit, skip])
+    return await _select_numbered(queries, columns, query, numbers), total
+
+
+async def _select(queries: Queries, columns: str, query: Query, users: Part) -> list[Row]:
+    """The page of the users behind FROM."""
+    sql = f"SELECT {columns}, email_key FROM {users.sql}{order_by(query)} LIMIT ? OFFSET ?"
+    return await queries.all(sql, *users.values, query.limit + 1, query.offset)
+
+
+async def _select_numbered(queries: Queries, columns: str, query: Query, numbers: Part) -> list[Row]:
+    """Users whose numbers are selected: where an index has these by itself, no others are looked at."""
+    users = f"users WHERE seq IN (SELECT seq FROM ({numbers.sql}) AS page)"
+    return await queries.all(f"SELECT {columns}, email_key FROM {users}{order_by(query)}", *numbers.values)
 
 
 def _is_counted(filters: Filters) -> bool:
@@ -301,65 +297,6 @@ def _is_counted(filters: Filters) -> bool:
 def _is_led(filters: Filters) -> bool:
     """Test whether an index has those who pass in the order in which they were added."""
     return filters.metadata is not None or filters.group is not None
-
-
-async def _read_led(queries: Queries, columns: str, query: Query) -> UserPage:
-    """Read users as they were added, in the order of the index of metadata or of members: no further than to the end of
-    the page, whose users alone are looked at."""
-    source, where = await _led(queries, query.filters)
-    past = beyond(query, "m.seq")
-    page = f"SELECT m.seq FROM {source}{where.sql}{past.sql}{order_by(query, 'm.seq')} LIMIT ? OFFSET ?"
-    sql = f"SELECT {columns}, email_key FROM users WHERE seq IN (SELECT seq FROM ({page}) AS page){order_by(query)}"
-    rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset)
-    return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
-
-
-async def _led(queries: Queries, filters: Filters) -> tuple[str, Part]:
-    """Members of the group, or users with the rarest of the values, found by an index that has them in the order in
-    which they were added; and the other conditions. Users are only looked at where these are about them."""
-    pairs, is_rare = [], False
-    if filters.metadata is not None:
-        pairs, is_rare = await user_metadata.rarest_first(queries, filters.metadata, user_metadata.MANY)
-    if filters.group is not None and not is_rare:
-        others, led, values, source = filters._replace(group=None), "m.group_id = ?", [filters.group], MEMBERS
-    else:
-        others, led, source = filters._replace(metadata=None), "m.key = ? AND m.value = ?", METADATA
-        led += "".join(user_metadata.condition(pairs[1:], "m.seq"))
-        values = [text for pair in pairs for text in pair]
-    where = await passing(queries, others, "m.seq")
-    if others != Filters(first_seq=filters.first_seq, last_seq=filters.last_seq):
-        source = dialect(queries).user_list.WITH_USERS.format(source)
-    return source, Part(f" WHERE {led}{where.sql}", values + where.values)
-
-
-async def _start(queries: Queries, query: Query) -> tuple[Part, int, int]:
-    """Start of the page at an offset of all users or all persons, those to skip from there, and the total: at the same
-    small cost for any offset."""
-    counts, is_rising = dialect(queries).user_counts, query.order == AS_ADDED
-    if query.filters == ANY and is_rising:
-        found = await counts.seek(queries, query.offset)
-        return from_number(found.seq), found.skip, found.total
-    of_kind, total = (await passing(queries, query.filters)).sql, await read_count(queries, query.filters)
-    if query.offset >= total:
-        return from_number(None), 0, total
-    found = await counts.seek(queries, query.offset if is_rising else total - 1 - query.offset)
-    skip = found.skip
-    if query.filters == PERSONS:  # of all users, there are also the applications before
-        skip += await scalar(queries, COUNT_APPLICATIONS_BEFORE, found.seq)
-    if is_rising:
-        return Part(f"{of_kind} AND seq >= ?", [found.seq]), skip, total
-    row = await queries.one(NTH.format(of_kind), found.seq, skip)
-    return Part(f"{of_kind} AND seq <= ?", [row[0] if row else 0]), 0, total
-
-
-async def _read_deleted(queries: Queries, columns: str, query: Query) -> UserPage:
-    where, past = await passing(queries, query.filters), beyond(query)
-    sql = (
-        f"SELECT {columns}, deleted_at FROM deleted_users WHERE true{where.sql}{past.sql}{order_by(query)} "
-        "LIMIT ? OFFSET ?"
-    )
-    rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset)
-    return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
 
 
 @lru_cache
@@ -438,8 +375,7 @@ async def read_count(queries: Queries, filters: Filters, limit: int | None = Non
         return await groups.size(queries, filters.group)
     few = FEW if filters.group is None else max(FEW, await groups.size(queries, filters.group) // 8)
     if _is_led(filters) and not await are_few(queries, filters, few):
-        source, where = await _led(queries, filters)
-        return await count_rows(queries, Part(f"{source}{where.sql}", where.values), limit)
+        return await count_rows(queries, await _leading(queries, filters), limit)
     where = await passing(queries, filters)
     table = "users" if filters.deleted_since is None else "deleted_users"
     return await count_rows(queries, Part(f"{table} WHERE true{where.sql}", where.values), limit)

@@ -17,7 +17,8 @@ _SORT_COLUMN = {
     "email": "email_key",
     "deleted_at": "deleted_at",
 }
-_BEYOND_ALL = 1 << 62
+BEYOND_ALL = 1 << 62
+"""A number that no user has."""
 
 
 class Filters(NamedTuple):
@@ -100,14 +101,14 @@ class Part(NamedTuple):
 
 def sort_keys(order: tuple[Order, ...]) -> list[tuple[str, bool]]:
     """Columns and whether each is descending. They end with `seq`, so that no two rows are equal; what follows it would
-    decide nothing. Users of the same date are in the order in which they were added, and the other way round where the
-    latest date is first."""
+    decide nothing. Equal users are in the order in which they were added, and the other way round where the last key
+    falls: that is how an index has them, read from either end."""
     found: list[tuple[str, bool]] = []
     for key in order:
         found.append((_SORT_COLUMN[key.name], key.descending))
         if found[-1][0] == "seq":
             return found
-    return [*found, ("seq", order[-1].name == "created_at" and order[-1].descending)]
+    return [*found, ("seq", order[-1].descending)]
 
 
 def by_place(order: tuple[Order, ...]) -> tuple[Order, ...]:
@@ -126,6 +127,8 @@ async def settled(queries: Queries, query: Query) -> Query:
     has_dates = any(key.name == "created_at" for key in query.order)
     filters = query.filters
     if not has_dates and filters.created_after is None and filters.created_before is None:
+        return query
+    if filters.deleted_since is not None:  # positions are those of the living
         return query
     mixed_until = await user_dates.mixed_until(queries)
     query = query._replace(filters=await _placed(queries, filters, mixed_until))
@@ -149,7 +152,7 @@ async def _placed(queries: Queries, filters: Filters, mixed_until: int) -> Filte
     after, before = filters.created_after, filters.created_before
     if after is not None and (not mixed_until or after >= mixed_until):
         first = await user_dates.first_after(queries, after)
-        filters = filters._replace(created_after=None, first_seq=_BEYOND_ALL if first is None else first)
+        filters = filters._replace(created_after=None, first_seq=BEYOND_ALL if first is None else first)
     if before is not None and (not mixed_until or before > mixed_until):
         first = await user_dates.first_after(queries, before - 1)
         filters = filters._replace(created_before=None, last_seq=None if first is None else first - 1)
@@ -226,7 +229,7 @@ async def count_rows(queries: Queries, source: Part, limit: int | None) -> int:
 
 def from_number(number: int | None) -> Part:
     """Users whose `seq` is this or higher; with None, no user."""
-    return Part(" AND seq >= ?", [_BEYOND_ALL if number is None else number])
+    return Part(" AND seq >= ?", [BEYOND_ALL if number is None else number])
 
 
 def beyond(query: Query, seq: str = "seq") -> Part:
@@ -251,9 +254,10 @@ def beyond(query: Query, seq: str = "seq") -> Part:
     return Part(f" AND {first} {'<=' if falls else '>='} ? AND ({' OR '.join(alternatives)})", values)
 
 
-def order_by(query: Query, seq: str = "seq") -> str:
+def order_by(query: Query, seq: str = "seq", turned: bool = False) -> str:
+    """`turned` is the order of the list from its end."""
     columns = (
-        (seq if column == "seq" else column, descending != query.is_backwards)
+        (seq if column == "seq" else column, descending != (query.is_backwards != turned))
         for column, descending in sort_keys(query.order)
     )
     return " ORDER BY " + ", ".join(f"{column} DESC" if falls else column for column, falls in columns)
