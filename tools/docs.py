@@ -105,16 +105,11 @@ def purposes_part() -> str:
     return table(("purpose", "role", "scopes of the key", "rate limit"), rows)
 
 
-def codes_part() -> str:
-    rows = [(f"[`{error.code}`](#{error.code})", str(error.status), _sentence(error)) for error in _by_code()]
-    return table(("code", "status", ""), rows)
-
-
 def errors_part() -> str:
     examples = openapi.spelled_out(PAGE_URL)["components"]["examples"]
     found = []
     for error in _by_code():
-        found += [f"## {error.code}", f"**{error.status}** · {paragraphs(error.__doc__)}"]
+        found += [f"## {error.code}", f"**{error.status}** · {_sentence(error)}", paragraphs(error.__doc__)]
         body = examples.get(error.code, {}).get("value", {})
         if body.keys() - {"error", "code", "request_id", "doc_url", "param"}:
             found.append(f"```json\n{json.dumps(body, indent=2, ensure_ascii=False)}\n```")
@@ -274,7 +269,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "user_fields": user_fields_part,
     "systems": systems_part,
     "purposes": purposes_part,
-    "codes": codes_part,
     "errors": errors_part,
     "settings": settings_part,
     "advanced_settings": advanced_settings_part,

@@ -150,7 +150,8 @@ def _calls(routes: list[Route], told: Told, place: str) -> Iterator[str]:
 def _parameter(described: dict[str, Any]) -> Row:
     where = [] if described["in"] == "query" else [described["in"]]
     required = ["required"] if described.get("required") and not where else []
-    return described["name"], [*where, *required, *_kind(described["schema"])], described["description"]
+    kind = [] if "path" in where else _kind(described["schema"])
+    return described["name"], [*where, *required, *kind], described["description"]
 
 
 def _access(route: Route) -> str:
@@ -160,7 +161,8 @@ def _access(route: Route) -> str:
 
 def _answer(route: Route) -> str:
     answer = _operation(route)["responses"][str(route.success)]
-    headers = [name for name in answer["headers"] if name not in openapi_tables.LIMITED]
+    everywhere = (*openapi_tables.LIMITED, "Idempotency-Replayed")
+    headers = [name for name in answer["headers"] if name not in everywhere]
     bodies = [_said(body["schema"], kind) for kind, body in answer.get("content", {}).items()]
     content = f" and {' or '.join(bodies)}" if bodies else ", without a body"
     return f"Returns **{route.success}**{content}{f', with {_names(headers)}' if headers else ''}."
@@ -192,6 +194,7 @@ def _fields(schema: dict[str, Any], is_body: bool, before: str = "") -> Iterator
         if "`delivered`: " in text:  # outcomes have a table of their own
             text = f"{text.partition('.')[0]}: see [Retries](webhooks.md#retries)."
         required = ["required"] if is_body and name in schema.get("required", ()) else []
+        text = text.removesuffix(" Null: as if it were missing.")  # docs/conventions.md says it of all
         # How long a value of ours can get is of interest to generated clients only.
         kind = [each for each in _kind(field) if is_body or "character" not in each]
         yield f"{before}{name}", [*required, *kind], text

@@ -131,13 +131,20 @@ def about(name: str) -> str:
 @cache
 def codes() -> dict[str, str]:
     """Every error code with its default message."""
-    return dict(re.findall(r"^\| \[`(\w+)`\]\(#\w+\) \| \d+ \| (.*) \|$", source("errors", PAGE_URL), re.MULTILINE))
+    return {code: sentence for code, _, sentence in _errors()}
+
+
+def _errors() -> list[tuple[str, str, str]]:
+    """Code, status and default message of every error."""
+    return re.findall(r"^## (\w+)\n\n\*\*(\d+)\*\* · (.*)$", source("errors", PAGE_URL), re.MULTILINE)
 
 
 def errors_overview(url: str) -> str:
     """The errors page without the sections for each code."""
     text = source("errors", url)
-    return text[: text.index(f"\n## {next(iter(codes()))}\n")].rstrip() + "\n"
+    rows = [f"| [`{code}`](#{code}) | {status} | {sentence} |\n" for code, status, sentence in _errors()]
+    start = text[: text.index(f"\n## {next(iter(codes()))}\n")].rstrip()
+    return f"{start}\n\n| code | status | |\n| --- | --- | --- |\n{''.join(rows)}"
 
 
 def error_source(code: str, url: str) -> str:
@@ -148,7 +155,6 @@ def error_source(code: str, url: str) -> str:
     start = text.index(f"\n## {code}\n") + 1
     end = text.find("\n## ", start)
     page = text[start : end if end > 0 else len(text)].rstrip()
-    page = page.replace("** · ", f"** · {codes()[code]}\n\n", 1)
     # The page is one folder deeper than the file.
     page = re.sub(r"\]\((\w+\.md)", r"](../\1", page)
     return f"{page[1:]}\n\n[All errors](../errors.md)\n"
