@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from tests.harness import Server
+from tests.harness import PATIENCE, Server
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ def worker_of(request_id: str) -> str:
 class Connection:
     """One connection of one client. `key` is the owner's by default; None sends none."""
 
-    def __init__(self, server: Server, key: str | None = "", timeout: float = 60) -> None:
+    def __init__(self, server: Server, key: str | None = "", timeout: float = PATIENCE) -> None:
         self._headers = {} if key is None else {"Authorization": f"Bearer {key or server.key}"}
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
 

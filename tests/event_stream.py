@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -87,10 +88,10 @@ class Follower:
             elif name == "data":
                 data.append(value)
 
-    def take(self, count: int) -> list[Any]:
-        """The data of so many messages."""
-        found = self.messages()
-        return [next(found).data for _ in range(count)]
+    def take(self, count: int, users: Collection[str] = ()) -> list[Any]:
+        """The data of so many messages, or of so many about these users."""
+        found = (each.data for each in self.messages() if not users or each.data["user_id"] in users)
+        return list(itertools.islice(found, count))
 
     def beat(self) -> None:
         """Wait for the next comment that stands alone, or the next position."""

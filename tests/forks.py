@@ -3,7 +3,7 @@ it.
 
 A file runs in one process, as its tests share a server. A process gets the next file before the last test of the one it
 has, so that pytest knows which fixtures are still needed. One that dies fails its test, and another goes on with the
-rest.
+rest. So does one that says nothing for longer than any of its tests may take: it is killed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import random
 import signal
 import sys
+import time
 import traceback
 from collections import defaultdict, deque
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests import processes
+
+SLACK = 60
+"""Seconds that a process may be silent for, beyond what its tests may take."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,6 +65,8 @@ class Forks:
         self._given: dict[int, deque[pytest.Item]] = defaultdict(deque)
         """By the number of a process, the tests it has been given and not ended, in the order in which it runs them."""
         self._files: deque[deque[pytest.Item]] = deque()
+        self._heard: dict[Connection, float] = {}
+        """When each child has last said something."""
         self._stop = mmap.mmap(-1, 1)
 
     @pytest.hookimpl(tryfirst=True)
@@ -69,14 +75,17 @@ class Forks:
             return None  # pytest says so
         self._files.extend(deque(items) for _, items in itertools.groupby(session.items, lambda item: item.path))
         self._items = {item.nodeid: item for item in session.items}
+        self._longest = SLACK + max((_timeout(item) for item in session.items), default=0)
         self._show()
         try:
             for number in range(min(self._count, len(self._files))):
                 self._fork(session, number)
             while self._children:
-                for line in wait(list(self._children)):
+                for line in wait(list(self._children), 5):
                     assert isinstance(line, Connection)
+                    self._heard[line] = time.monotonic()
                     self._hear(session, line)
+                self._kill_silent()
                 if session.shouldfail or session.shouldstop:
                     self._stop[0] = 1
         finally:
@@ -99,19 +108,21 @@ class Forks:
         pid = os.fork()
         if pid:
             theirs.close()
-            self._children[ours] = Child(number, pid, ours)
+            self._children[ours], self._heard[ours] = Child(number, pid, ours), time.monotonic()
             return
         try:
             for line in (ours, *self._children):
                 line.close()
             _become_a_child(session, number, self._count)
             _Runner(session, theirs, self._items, self._stop).run()
+            code = 0
         except BaseException:
             traceback.print_exc(file=sys.__stderr__)
+            code = 1
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             atexit._run_exitfuncs()
-            os._exit(0)
+            os._exit(code)
 
     def _hear(self, session: pytest.Session, line: Connection) -> None:
         child = self._children[line]
@@ -133,6 +144,12 @@ class Forks:
             if report.when == "teardown":
                 self._given[child.number].popleft()
 
+    def _kill_silent(self) -> None:
+        """Whoever hangs where no timeout of a test reaches dies, and so fails its test: the run goes on."""
+        for line, child in self._children.items():
+            if time.monotonic() - self._heard[line] > self._longest:
+                os.kill(child.pid, signal.SIGKILL)
+
     def _tell(self, child: Child, report: pytest.TestReport) -> None:
         # By this name pytest knows that tests of several files are reported in turns.
         report.node = SimpleNamespace(  # type: ignore[missing-attribute]
@@ -146,7 +163,11 @@ class Forks:
         child.line.close()
         _, status = os.waitpid(child.pid, 0)
         given = self._given.pop(child.number, deque())
-        if not given or self._stop[0]:
+        if self._stop[0]:
+            return
+        if not given:
+            if status:
+                session.shouldfail = f"process {child.number} failed after its tests, see what it wrote"
             return
         item = given.popleft()
         how = f"The process of this test has ended: {os.waitstatus_to_exitcode(status)}"
@@ -163,10 +184,21 @@ class Forks:
         self._stop[0] = 1
         for child in self._children.values():
             os.kill(child.pid, signal.SIGINT)
+        until = time.monotonic() + 60
         for child in self._children.values():
             child.line.close()
-            os.waitpid(child.pid, 0)
+            while not os.waitpid(child.pid, os.WNOHANG)[0]:
+                if time.monotonic() > until:
+                    os.kill(child.pid, signal.SIGKILL)
+                time.sleep(0.02)
         self._children.clear()
+
+
+def _timeout(item: pytest.Item) -> float:
+    """Seconds that a test may take."""
+    mark = item.get_closest_marker("timeout")
+    limit = mark.args[0] if mark and mark.args else item.config.getoption("timeout") or item.config.getini("timeout")
+    return float(limit or "inf")
 
 
 def _become_a_child(session: pytest.Session, number: int, count: int) -> None:

@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import pytest
+
 
 def grid(
     names: str | Sequence[str], cases: Iterable[Any], ids: Iterable[Any] | Callable[[Any], Any] | None = None
@@ -38,7 +40,7 @@ def grid(
         signature = inspect.signature(test)
         left = [each for name, each in signature.parameters.items() if name not in keys]
         run.__signature__ = signature.replace(parameters=left)  # type: ignore[missing-attribute]
-        return run
+        return pytest.mark.timeout(max(240, 2 * len(rows)))(run)
 
     return decorate
 

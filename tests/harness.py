@@ -38,6 +38,9 @@ CHEAP = {"ROLLBOOK_PASSWORD_MEMORY": "8", "ROLLBOOK_PASSWORD_TIME_COST": "1"}
 PLAIN: dict[str, Any] = {"verify": False}
 """For clients that speak no TLS: to load the certificates of all authorities takes longer than a hundred requests."""
 
+PATIENCE = 120
+"""Seconds that a busy machine has for an answer, to start a server or to end one."""
+
 engine = "sqlite"
 """The database of servers that say nothing about theirs; the fixture `engine` chooses it for a module of tests."""
 
@@ -152,7 +155,7 @@ class Server:
             self.process = processes.start(
                 self.command(), env=self.environment, stdout=log, stderr=log, cwd=self.data.parent
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while True:
             if answers(self.port, "/health/ready") == 200:
                 return self
@@ -167,7 +170,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
-            return self.process.wait(60)
+            return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -189,7 +192,7 @@ class Server:
     def http(self, key: str | None = "", **options: Any) -> httpx2.Client:
         """A client with this key, the owner's by default; None sends no key."""
         headers = {} if key is None else {"Authorization": f"Bearer {key or self.key}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=60, **PLAIN | options)
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=PATIENCE, **PLAIN | options)
 
     def rollbook(
         self, *arguments: str, check: bool = True, input: str | None = None
@@ -294,12 +297,16 @@ def answers(port: int, path: str) -> int:
 
 @contextmanager
 def running(data: Path, *flags: str, **options: Any) -> Iterator[Server]:
+    """A server for the block. One that ended by itself meanwhile fails the test, whatever else the test has seen."""
     server = Server(data, *flags, **options)
     server.start()
     try:
         yield server
     finally:
+        code = server.process.poll() if server.process else None
         server.stop()
+        if code is not None:
+            raise RuntimeError(f"the server has ended by itself, with {code}:\n{server.log.read_text()[-4000:]}")
 
 
 AnyServer = TypeVar("AnyServer", bound=BaseServer)

@@ -34,6 +34,8 @@ from typing import IO, Any, NamedTuple
 import httpx2
 
 import rollbook
+from rollbook.app import App
+from rollbook.config import Settings
 from rollbook.records import rules
 from rollbook.web import docs, templates
 
@@ -373,6 +375,8 @@ def _warm_up() -> None:
     templates.prepare()
     templates.compile_all()
     docs.prepare("http://localhost")
+    App(Settings(database="postgresql://127.0.0.1/none"))  # readers of all rows, which the next one finds
+    importlib.import_module("cryptography.hazmat.primitives.ciphers.aead")
     # What the client loads when it is made, and when it connects: most of what a command that speaks to a server costs.
     httpx2.AsyncClient(verify=False)
     importlib.import_module("anyio._backends._asyncio")

@@ -82,6 +82,26 @@ def test_the_first_failure_can_end_it(folder: Path) -> None:
     assert "1 failed" in done.stdout and "test_dies" not in done.stdout and "stopping after 1 failures" in done.stdout
 
 
+def test_a_process_that_hangs_where_no_timeout_reaches_is_killed_and_fails_its_test(tmp_path: Path) -> None:
+    hangs = "import os, signal\nfrom tests import forks\nforks.SLACK = 1\ndef test_hangs():\n    os.kill(os.getpid(), signal.SIGSTOP)\n"
+    (tmp_path / "test_one.py").write_text(hangs)
+    (tmp_path / "test_other.py").write_text("def test_passes(): pass\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntimeout = 1\n")
+    done = run(tmp_path)
+    assert "The process of this test has ended: -9" in done.stdout and "1 failed, 1 passed" in done.stdout, done.stdout
+
+
+def test_a_server_that_ends_by_itself_fails_its_test(tmp_path: Path) -> None:
+    def dies() -> None:
+        with running(tmp_path / "data") as server:
+            assert server.process is not None
+            server.process.kill()
+            server.process.wait()
+
+    with pytest.raises(RuntimeError, match="ended by itself"):
+        dies()
+
+
 def test_servers_of_the_tests_run_on_their_python(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
         assert server.process is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, PLAIN, Server
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, PATIENCE, PLAIN, Server
 
 FORM = {
     "Accept": "text/html",
@@ -20,7 +20,9 @@ FORM = {
 
 def visitor(server: Server, **headers: str) -> httpx2.Client:
     """Not signed in yet. Redirects are not followed."""
-    return httpx2.Client(base_url=server.url, headers=FORM | {"Origin": server.url} | headers, timeout=60, **PLAIN)
+    return httpx2.Client(
+        base_url=server.url, headers=FORM | {"Origin": server.url} | headers, timeout=PATIENCE, **PLAIN
+    )
 
 
 def sign_in(

@@ -1,7 +1,7 @@
 """kill -9 of a server and the process that imports for it, in the middle of an import: nothing is lost, doubled or
 half-written.
 
-Twenty rounds in `make soak`, more with ROLLBOOK_ROUNDS.
+Six rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations

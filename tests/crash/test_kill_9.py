@@ -1,7 +1,7 @@
 """kill -9 at full load: whatever was acknowledged is there, once, and whatever was not is there as a whole or not at
 all.
 
-Twenty rounds in `make soak`. The long run is `ROLLBOOK_ROUNDS=200 make soak ARGS="tests/crash/test_kill_9.py --timeout
+Six rounds in `make soak`. The long run is `ROLLBOOK_ROUNDS=200 make soak ARGS="tests/crash/test_kill_9.py --timeout
 3600"`.
 """
 

@@ -1,7 +1,7 @@
 """kill -9 while mails are sent to a server that refuses some for the moment: none is lost, and each kill repeats at most
 one, with the same Message-ID.
 
-Twenty rounds each in `make soak`, more with ROLLBOOK_ROUNDS.
+Six rounds each in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """PostgreSQL stops, dies, freezes or is not there: 503 that says when to come back, never 500, never a wait without
 end; then all goes on by itself.
 
-Ten rounds in `make soak`, more with ROLLBOOK_ROUNDS.
+Three rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations

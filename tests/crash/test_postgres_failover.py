@@ -1,7 +1,7 @@
 """kill -9 of the primary and promotion of its synchronous standby under load: nothing acknowledged is lost, nothing is
 half there.
 
-Twenty rounds in `make soak`, more with ROLLBOOK_ROUNDS.
+Six rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations

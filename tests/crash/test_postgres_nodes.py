@@ -1,7 +1,7 @@
 """kill -9 of a node, or of a worker, of several on one PostgreSQL: the others go on, nothing acknowledged is lost or
 doubled.
 
-Ten rounds in `make soak`, more with ROLLBOOK_ROUNDS.
+Three rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations

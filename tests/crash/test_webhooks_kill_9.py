@@ -1,7 +1,7 @@
 """kill -9 while events are sent to a receiver that refuses every second one: none is lost, and those of each user
 arrive in order.
 
-Twenty rounds each in `make soak`, more with ROLLBOOK_ROUNDS.
+Six rounds each in `make soak`, more with ROLLBOOK_ROUNDS.
 """
 
 from __future__ import annotations

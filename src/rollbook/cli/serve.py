@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -27,7 +27,7 @@ def _flags() -> list[click.Parameter]:
         options.file("--config", "FILE", "Settings file instead of ./rollbook.toml. [env: ROLLBOOK_CONFIG]")
     ]
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
-    hints = get_type_hints(Settings, include_extras=True)
+    hints = config.hints()
     for name in (*config.FIRST, *(each for each in hints if each not in config.FIRST)):
         kind, about = config.written_type(hints[name]), get_args(hints[name])[1].description
         found.append(_flag(name, kind, about, config.written(defaults[name])))

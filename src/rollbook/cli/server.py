@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from rollbook import config, first_start
 from rollbook.app import App, common
@@ -98,7 +98,7 @@ def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
     The full command line (`serve.py`) accepts the same and more, but loading it takes a third of the time to the first
     response.
     """
-    kinds = {name: config.written_type(hint) for name, hint in get_type_hints(Settings, include_extras=True).items()}
+    kinds = {name: config.written_type(hint) for name, hint in config.hints().items()}
     flags: dict[str, Any] = {}
     rest = iter(arguments)
     for flag in rest:
