@@ -2,7 +2,7 @@
 of an import.
 
 What runs is what ships: `main()` with the arguments, environment, folder, streams and exit code of a process of its
-own. A command that is neither plain `python -m rollbook.cli.main` nor `rollbook` beside that Python, or that changes a
+own; so does the process of an import, which a server that was forked has forked. A command that is neither plain `python -m rollbook.cli.main` nor `rollbook` beside that Python, or that changes a
 variable which Python or a library may read while it is imported, is executed. So are the tests of the command as it is
 installed, in `cli/test_calling.py`, `docs/test_package.py` and `deploy/`.
 """
@@ -36,12 +36,15 @@ import httpx2
 import rollbook
 from rollbook.app import App
 from rollbook.config import Settings
+from rollbook.jobs import import_starter
 from rollbook.records import rules
 from rollbook.web import docs, templates
 
 ROOT = Path(__file__).resolve().parents[1]
+IMPORT = "rollbook.jobs.import_process"
 PROGRAMS = (
     "rollbook.cli.main",
+    IMPORT,
     "tests.patient",
     "tests.cli.small_batches",
     "tests.http.echo",
@@ -52,7 +55,12 @@ PROGRAMS = (
 INSTALLED = str(Path(sys.executable).with_name("rollbook"))
 
 # Variables that are read when the program runs, and not when it is imported.
-_READ_LATER = ("ROLLBOOK_", "PYTEST_", "XDG_CONFIG_HOME", "ECHO_", "_ROLLBOOK_COMPLETE", "COMP_", "COLUMNS", "TERM")
+_READ_LATER = (
+    *("ROLLBOOK_", "PYTEST_", "XDG_CONFIG_HOME", "ECHO_", "_ROLLBOOK_COMPLETE", "COMP_", "COLUMNS", "TERM"),
+    *("TZ", "NO_COLOR", "CLICOLOR", "FORCE_COLOR", "PAGER"),
+)
+EXECUTED = {"PYTHONHASHSEED": "0"}
+"""Environment of a server whose processes are looked at: it is executed, and so are its imports."""
 _LONGEST_MESSAGE = 1 << 20
 
 Stream = int | IO[Any]
@@ -203,6 +211,25 @@ def _descriptor(stream: Stream, opened: contextlib.ExitStack) -> int:
     return stream if isinstance(stream, int) else stream.fileno()
 
 
+class Forking:
+    """What stands in for `subprocess` in a forked server: its imports are forked too."""
+
+    PIPE = subprocess.PIPE
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._origin: Origin | None = None
+
+    def Popen(self, command: list[str], stdin: int, start_new_session: bool) -> Process:
+        self._origin = self._origin or Origin(self._address)
+        reader, writer = os.pipe()
+        order = Order(command[2], command, {**os.environ}, str(Path.cwd()), start_new_session)
+        process = Process(self._origin, self._origin.fork(order, [reader, 1, 2]), command, (None, None, None))
+        os.close(reader)
+        process.stdin = open(writer, "wb")  # type: ignore[assignment]  # noqa: SIM115 - as long as the server lives
+        return process
+
+
 class Order(NamedTuple):
     """What a new process is to be."""
 
@@ -312,17 +339,20 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     listener, owner = (socket.socket(fileno=int(argument)) for argument in sys.argv[1:])
+    import_starter.subprocess = Forking(listener.getsockname())  # type: ignore[assignment]
     lines: dict[socket.socket, set[int]] = {}
     """Who asks, and the processes that run for each of them."""
+    imports: set[int] = set()
+    """Processes that end by themselves when the server that asked for them does."""
     while True:
         for ready in select.select([listener, owner, *lines], [], [])[0]:
             if ready is owner:
-                for children in lines.values():
+                for children in (*lines.values(), imports):
                     _kill(children)
                 return
             if ready is listener:
                 lines[listener.accept()[0]] = set()
-            elif (order := _answer(ready, lines[ready])) == _GONE:
+            elif (order := _answer(ready, lines[ready], imports)) == _GONE:
                 _kill(lines.pop(ready))
                 ready.close()
             elif order is not None:
@@ -335,7 +365,7 @@ def main() -> None:
 _GONE = Order("", [], {}, "", False)
 
 
-def _answer(line: socket.socket, children: set[int]) -> Order | None:
+def _answer(line: socket.socket, children: set[int], imports: set[int]) -> Order | None:
     """Do what was asked. In a new process, what it is to be; _GONE when nobody asks any more."""
     try:
         message, streams, _, _ = socket.recv_fds(line, _LONGEST_MESSAGE, 3)
@@ -348,13 +378,14 @@ def _answer(line: socket.socket, children: set[int]) -> Order | None:
     if isinstance(question, int):
         gone, status, used = os.wait4(question, os.WNOHANG)
         children -= {gone}
+        imports -= {gone}
         answer = [os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime] if gone else [None, 0]
     elif not (answer := os.fork()):
         order = Order(*question)
         _become(order, streams)
         return order
     else:
-        children.add(answer)
+        (imports if question[0] == IMPORT else children).add(answer)
     for stream in streams:
         os.close(stream)
     with contextlib.suppress(ConnectionError):
@@ -395,6 +426,7 @@ def _become(order: Order, streams: list[int]) -> None:
     os.chdir(order.folder)
     os.environ.clear()
     os.environ.update(order.environment)
+    time.tzset()
     called, *arguments = order.command
     if called == INSTALLED:
         sys.modules["__main__"] = types.ModuleType("__main__")

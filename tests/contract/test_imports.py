@@ -23,6 +23,7 @@ from tests.contract.answers import refused
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
+from tests.processes import EXECUTED
 from tests.visitor import signed_in
 
 numbers = count(time.time_ns() // 1000)
@@ -360,17 +361,16 @@ def long_file() -> bytes:
     return gzip.compress(b"".join(b"\n" * 200_000 + os.urandom(2_000).hex().encode() + b"\n" for _ in range(500)))
 
 
-def test_the_process_of_a_canceled_import_ends_at_once_whatever_the_file_holds(
-    http: httpx2.Client, server: Server
-) -> None:
-    blank = start(http, long_file(), format="ndjson")
-    wait_until(lambda: http.get(f"/v1/imports/{blank['id']}").json()["bytes_read"] > 0)
-    wait_until(lambda: len(_import_processes(server)) == 1)  # that of the import before may still be ending
-    (process,) = _import_processes(server)
-    os.kill(process, signal.SIGSTOP)  # it does not even see that it was canceled
-    assert http.post(f"/v1/imports/{blank['id']}/cancel").json()["status"] == "canceled"
-    wait_until(lambda: process not in _import_processes(server))
-    assert done(http, user())["added"] == 1
+@once
+def test_the_process_of_a_canceled_import_ends_at_once_whatever_the_file_holds(tmp_path: Path) -> None:
+    with running(tmp_path / "data", environment=EXECUTED) as server, server.http() as http:
+        blank = start(http, long_file(), format="ndjson")
+        wait_until(lambda: http.get(f"/v1/imports/{blank['id']}").json()["bytes_read"] > 0)
+        (process,) = _import_processes(server)
+        os.kill(process, signal.SIGSTOP)  # it does not even see that it was canceled
+        assert http.post(f"/v1/imports/{blank['id']}/cancel").json()["status"] == "canceled"
+        wait_until(lambda: process not in _import_processes(server))
+        assert done(http, user())["added"] == 1
 
 
 def _import_processes(server: Server) -> list[int]:

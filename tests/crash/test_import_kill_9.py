@@ -18,6 +18,7 @@ from typing import Any
 from tests.crash.load import WIDE
 from tests.engines import engine
 from tests.harness import Server, running
+from tests.processes import EXECUTED
 
 __all__ = ["engine"]
 
@@ -67,7 +68,7 @@ def kill_in_the_middle(server: Server, id: str, after: int) -> None:
 
 
 def test_an_import_survives_kill_9(tmp_path: Path) -> None:
-    with running(tmp_path / "data", *WIDE) as server:
+    with running(tmp_path / "data", *WIDE, environment=EXECUTED) as server:
         for round in range(ROUNDS):
             content = file_of(round)
             with server.http() as http:
