@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import random
 import signal
 from collections.abc import Callable, Iterator
@@ -41,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Files that take longest start first, so that none of them runs alone at the end. Those that are not in the record
     are taken for long."""
-    seconds = json.loads(RECORD.read_text())["waits"] if RECORD.exists() else {}
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    seconds = record.get("soak" if os.environ.get("ROLLBOOK_SOAK") else "waits", {})
     seed = config.getoption("shuffle")
 
     def place(item: pytest.Item) -> tuple[float, str]:

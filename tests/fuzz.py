@@ -28,7 +28,7 @@ WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--page-limit
 # Wrong passwords are most of what a fuzzer sends; without a limit it gets past them.
 ENVIRONMENT = {"ROLLBOOK_ATTEMPTS_LIMIT": "none"}
 ALL_PHASES = "examples,coverage,fuzzing,stateful"
-LONGEST = 600  # seconds of one round
+LONGEST = 840  # seconds of one round
 
 
 class Outcome(NamedTuple):

@@ -1,9 +1,9 @@
 """Breaks rules one at a time and asks the tests: `python tools/mutate.py --seed 1 --count 40`, in a checkout of its own.
 
 Places are chosen by the seed over `actions/`, `limits/` and `gate.py`: a condition is negated, a comparison moved by one,
-a refusal left out. One run of the tests tells which files reach each place; those whose names are closest to it, then
-the quickest, run against the mutant until one fails. What survives is a promise that no test holds, or code that makes
-no difference. Standard library only.
+a refusal left out. One run of the tests tells which files reach each place, unless `--by-name` saves it; those that tell
+most of its words, then the quickest, run against the mutant until a test fails. What survives is a promise that no test
+holds, or code that makes no difference. Standard library only.
 """
 
 from __future__ import annotations
@@ -92,7 +92,19 @@ def run(marks: dict[Place, str], files: list[str], *options: str, **environment:
             tree = ast.parse(text)
             inside = {place.number: mark for place, mark in marks.items() if place.path == path}
             path.write_text(ast.unparse(ast.fix_missing_locations(Changed(tree, inside).visit(tree))))
-        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", *options, *files]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--no-header",
+            "-p",
+            "no:cacheprovider",
+            "--timeout",
+            "100",
+            *options,
+            *files,
+        ]
         return subprocess.run(
             command, cwd=ROOT, env=os.environ | environment, check=False, stdout=subprocess.DEVNULL
         ).returncode
@@ -102,17 +114,27 @@ def run(marks: dict[Place, str], files: list[str], *options: str, **environment:
 
 
 def nearest(place: Place, files: set[str], seconds: dict[str, float]) -> list[str]:
-    """Those named like the place first, then the quickest."""
-    words = set(re.split(r"\W+|_", str(place.path.relative_to(SOURCE)))) - {"py", "actions", ""}
-    words |= {word.removesuffix("s") for word in words}
-    return sorted(files, key=lambda file: (-sum(word in file for word in words), seconds.get(file, 60)))
+    """Those that tell most of the words around the place first, then the quickest."""
+    lines = place.path.read_text().splitlines()
+    line = place.node.lineno  # type: ignore[attr-defined]
+    text = " ".join([str(place.path.relative_to(SOURCE)), *lines[max(0, line - 6) : line + 4]])
+    words = {word.lower().removesuffix("s") for word in re.findall(r"[A-Za-z]{4,}", text)}
+    told = {file: (ROOT / file).read_text().lower() for file in files}
+    rarity = {word: 1 / (1 + sum(word in each for each in told.values())) for word in words}
+    of_path = {word for word in words if word in str(place.path.relative_to(SOURCE))}
+
+    def score(file: str) -> float:
+        return sum(rarity[word] for word in words if word in told[file]) + sum(word in file for word in of_path)
+
+    return sorted(files, key=lambda file: (-score(file), seconds.get(file, 60)))
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--count", type=int, default=40)
-    options.add_argument("--files", type=int, default=12, help="at most so many for each mutant")
+    options.add_argument("--by-name", action="store_true")
+    options.add_argument("--files", type=int, default=8, help="at most so many for each mutant")
     options.add_argument(
         "tests", nargs="*", default=["tests/contract", "tests/rules", "tests/limits", "tests/security"]
     )
@@ -123,13 +145,15 @@ def main() -> int:
     survived = 0
     with tempfile.TemporaryDirectory() as folder:
         names = {place: f"{number}" for number, place in enumerate(chosen)}
-        run(names, given.tests, "-n", "4", MUTATE_FOLDER=folder)
+        if not given.by_name:
+            run(names, given.tests, "-n", "4", MUTATE_FOLDER=folder)
+        everything = {str(each.relative_to(ROOT)) for name in given.tests for each in (ROOT / name).rglob("test_*.py")}
         for place, name in names.items():
             reaching = {each.name.partition(":")[2].replace(":", "/") for each in Path(folder).glob(f"{name}:*.py")}
-            tried = nearest(place, reaching, seconds)[: given.files]
-            is_caught = any(run({place: ""}, [each], "-x") for each in tried)
+            tried = nearest(place, reaching or (everything if given.by_name else set()), seconds)[: given.files]
+            is_caught = bool(tried) and run({place: ""}, tried, "-x", "-n", "3") != 0
             survived += not is_caught
-            print("caught  " if is_caught else "SURVIVED", place, f"({len(reaching)} files reach it)", flush=True)
+            print("caught  " if is_caught else "SURVIVED", place, *tried[:2], flush=True)
     print(f"{len(chosen) - survived} of {len(chosen)} caught")
     return 0
 

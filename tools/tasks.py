@@ -75,12 +75,14 @@ def compat(arguments: Arguments) -> int:
 
 
 def soak(arguments: Arguments) -> NoReturn:
-    """Run the tests that are slow and rarely break: servers that are killed, clusters, deploy/, the dark theme."""
+    """Run the tests that are slow and rarely break: servers that are killed, clusters, deploy/, the dark theme;
+    ARGS=--record notes how long its files take."""
     os.environ["ROLLBOOK_SOAK"] = "1"
     os.environ.setdefault("ROLLBOOK_ROUNDS", "6")
     python = prepare_tests(needs.of_soak(), arguments)
     places = [] if needs.named(arguments) else [str(place.relative_to(ROOT)) for place in needs.of_soak()]
-    become([*_pytest(python), "--timeout", "900", *places, *arguments])
+    record = [str(python), "tools/suite.py"] if list(arguments) == ["--record"] else []
+    become([*record, *_pytest(python), "--timeout", "900", *places, *([] if record else arguments)])
 
 
 def integrations(arguments: Arguments) -> NoReturn:

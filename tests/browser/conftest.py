@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import chromium
-from tests.browser.chromium import PATIENCE, Pages, Watch
+from tests.browser.chromium import IS_SOAK, PATIENCE, Pages, Watch
 from tests.harness import Server, running
 
 # Of pages and sign-ins; what these limits do is tested where they are set.
@@ -18,6 +20,17 @@ NO_LIMITS = {
     "ROLLBOOK_ADDRESS_ATTEMPTS_LIMIT": "none",
     "ROLLBOOK_PAGE_LIMIT": "none",
 }
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`make soak` runs what `make test` has run only where dark pages are looked at, too."""
+    if IS_SOAK:
+        ours = [
+            each for each in items if each.path.parent == Path(__file__).parent and isinstance(each, pytest.Function)
+        ]
+        again = {each for each in ours if "axe_in_both_themes" not in inspect.getsource(each.function)}
+        config.hook.pytest_deselected(items=list(again))
+        items[:] = [each for each in items if each not in again]
 
 
 expect.set_options(timeout=PATIENCE)  # 5 s where nobody says so

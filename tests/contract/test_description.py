@@ -11,7 +11,7 @@ from tests import fuzz
 from tests.harness import running
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_answer_is_as_described(engine: str, tmp_path: Path) -> None:
     """The same requests each time, so that a change is to blame for a failure; `make fuzz` makes new ones, and many.
 

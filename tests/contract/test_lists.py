@@ -132,11 +132,11 @@ def test_the_total_is_exact_after_every_create_delete_restore_and_purge(changing
 
 
 def test_pages_stay_right_over_many_deletes_and_restores(changing: httpx2.Client) -> None:
-    alive = [changing.get("/v1/users/me").json()["id"], *make(changing, 150)]
+    alive = [changing.get("/v1/users/me").json()["id"], *make(changing, 70)]
     gone: list[str] = []
     chance = random.Random(7)
     order = {id: place for place, id in enumerate(alive)}
-    for _ in range(120):
+    for _ in range(60):
         if gone and chance.random() < 0.3:
             id = gone.pop(chance.randrange(len(gone)))
             assert changing.post(f"/v1/users/{id}/restore").status_code == 200
@@ -311,7 +311,7 @@ def test_every_order_forwards_and_backwards_over_ties_and_mixed_directions(
         users = [user for user in users if (user["role"], user["status"]) == ("member", "active")]
     if "q" in more:
         users = [user for user in users if ".example" in user["email"].lower() or "example" in user["email"]]
-    for sort in ORDERS:
+    for sort in ORDERS if more == "" else ORDERS[::5]:
         expected = in_order(users, sort)
         url = f"/v1/users?limit=14&sort={','.join(sort)}{more}"
         forth = list(pages(http, url))
@@ -359,7 +359,7 @@ def test_every_filter_alone_and_every_two_and_all_together(several: tuple[httpx2
         "metadata[plan]": "pro",
         "metadata[seats]": "0",
     }
-    sets = [names for count in (1, 2, 3, len(values)) for names in combinations(values, count)]
+    sets = [names for count in (1, 2, len(values)) for names in combinations(values, count)]
     empty = 0
     for names in sets:
         filters = {name: values[name] for name in names}
@@ -371,7 +371,7 @@ def test_every_filter_alone_and_every_two_and_all_together(several: tuple[httpx2
         counted = http.get("/v1/users", params={**filters, "count": "exact", "limit": 1})
         assert counted.headers["x-total-count"] == str(len(expected)), filters
         assert http.get("/v1/users/count", params=filters).json() == {"count": len(expected)}, filters
-        assert ids(list(pages(http, f"/v1/users?{httpx2.QueryParams({**filters, 'limit': 2})}"))) == expected, filters
+        assert ids(list(pages(http, f"/v1/users?{httpx2.QueryParams({**filters, 'limit': 7})}"))) == expected, filters
     assert empty < len(sets) / 2, "most of these find someone"
 
 
