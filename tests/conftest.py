@@ -40,15 +40,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Files that take longest start first, so that none of them runs alone at the end. Those that are not in the record
-    are taken for long."""
+    """Those of the browser start first, so that each process starts it once; then files that take longest, so that none
+    of them runs alone at the end. Those that are not in the record are taken for long."""
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     seconds = record.get("soak" if os.environ.get("ROLLBOOK_SOAK") else "waits", {})
     seed = config.getoption("shuffle")
 
-    def place(item: pytest.Item) -> tuple[float, str]:
+    def place(item: pytest.Item) -> tuple[bool, float, str]:
         file = item.nodeid.partition("::")[0]
-        return random.Random(seed + file).random() if seed else -seconds.get(file, 1e9), file
+        by_length = random.Random(seed + file).random() if seed else -seconds.get(file, 1e9)
+        return not file.startswith("tests/browser/"), by_length, file
 
     items.sort(key=place)
 

@@ -246,7 +246,7 @@ async def _drop_all(names: list[str]) -> None:
 def _create(prefix: str, template: str) -> str:
     name = f"{prefix}_{os.getpid()}_{next(_numbers)}"
     _made.append(name)
-    shared().ask(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {_quickly()}')
+    execute(shared().url("postgres"), f'CREATE DATABASE "{name}" TEMPLATE "{template}" {_quickly()}')
     return shared().url(name)
 
 

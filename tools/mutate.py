@@ -92,19 +92,8 @@ def run(marks: dict[Place, str], files: list[str], *options: str, **environment:
             tree = ast.parse(text)
             inside = {place.number: mark for place, mark in marks.items() if place.path == path}
             path.write_text(ast.unparse(ast.fix_missing_locations(Changed(tree, inside).visit(tree))))
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "--no-header",
-            "-p",
-            "no:cacheprovider",
-            "--timeout",
-            "100",
-            *options,
-            *files,
-        ]
+        words = "-m pytest -q --no-header -p no:cacheprovider --timeout 100".split()
+        command = [sys.executable, *words, *options, *files]
         return subprocess.run(
             command, cwd=ROOT, env=os.environ | environment, check=False, stdout=subprocess.DEVNULL
         ).returncode
