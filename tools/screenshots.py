@@ -1,7 +1,7 @@
 """Takes a picture of every page, in both themes and three widths, on a server with people in it: `make screenshots`.
 
 They go to screenshots/, with index.html to look at all of them. Words in ARGS choose pages: ARGS="admin keys" takes
-those with such a word in their name.
+those with such a word in their name. The picture of the README goes to docs/images/.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from playwright.sync_api import Page  # noqa: E402
 from rollbook.cli.progress import bar  # noqa: E402
 from tests.browser import chromium  # noqa: E402
 from tests.browser.population import HOURS, Place, places, populate  # noqa: E402
+from tests.docs import pictures  # noqa: E402
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server  # noqa: E402
 
 FOLDER = ROOT / "screenshots"
 WIDTHS = (390, 820, 1440)
 HEIGHT = 900
+IN_README = "/admin/users", "light", 1440
 # The owner's keys run into their windows now and then; the pages themselves do not.
 FLAGS = ("--rate-limit", "100/minute,5000/hour", "--unauthenticated-limit", "none")
 ENVIRONMENT = {
@@ -72,6 +74,8 @@ def main(words: list[str]) -> int:
                             if (place.who != "anyone") == signed_in:
                                 show(taken, place.name)
                                 faults += _take(page, place, FOLDER / _file(place, theme, width))
+                                if (place.path, theme, width) == IN_README:
+                                    _take_for_readme(page)
                                 taken += 1
                         context.close()
                     faults += watch.seen().splitlines()
@@ -90,6 +94,13 @@ def _take(page: Page, place: Place, file: Path) -> list[str]:
     # The usual hiding of the caret puts a style into the page, which the policy refuses.
     page.screenshot(path=file, full_page=True, caret="initial")
     return [] if answer and answer.ok else [f"{place.path}: {answer and answer.status}"]
+
+
+def _take_for_readme(page: Page) -> None:
+    """The window of a reader, with the oldest users, whose names are those of people."""
+    page.goto(f"{IN_README[0]}?sort=created_at")
+    page.screenshot(path=pictures.README, caret="initial")
+    pictures.HEADINGS.write_text(pictures.headings(page.content()))
 
 
 def _file(place: Place, theme: str, width: int) -> str:

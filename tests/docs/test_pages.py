@@ -19,6 +19,7 @@ from rollbook.docs_site import guide, markdown, search
 from rollbook.schemas import paragraphs
 from rollbook.web import templates
 from rollbook.web.proof import PASSWORD
+from tests.docs import pictures
 from tests.grids import grid
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
@@ -74,6 +75,11 @@ def test_every_page_of_the_dashboard_that_the_docs_name_is_there(owner: httpx2.C
     assert {"/admin/events", "/account/webhooks", "/account/webhooks/inbox", "/admin/webhooks"} <= named
     for path in named:
         assert owner.get(path).status_code == 200, path
+
+
+def test_the_picture_of_the_readme_shows_the_page_as_it_is(owner: httpx2.Client) -> None:
+    shown = pictures.headings(owner.get("/admin/users").text)
+    assert shown == pictures.HEADINGS.read_text(), "Take it again: make screenshots ARGS=admin-users"
 
 
 # ---- for people and for programs

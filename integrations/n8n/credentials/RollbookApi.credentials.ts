@@ -13,7 +13,7 @@ export class RollbookApi implements ICredentialType {
 
 	icon: Icon = { light: 'file:../icons/rollbook.svg', dark: 'file:../icons/rollbook.dark.svg' };
 
-	documentationUrl = 'https://example.com/rollbook/docs/n8n';
+	documentationUrl = 'https://example.com/rollbook/docs/integrations';
 
 	properties: INodeProperties[] = [
 		{

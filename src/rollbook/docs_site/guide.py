@@ -40,7 +40,7 @@ class Chapter(NamedTuple):
 
 _GROUPS = {
     "Start": "quickstart integrations glossary",
-    "Users and groups": "users* groups* applications* bulk-jobs* import* migrate exports*",
+    "Users and groups": "users* groups* applications* bulk-jobs* import migrate exports",
     "Keys and limits": "authentication* keys* limits*",
     "Sign-in": "sign-in tokens* sessions* second-factor* mail brand-and-languages",
     "Events and automation": "events* webhooks* follow scim mcp",
