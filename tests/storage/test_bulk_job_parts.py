@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from rollbook import clock
-from rollbook.actions import bulk_jobs, keys, users
+from rollbook.actions import background_jobs, bulk_jobs, keys, users
 from rollbook.actions.arguments.bulk_jobs import BulkFilter, BulkJobCreate, BulkJobResults, ListBulkJobs
 from rollbook.actions.arguments.keys import KeyCreate
 from rollbook.actions.arguments.users import UserUpdate
@@ -66,7 +66,7 @@ def create(on: Rollbook, by: Principal, action: str = "suspend", **fields: Any) 
 def run(on: Rollbook, job: BulkJob, parts: int = 1) -> BulkJob:
     for _ in range(parts):
         on.run(bulk_jobs.run_part(on, job.id))
-    return on.run(on.read(records.get, job.id))
+    return on.run(on.read(records.JOBS.get, job.id))
 
 
 def told(on: Rollbook, *types: str) -> list[events.Event]:
@@ -142,7 +142,7 @@ def test_a_canceled_job_changes_nobody_else_and_is_undone_as_far_as_it_came(on: 
 def test_jobs_are_limited_and_those_of_one_creator_run_one_after_the_other(on: Rollbook) -> None:
     owner, other = add(on, "Olga", role="owner"), add(on, "Ada", role="admin")
     members(on, 3)
-    jobs = [create(on, acting(owner)) for _ in range(bulk_jobs.MAX_OF_USER)]
+    jobs = [create(on, acting(owner)) for _ in range(background_jobs.MAX_OF_USER)]
     with pytest.raises(BulkJobLimitReached):
         create(on, acting(owner))
     of_other = create(on, acting(other))
@@ -150,14 +150,14 @@ def test_jobs_are_limited_and_those_of_one_creator_run_one_after_the_other(on: R
     assert run(on, jobs[0], 2).status == "finished"
     assert on.run(bulk_jobs.under_way(on)) == [jobs[1].id, of_other.id]
     create(on, acting(owner))
-    assert len(on.run(bulk_jobs.list_bulk_jobs(on, acting(other), ListBulkJobs()))) == bulk_jobs.MAX_OF_USER + 2
+    assert len(on.run(bulk_jobs.list_bulk_jobs(on, acting(other), ListBulkJobs()))) == background_jobs.MAX_OF_USER + 2
 
 
 def test_the_limit_is_exact_and_checked_before_anything_is_read(on: Rollbook, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that is refused for another reason takes nobody's place."""
     owner = add(on, "Olga", role="owner")
     members(on, 3)
-    for _ in range(bulk_jobs.MAX_OF_USER):
+    for _ in range(background_jobs.MAX_OF_USER):
         with pytest.raises(InvalidParameter):
             create(on, acting(owner), filter=BulkFilter(role="member"), confirm_count=2)
 
@@ -166,8 +166,8 @@ def test_the_limit_is_exact_and_checked_before_anything_is_read(on: Rollbook, mo
         return await asyncio.gather(*made, return_exceptions=True)
 
     found = on.run(many())
-    assert [type(each) for each in found].count(BulkJob) == bulk_jobs.MAX_OF_USER
-    assert [type(each) for each in found].count(BulkJobLimitReached) == 15 - bulk_jobs.MAX_OF_USER
+    assert [type(each) for each in found].count(BulkJob) == background_jobs.MAX_OF_USER
+    assert [type(each) for each in found].count(BulkJobLimitReached) == 15 - background_jobs.MAX_OF_USER
     monkeypatch.setattr(bulk_jobs, "_matching", None)
     with pytest.raises(BulkJobLimitReached):
         create(on, acting(owner))
@@ -229,7 +229,7 @@ def test_a_job_whose_users_were_not_all_stored_never_runs_and_goes(
     monkeypatch.setattr(clock, "now", lambda: now + clock.HOUR + clock.MINUTE)
     while on.run(bulk_jobs.expire(on)):
         pass
-    assert on.run(on.read(records.waiting, owner.id)) == (0, 0)
+    assert on.run(on.read(records.JOBS.unfinished)) == []
 
 
 def test_a_part_that_no_one_has_thought_of_ends_its_job_and_delays_no_other(

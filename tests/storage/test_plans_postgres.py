@@ -12,6 +12,7 @@ from test_query_plans import STATEMENT, records_on
 
 from rollbook.config import Settings
 from rollbook.records import engines, user_list, users
+from rollbook.records.background_jobs import JobTable
 from rollbook.records.connect import connect
 from rollbook.records.user_list.query import ANY, NEWEST_DELETION_FIRST, Filters, Order, Position, Query
 from rollbook.storage import migrate
@@ -77,7 +78,8 @@ def test_no_named_statement_walks_a_table(url: str) -> None:
     named: dict[str, str] = {}
     for module in records_on(engines.POSTGRESQL):
         for name, value in vars(module).items():
-            for text in value.values() if isinstance(value, dict) else [value]:
+            texts = value.statements if isinstance(value, JobTable) else value
+            for text in texts.values() if isinstance(texts, dict) else [texts]:
                 if isinstance(text, str) and STATEMENT.match(text) and "{" not in text:
                     if not SQLITE.search(text):
                         named[f"{module.__name__}.{name}"] = numbered(text)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import bulk, reverting, tokens
+from rollbook.actions import background_jobs, bulk, reverting, tokens
 from rollbook.actions.arguments import MetadataPatch, RedirectUrl
 from rollbook.actions.arguments.bulk_jobs import BulkFilter, BulkJobCreate, BulkJobResults, ListBulkJobs
 from rollbook.actions.arguments.tokens import TokenCreate
@@ -24,7 +24,7 @@ from rollbook.actions.bulk import Operation, Plan
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download, folder_of_files
-from rollbook.actions.permissions import known, may_grant, may_touch_of, reaches_all, require, require_proof
+from rollbook.actions.permissions import known, may_grant, reaches_all, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal, as_of_now, cli_job, for_job
 from rollbook.actions.tokens import IssuedToken, password_purpose
 from rollbook.actions.users import check_group, filters_of
@@ -41,7 +41,8 @@ from rollbook.errors import (
     Unavailable,
 )
 from rollbook.records import bulk_jobs, events, user_list, users
-from rollbook.records.bulk_jobs import PART, BulkJob, JobPart, JobUser, Link, Outcome, RefusedChange, UserState
+from rollbook.records.background_jobs import COLLECTING, NO_REASON, Reason, job_options, options_text
+from rollbook.records.bulk_jobs import JOBS, PART, BulkJob, JobPart, JobUser, Link, Outcome, RefusedChange, UserState
 from rollbook.records.events import Actor
 from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
@@ -49,17 +50,12 @@ from rollbook.roles import APPLICATION, PERSON, Scope
 from rollbook.storage.database import Call, Queries, Tx
 
 SEALED: Purpose = "bulk links"
-MAX_OF_USER, MAX_OF_SERVER = 10, 100
-"""Jobs that may wait or run."""
 MAX_USERS = 5_000_000
 """Users of a job."""
 AT_ONCE = 10_000
 """Users that are read or stored at a time."""
-RETENTION = 30 * clock.DAY
 LINKS_KEPT = clock.DAY
 """The time in which the links of a job can be downloaded."""
-LOST = clock.HOUR
-"""Time after which a job whose users are not all stored has been given up."""
 MAX_REASON = 300
 
 _ID = re.compile(r"\w+", re.ASCII).fullmatch
@@ -216,12 +212,12 @@ async def _add(
     """Store a job: first that it is one of those that may wait, then its users by the thousand, so that other writes
     wait for none of it, and last that it is whole."""
     new = BulkJob(
-        id=bulk_jobs.new_id(),
+        id=JOBS.new_id(),
         user_id=by.user_id,
         key_id=by.key_id,
         address=by.address,
         action=action,
-        options=bulk_jobs.options_text(dict(options)),
+        options=options_text(dict(options)),
         undoes=undoes or None,
         created_at=clock.now(),
         session_id=by.borrowed_session,
@@ -245,10 +241,8 @@ async def _begin(tx: Tx, new: BulkJob) -> None:
     BulkJobLimitReached."""
     if new.user_id:
         await users.get(tx, new.user_id)
-    of_server, of_user = await bulk_jobs.waiting(tx, new.user_id)
-    if of_user >= MAX_OF_USER or of_server >= MAX_OF_SERVER:
-        raise BulkJobLimitReached()
-    await bulk_jobs.add(tx, new)
+    await background_jobs.check_limits(tx, JOBS, new.user_id, BulkJobLimitReached)
+    await JOBS.add(tx, new)
 
 
 async def _start(tx: Tx, id: str, total: int) -> BulkJob:
@@ -276,7 +270,7 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
         raise BadRequest("The job hasn’t ended. Cancel it first, or wait until it has.")
     _require(by, action)
     require_proof(by)
-    options = bulk_jobs.options(undone) | {"filter": None}
+    options = job_options(undone) | {"filter": None}
     return await _add(on, by, action, options, partial(_changed, on, undone.id), undone.id)
 
 
@@ -303,7 +297,7 @@ async def list_bulk_jobs(on: Rollbook, by: Principal, asked: ListBulkJobs) -> li
     Returns the bulk jobs of the last 30 days, newest first: at most 1,000, and of 5,000,000 users in all.
     """
     require(by, "users:write")
-    return await bulk_jobs.latest(on.db, asked.limit, asked.before)
+    return await JOBS.latest(on.db, asked.limit, asked.before)
 
 
 async def get_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
@@ -312,7 +306,7 @@ async def get_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     Returns the job with its progress: how many of its `total` users are done, and what became of them.
     """
     require(by, "users:write")
-    return await bulk_jobs.get(on.db, known("job", id))
+    return await JOBS.get(on.db, known("job", id))
 
 
 async def cancel_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
@@ -321,12 +315,7 @@ async def cancel_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     Users who were changed already stay as they are: undo the job to put them back. If it has ended, nothing happens.
     For a job of another user with a role above member, the key needs the scope `users:grant` as well.
     """
-    return await on.write(_cancel, by, await get_bulk_job(on, by, id))
-
-
-async def _cancel(tx: Tx, by: Principal, found: BulkJob) -> BulkJob:
-    await may_touch_of(tx, by, found.user_id)
-    return await _finish(tx, by.actor, found.id, "canceled") or await bulk_jobs.get(tx, found.id)
+    return await on.write(background_jobs.cancel, by, JOBS, _finish, await get_bulk_job(on, by, id))
 
 
 async def get_bulk_job_results(on: Rollbook, by: Principal, id: str, asked: BulkJobResults) -> Results:
@@ -346,7 +335,7 @@ async def get_bulk_job_results(on: Rollbook, by: Principal, id: str, asked: Bulk
 
 def shows_links(by: Principal, job: BulkJob) -> bool:
     """Test whether the caller can still download the links of a job."""
-    if job.action != "setup_links" or job.created_at <= clock.now() - LINKS_KEPT or bulk_jobs.options(job)["send"]:
+    if job.action != "setup_links" or job.created_at <= clock.now() - LINKS_KEPT or job_options(job)["send"]:
         return False
     return (by.user_id, by.key_id, by.borrowed_session) == (job.user_id, job.key_id, job.session_id)
 
@@ -390,7 +379,8 @@ def _unsealed(on: Rollbook, part: JobPart) -> list[Link | None] | None:
 
 async def under_way(on: Rollbook) -> list[str]:
     """IDs of the jobs whose turn it is, oldest first: one of each creator."""
-    return await on.read(bulk_jobs.under_way)
+    jobs = reversed(await on.read(JOBS.unfinished))
+    return sorted({job.user_id: job.id for job in jobs if job.status != COLLECTING}.values())
 
 
 async def run_few(on: Rollbook, job: BulkJob) -> None:
@@ -404,7 +394,7 @@ async def run_few(on: Rollbook, job: BulkJob) -> None:
 async def run_part(on: Rollbook, id: str) -> bool:
     """Do the next part of a job, or end it. Returns whether there is more. Two processes may do so at the same time:
     one of them does nothing."""
-    job = await on.read(bulk_jobs.get, id)
+    job = await on.read(JOBS.get, id)
     if job.finished_at is not None:
         return False
     by = Principal(SYSTEM.caller, job.address or "", id)
@@ -418,7 +408,7 @@ async def run_part(on: Rollbook, id: str) -> bool:
             await events.settle(on.db)
         people = await on.read(bulk_jobs.known, [target.user_id for target in part.targets])
         planning = on.writing(bulk.planned)
-        asked = bulk_jobs.options(job)
+        asked = job_options(job)
         patch = MetadataPatch(bulk_jobs.metadata_patch(job)) if job.action == "metadata" else None
         operations = [_operation(by, job.action, asked, patch, target, people) for target in part.targets]
         plans = [await bulk.plan(planning, by, operation) for operation in operations]
@@ -437,7 +427,7 @@ async def run_part(on: Rollbook, id: str) -> bool:
 
 
 async def fail(on: Rollbook, by: Actor, id: str, problem: ApiError) -> None:
-    await on.db.write(_finish, by, id, "failed", problem.full_message, problem.code)
+    await on.db.write(_finish, by, id, "failed", Reason(problem.full_message, problem.code))
 
 
 async def _caller(on: Rollbook, job: BulkJob) -> Principal:
@@ -447,7 +437,7 @@ async def _caller(on: Rollbook, job: BulkJob) -> Principal:
         by = await on.read(for_job, job.user_id, job.key_id, job.session_id, job.address, job.id)
     _require(by, job.action)
     if job.action == "role" and job.undoes is None:
-        may_grant(by, bulk_jobs.options(job)["role"])
+        may_grant(by, job_options(job)["role"])
     return by
 
 
@@ -487,7 +477,7 @@ async def _do(
 ) -> None:
     """Nothing happens if the job has ended or come further, or if its creator has another role or key than it was
     planned with. Raises Unauthorized, Forbidden, NotFound."""
-    now = await bulk_jobs.get(tx, job.id)
+    now = await JOBS.get(tx, job.id)
     if now.finished_at is not None or now.parts_done != job.parts_done:
         return
     user_ids = [target.user_id for target in part.targets]
@@ -496,7 +486,7 @@ async def _do(
     if (caller.role, caller.scopes_on_all) != (by.role, by.caller.scopes_on_all):
         return
     people = await bulk_jobs.known(tx, user_ids)
-    filters = bulk_jobs.options(job)["filter"] or {}
+    filters = job_options(job)["filter"] or {}
     if job.undoes is None and filters.get("kind") != APPLICATION:
         plans = [
             _REFUSED if (known := people.get(id)) is not None and known.kind == APPLICATION else plan
@@ -555,7 +545,7 @@ async def _revert(
 async def _is_same(tx: Tx, job: BulkJob, target: JobUser, now: UserState | None) -> bool:
     """Test whether nobody else has changed a user in the same way since the job that is undone."""
     if job.action == "role":
-        return now is None or now.role in (bulk_jobs.options(job)["role"], target.role)
+        return now is None or now.role in (job_options(job)["role"], target.role)
     if job.action == "metadata":
         return True  # the event is compared, key by key
     return await events.last_request(tx, target.user_id, _EVENTS[job.action]) in (None, job.undoes)
@@ -569,10 +559,8 @@ def _outcome(job: BulkJob, before: UserState | None, result: Any) -> Outcome:
     return before.role if job.action == "role" and before is not None else True
 
 
-async def _finish(
-    tx: Tx, by: Actor, id: str, status: str, error: str | None = None, code: str | None = None
-) -> BulkJob | None:
-    found = await bulk_jobs.finish(tx, id, status, error, code)
+async def _finish(tx: Tx, by: Actor, id: str, status: str, why: Reason = NO_REASON) -> BulkJob | None:
+    found = await JOBS.finish(tx, id, status, why)
     if found is not None:
         await events.record(tx, "bulk_job.finished", found.user_id, by, bulk_jobs.in_events(found))
     return found
@@ -581,9 +569,7 @@ async def _finish(
 async def expire(on: Rollbook) -> bool:
     """Delete jobs after 30 days, and the oldest where there are too many; links after a day."""
     now = clock.now()
-    id = await on.read(bulk_jobs.expired, now - RETENTION, now - LOST)
-    if id is not None:
-        await on.db.write(bulk_jobs.remove, id, PART)
+    has_old_jobs = await background_jobs.expire(on, JOBS, bulk_jobs.remove, PART)
     if has_old_links := await on.read(bulk_jobs.has_links, now - LINKS_KEPT):
         await on.db.write(bulk_jobs.forget_links, now - LINKS_KEPT, PART)
-    return id is not None or has_old_links
+    return has_old_jobs or has_old_links

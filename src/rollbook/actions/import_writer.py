@@ -54,6 +54,7 @@ from rollbook.records.import_rows import Raw
 from rollbook.records.imports import Counts, Refusal
 from rollbook.records.user_imports import BATCH, DryRunKeys, Existing, Prepared
 from rollbook.records.users import User
+from rollbook.roles import APPLICATION
 from rollbook.storage.database import Duplicate, Tx
 
 MAX_PASSWORDS = 200
@@ -214,7 +215,8 @@ class Importer:
     def _check(self, by: Principal, user: ImportedUser) -> tuple[str | None, str | None]:
         """The rules that no field shows alone. The hash as it is stored, or why it is left out. Raises ApiError."""
         may_grant(by, given(user.role, "member"))
-        user_kinds.check_record(user)
+        if user.kind == APPLICATION:
+            user_kinds.check_record(user)
         if self._options.match == "external_id" and not isinstance(user.external_id, str):
             raise invalid([Fault("external_id", "external_id is required to match by it.")])
         if user.password is not UNSET:
@@ -329,7 +331,8 @@ class Importer:
                 row.outcome = self._conflict(row, EmailTaken() if self._options.match == "email" else ExternalIdTaken())
         await self._add(tx, by, [row for row in rows if row.outcome == "added"], memberships)
         await memberships.write(tx, by)
-        await unlogged_changes.note_changed(tx, unlogged)
+        if unlogged:
+            await unlogged_changes.note_changed(tx, unlogged)
         return True
 
     async def _look_up(self, tx: Tx, rows: Sequence[Row]) -> bool:

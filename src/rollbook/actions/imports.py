@@ -10,27 +10,24 @@ from msgspec import structs
 from msgspec.structs import asdict
 
 from rollbook import clock
-from rollbook.actions import import_files
+from rollbook.actions import background_jobs, import_files
 from rollbook.actions.arguments.imports import ImportOptions, ImportReport, ListImports
+from rollbook.actions.background_jobs import LOST, check_limits
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download
-from rollbook.actions.permissions import known, may_touch_of, require, require_proof
+from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal
 from rollbook.errors import ApiError, Forbidden, ImportLimitReached, InvalidParameter, NotFound
 from rollbook.records import events, imports, users
+from rollbook.records.background_jobs import NO_REASON, Reason, job_options, options_of_text, options_text
 from rollbook.records.dialect import dialect
 from rollbook.records.events import Actor
 from rollbook.records.import_rows import FileFacts, Raw
-from rollbook.records.imports import FILE_LOST, NO_REASON, Counts, Import, Reason, Refusal
-from rollbook.storage.database import Queries, Tx
+from rollbook.records.imports import FILE_LOST, IMPORTS, Counts, Import, Refusal
+from rollbook.storage.database import Tx
 
-MAX_OF_USER, MAX_OF_SERVER = 10, 100
-"""Imports that may wait or run, uploads included."""
 PAGE = 1_000
 """Refused records that are read at a time."""
-RETENTION = 30 * clock.DAY
-LOST = clock.HOUR
-"""The time that an import waits for a server that has its file."""
 
 
 class ImportDetails(NamedTuple):
@@ -67,9 +64,9 @@ async def create(
     require(by, "users:write")
     if not options.dry_run:
         require_proof(by)
-    id = imports.new_id()
+    id = IMPORTS.new_id()
     uploads = on.uploads
-    await on.read(_check_limits, by.user_id, uploads)
+    await on.read(check_limits, IMPORTS, by.user_id, ImportLimitReached, uploads.values())
     uploads[id] = by.user_id
     try:
         size = await import_files.store(on.settings.data, id, chunks)
@@ -101,19 +98,12 @@ async def create(
 async def _create(tx: Tx, on: Rollbook, new: Import, name: str) -> Import:
     """Add an import. Its user is locked: of two at the same time, the second sees the first."""
     await users.get(tx, new.user_id)
-    await _check_limits(tx, new.user_id, on.uploads)
-    if new.runner and any(each.runner == new.runner for each in await imports.unfinished(tx)):
+    unfinished = await check_limits(tx, IMPORTS, new.user_id, ImportLimitReached, on.uploads.values())
+    if new.runner and any(each.runner == new.runner for each in unfinished):
         raise NotFound("The file of this dry run is being imported.")
-    await imports.add(tx, new)
+    await IMPORTS.add(tx, new)
     await import_files.keep_name(tx, on.secret, new.id, name)
     return new
-
-
-async def _check_limits(queries: Queries, user_id: str, uploads: dict[str, str]) -> None:
-    """Raises ImportLimitReached."""
-    of_server, of_user = await imports.waiting(queries, user_id)
-    if of_user + list(uploads.values()).count(user_id) >= MAX_OF_USER or of_server + len(uploads) >= MAX_OF_SERVER:
-        raise ImportLimitReached()
 
 
 async def run(on: Rollbook, by: Principal, id: str) -> Import:
@@ -133,11 +123,11 @@ async def run(on: Rollbook, by: Principal, id: str) -> Import:
         raise NotFound("The file of this import is not kept. Send it again.")
     now = clock.now()
     new = Import(
-        imports.new_id(),
+        IMPORTS.new_id(),
         by.user_id,
         by.key_id,
         by.address,
-        imports.options_text(imports.options(tested) | {"dry_run": False}),
+        options_text(job_options(tested) | {"dry_run": False}),
         runner=tested.id,  # until it has the file
         bytes=tested.bytes,
         seen_at=now,
@@ -154,7 +144,7 @@ async def list_imports(on: Rollbook, by: Principal, asked: ListImports) -> list[
     Returns the imports of the last 30 days, newest first: at most 1,000, and 1,000,000 refused records in all.
     """
     require(by, "users:write")
-    return await imports.latest(on.db, asked.limit, asked.before)
+    return await IMPORTS.latest(on.db, asked.limit, asked.before)
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> ImportDetails:
@@ -165,7 +155,7 @@ async def get(on: Rollbook, by: Principal, id: str) -> ImportDetails:
     the file (`columns`).
     """
     require(by, "users:write")
-    found = await imports.get(on.db, known("imp", id))
+    found = await IMPORTS.get(on.db, known("imp", id))
     return ImportDetails(found, await import_files.facts_of(on, id) if import_files.is_own(by, found) else None)
 
 
@@ -212,14 +202,10 @@ async def cancel(on: Rollbook, by: Principal, id: str) -> Import:
     with a role above member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write")
-    found = await on.write(_cancel, by, await imports.get(on.db, known("imp", id)))
+    found = await IMPORTS.get(on.db, known("imp", id))
+    found = await on.write(background_jobs.cancel, by, IMPORTS, _finish, found)
     import_files.remove(on.settings.data, id)
     return found
-
-
-async def _cancel(tx: Tx, by: Principal, found: Import) -> Import:
-    await may_touch_of(tx, by, found.user_id)
-    return await _finish(tx, by.actor, found.id, "canceled") or await imports.get(tx, found.id)
 
 
 # ---- what the job does
@@ -273,7 +259,7 @@ async def record_local(
 async def look_after(on: Rollbook) -> list[Import]:
     """The unfinished imports whose files are on this server, oldest first. Those that no server has had the file of for
     an hour have failed."""
-    unfinished = await imports.unfinished(on.db)
+    unfinished = await IMPORTS.unfinished(on.db)
     here, now = [], clock.now()
     for each in unfinished:
         if each.runner and import_files.is_kept(on.settings.data, each.runner):
@@ -290,7 +276,7 @@ async def look_after(on: Rollbook) -> list[Import]:
 
 async def keep_tested(on: Rollbook, job: Import, options: ImportOptions, facts: FileFacts) -> None:
     """Keep the file of a dry run that has found users in it."""
-    text = imports.options_text(_options(options))
+    text = options_text(_options(options))
     data = on.settings.data
     if await asyncio.to_thread(import_files.keep, data, job.id, text.encode(), import_files.sealing(on.secret)):
         await import_files.keep_facts(on, job.id, structs.replace(facts, is_kept=True))
@@ -301,8 +287,8 @@ async def _take_tested(on: Rollbook, job: Import, tested: str) -> None:
     unseal = import_files.unsealing(on.secret)
     try:
         text = await asyncio.to_thread(import_files.tested_options, on.settings.data, tested, unseal)
-        given = imports.options_of_text(text) | {"dry_run": False}
-        await on.write(imports.set_options, job.id, imports.options_text(given))
+        given = options_of_text(text) | {"dry_run": False}
+        await on.write(imports.set_options, job.id, options_text(given))
         await asyncio.to_thread(import_files.take, on.settings.data, tested, job.id, unseal)
         if (facts := await import_files.facts_of(on, tested)) is not None:
             await import_files.keep_facts(on, tested, structs.replace(facts, is_kept=False))
@@ -315,25 +301,21 @@ async def _take_tested(on: Rollbook, job: Import, tested: str) -> None:
 
 async def clean_folder(on: Rollbook) -> None:
     """Delete files that no import needs."""
-    import_files.remove_abandoned(on.settings.data, {each.id for each in await imports.unfinished(on.db)})
+    import_files.remove_abandoned(on.settings.data, {each.id for each in await IMPORTS.unfinished(on.db)})
 
 
 async def expire(on: Rollbook) -> bool:
     """Delete imports after 30 days, and the oldest where there are too many, or too many refused records."""
-    id = await imports.expired(on.db, clock.now() - RETENTION)
-    if id is None:
-        return await import_files.expire(on)
-    await on.write(imports.remove, id, PAGE)
-    return True
+    return await background_jobs.expire(on, IMPORTS, imports.remove, PAGE) or await import_files.expire(on)
 
 
 def options_of(found: Import) -> ImportOptions:
-    return ImportOptions(**(imports.options(found) | {"unknown_hashes": found.unknown_hashes}))
+    return ImportOptions(**(job_options(found) | {"unknown_hashes": found.unknown_hashes}))
 
 
 def _stored(options: ImportOptions) -> dict[str, Any]:
     """By column."""
-    return {"unknown_hashes": options.unknown_hashes, "options": imports.options_text(_options(options))}
+    return {"unknown_hashes": options.unknown_hashes, "options": options_text(_options(options))}
 
 
 def _options(options: ImportOptions) -> dict[str, Any]:

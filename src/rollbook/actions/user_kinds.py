@@ -30,9 +30,7 @@ def check_person(user: User) -> None:
 
 
 def check_record(new: ImportedUser) -> None:
-    """Check that the file gives an application nothing to sign in with. Raises InvalidParameter."""
-    if new.kind != APPLICATION:
-        return
+    """Check that a file gives this application nothing to sign in with. Raises InvalidParameter."""
     for name in ("password", "password_hash", "totp_secret"):
         if isinstance(getattr(new, name), str):
             raise invalid([Fault(name, OF_APPLICATIONS["password"])])

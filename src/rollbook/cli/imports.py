@@ -31,7 +31,7 @@ from rollbook.cli.progress import Show, bar, looks
 from rollbook.errors import ApiError, InvalidParameter
 from rollbook.jobs.import_runner import Run
 from rollbook.records.import_rows import Column
-from rollbook.records.imports import Counts, Refusal, new_id
+from rollbook.records.imports import IMPORTS, Counts, Refusal
 from rollbook.sources import reading
 from rollbook.sources.columns import kept_as_metadata, read_mapping
 
@@ -176,7 +176,7 @@ def report_to(file: Path | None) -> Iterator[IO[bytes] | None]:
 
 def load(on: Rollbook, asked: FileImport) -> None:
     """Import a file. Users who were imported stay when the import ends early. Raises ApiError, OSError."""
-    id, began, status = new_id(), clock.now(), "failed"
+    id, began, status = IMPORTS.new_id(), clock.now(), "failed"
     by = cli_job(id)
     with _open(asked.file) as source:
         run = _begun(on, source, asked, id)

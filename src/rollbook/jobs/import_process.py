@@ -28,8 +28,9 @@ from rollbook.errors import ApiError, StorageUnavailable, Unavailable
 from rollbook.jobs.import_runner import Run
 from rollbook.observe import log
 from rollbook.records import imports as records
+from rollbook.records.background_jobs import NO_REASON, Reason
 from rollbook.records.connect import connect
-from rollbook.records.imports import NO_REASON, Counts, Import, Reason, Superseded
+from rollbook.records.imports import Counts, Import, Superseded
 
 logger = logging.getLogger("rollbook")
 

@@ -15,7 +15,8 @@ from rollbook.actions import imports
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.errors import ApiError
-from rollbook.records.imports import Import, Reason
+from rollbook.records.background_jobs import Reason
+from rollbook.records.imports import Import
 
 logger = logging.getLogger("rollbook")
 

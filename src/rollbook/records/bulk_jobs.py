@@ -13,17 +13,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock, ids
+from rollbook.records.background_jobs import COLLECTING, JobTable, job_options
 from rollbook.records.presenting import Hidden, OrNull, Time, presenter
-from rollbook.storage.database import Queries, Statement, Tx, existing, first, in_parts
+from rollbook.storage.database import Queries, Tx, first, in_parts
 
 PART = 50
 """Users of a part. On PostgreSQL, they and whoever created the job are locked until all of them are done."""
-MAX_KEPT = 1_000
-"""Jobs that are kept."""
 MAX_KEPT_USERS = 5_000_000
 """Users whose results are kept, of all jobs. The newest job is kept whole."""
-COLLECTING = "collecting"
-"""Status of a job whose users are not all stored yet. No one sees it."""
 CHANNEL = "bulk_jobs"
 """Notified when there is another job."""
 
@@ -92,11 +89,8 @@ _decode_outcomes = msgspec.json.Decoder(list[bool | str | RefusedChange]).decode
 
 _decode_links = msgspec.json.Decoder(list[Link | None]).decode
 
-COLUMNS = ", ".join(BulkJob._fields)
-ADD = f"INSERT INTO bulk_jobs ({COLUMNS}) VALUES ({', '.join('?' * len(BulkJob._fields))})"
-BY_ID = Statement(f"SELECT {COLUMNS} FROM bulk_jobs WHERE id = ? AND status <> '{COLLECTING}'", locks=True)
-LATEST = f"SELECT {COLUMNS} FROM bulk_jobs WHERE id < ? AND status <> '{COLLECTING}' ORDER BY id DESC LIMIT ?"
-UNFINISHED = "SELECT id, user_id, status FROM bulk_jobs WHERE finished_at IS NULL ORDER BY id"
+JOBS = JobTable(BulkJob, "bulk_jobs", "job", f"sum(total) OVER newer - total > {MAX_KEPT_USERS}")
+COLUMNS = JOBS.columns
 START = f"""
     UPDATE bulk_jobs SET status = 'queued', total = ? WHERE id = ? AND status = '{COLLECTING}' RETURNING {COLUMNS}"""
 GIVE_UP = f"UPDATE bulk_jobs SET finished_at = ? WHERE id = ? AND status = '{COLLECTING}'"
@@ -104,9 +98,6 @@ ADVANCE = """
     UPDATE bulk_jobs SET status = 'running', started_at = coalesce(started_at, ?), parts_done = parts_done + 1,
         done = done + ?, changed = changed + ?, unchanged = unchanged + ?, refused = refused + ?
     WHERE id = ?"""
-FINISH = f"""
-    UPDATE bulk_jobs SET status = ?, error = ?, error_code = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL
-    RETURNING {COLUMNS}"""
 ADD_PART = "INSERT INTO bulk_job_parts (id, changed, refused, users) VALUES (?, 0, 0, ?)"
 PART_BY_ID = "SELECT id, users, results, sealed FROM bulk_job_parts WHERE id = ?"
 PART_DONE = "UPDATE bulk_job_parts SET changed = ?, refused = ?, results = ?, sealed = ? WHERE id = ?"
@@ -122,32 +113,15 @@ FORGET_SEALED = """
         SELECT id FROM bulk_job_parts WHERE id < ? AND sealed IS NOT NULL ORDER BY id LIMIT ?)"""
 SEALED_AFTER = "SELECT id, sealed FROM bulk_job_parts WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
 SEAL_AGAIN = "UPDATE bulk_job_parts SET sealed = ? WHERE id = ? AND sealed = ?"
-EXPIRED = f"""
-    SELECT id FROM (
-        SELECT id, status, finished_at, count(*) OVER newer AS kept, sum(total) OVER newer - total AS users
-        FROM bulk_jobs WINDOW newer AS (ORDER BY id DESC)) AS all_of_them
-    WHERE finished_at IS NOT NULL AND (id < ? OR kept > {MAX_KEPT} OR users > {MAX_KEPT_USERS})
-        OR status = '{COLLECTING}' AND id < ?
-    ORDER BY id LIMIT 1"""
-REMOVE = "DELETE FROM bulk_jobs WHERE id = ?"
 NAMES = f"""
     SELECT id, name, email FROM users WHERE id IN ({", ".join("?" * PART)})
     UNION ALL SELECT id, name, email FROM deleted_users WHERE id IN ({", ".join("?" * PART)})"""
 ROLES = f"SELECT id, role, status, version, kind FROM users WHERE id IN ({', '.join('?' * PART)})"
 
 
-def new_id() -> str:
-    return ids.new("job")
-
-
-def options(found: BulkJob) -> dict[str, Any]:
-    """Arguments of the job beside its action, by name."""
-    return msgspec.json.decode(found.options)
-
-
 def metadata_patch(found: BulkJob) -> str:
     """Changes of the metadata, as JSON."""
-    return _encode(options(found)["metadata"]).decode()
+    return _encode(job_options(found)["metadata"]).decode()
 
 
 def links_text(links: Sequence[Link | None]) -> bytes:
@@ -159,25 +133,17 @@ def links(text: bytes) -> list[Link | None]:
     return _decode_links(text)
 
 
-def options_text(given: dict[str, Any]) -> str:
-    return _encode(given).decode()
-
-
 def public(found: BulkJob) -> dict[str, Any]:
     """All that may be seen of a job: what it was asked for, its state and its counts."""
-    return _shown(found) | options(found)
+    return _shown(found) | job_options(found)
 
 
 def in_events(found: BulkJob) -> dict[str, Any]:
     """Object of a job in events: without the options that it was not asked for with."""
-    given = {name: value for name, value in options(found).items() if value is not None}
+    given = {name: value for name, value in job_options(found).items() if value is not None}
     if "metadata" in given:
         given["metadata"] = msgspec.Raw(_encode(given["metadata"]))  # as events keep it
     return _shown(found) | given
-
-
-async def add(tx: Tx, new: BulkJob) -> None:
-    await tx.run(ADD, *new)
 
 
 async def add_parts(tx: Tx, id: str, number: int, parts: Iterable[str]) -> None:
@@ -197,36 +163,6 @@ async def give_up(tx: Tx, id: str) -> None:
     await tx.run(GIVE_UP, clock.now(), id)
 
 
-async def find(queries: Queries, id: str) -> BulkJob | None:
-    row = await queries.one(BY_ID, id)
-    return BulkJob._make(row) if row else None
-
-
-async def get(queries: Queries, id: str) -> BulkJob:
-    """Raises NotFound."""
-    return BulkJob._make(await existing(queries, BY_ID, id))
-
-
-async def latest(queries: Queries, limit: int, before: str | None = None) -> list[BulkJob]:
-    """Newest first; the page after the one with the ID `before`."""
-    return [BulkJob._make(row) for row in await queries.all(LATEST, before or "job~", limit)]
-
-
-async def waiting(queries: Queries, user_id: str) -> tuple[int, int]:
-    """Count the jobs that wait or run, and those of them that are this user's."""
-    unfinished = await queries.all(UNFINISHED)
-    return len(unfinished), sum(row[1] == user_id for row in unfinished)
-
-
-async def under_way(queries: Queries) -> list[str]:
-    """IDs of the jobs whose turn it is, oldest first: one of each creator."""
-    oldest: dict[str, str] = {}
-    for id, user_id, status in await queries.all(UNFINISHED):
-        if status != COLLECTING:
-            oldest.setdefault(user_id, id)
-    return list(oldest.values())
-
-
 async def next_part(queries: Queries, job: BulkJob) -> JobPart | None:
     """The first part that is not done. None: all are."""
     row = await queries.one(PART_BY_ID, _part_id(job.id, job.parts_done))
@@ -240,12 +176,6 @@ async def advance(tx: Tx, job: BulkJob, part: JobPart, outcomes: Sequence[Outcom
     changed = len(outcomes) - refused - unchanged
     await tx.run(PART_DONE, changed, refused, _encode(outcomes).decode(), sealed, part.id)
     await tx.run(ADVANCE, clock.now(), len(outcomes), changed, unchanged, refused, job.id)
-
-
-async def finish(tx: Tx, id: str, status: str, error: str | None = None, code: str | None = None) -> BulkJob | None:
-    """Finish a job. None: it was finished before."""
-    row = await tx.one(FINISH, status, error, code, clock.now(), id)
-    return BulkJob._make(row) if row else None
 
 
 async def done_parts(queries: Queries, id: str, after: str, limit: int, result: str | None = None) -> list[JobPart]:
@@ -277,17 +207,11 @@ async def known(queries: Queries, user_ids: Sequence[str]) -> dict[str, UserStat
     return {row[0]: UserState(*row[1:]) for row in await queries.all(ROLES, *part)}
 
 
-async def expired(queries: Queries, before: int, lost: int) -> str | None:
-    """The oldest that has ended and was created before this time, or is beyond what is kept; or whose users were never
-    all stored, though it was created before the time `lost`."""
-    return await first(queries, EXPIRED, ids.first("job", before), ids.first("job", lost))
-
-
 async def remove(tx: Tx, id: str, limit: int) -> bool:
     """Up to `limit` of its parts, and the job once it has none. Returns whether there is more."""
     if await tx.run(FORGET_PARTS, f"{id}/", f"{id}0", limit) == limit:
         return True
-    await tx.run(REMOVE, id)
+    await JOBS.remove(tx, id)
     return False
 
 

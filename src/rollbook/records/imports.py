@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
-from rollbook import clock, ids
+from rollbook import clock
 from rollbook.records import import_rows
+from rollbook.records.background_jobs import NO_REASON, JobTable, Reason, job_options, options_text
 from rollbook.records.presenting import Hidden, OrNull, Time, presenter
-from rollbook.storage.database import Queries, Statement, Tx, existing, first
+from rollbook.storage.database import Queries, Tx
 
 MAX_REFUSALS = 100_000
 """Refused records that are kept of an import. The others are only counted."""
-MAX_KEPT = 1_000
-"""Imports that are kept."""
 MAX_KEPT_REFUSALS = 1_000_000
 """Refused records that are kept of all imports."""
 
@@ -56,15 +53,6 @@ class Counts(NamedTuple):
         return Counts(*[mine + others for mine, others in zip(self, more, strict=True)])
 
 
-class Reason(NamedTuple):
-    """The reason for which an import has failed. `error` quotes nothing of the file."""
-
-    error: str | None
-    code: str | None
-    """The code of an ApiError, or FILE_LOST."""
-
-
-NO_REASON = Reason(None, None)
 FILE_LOST = "file_lost"
 
 
@@ -112,14 +100,15 @@ class Import(NamedTuple):
 _shown = presenter(Import)
 
 
-COLUMNS = ", ".join(Import._fields)
-ADD = f"INSERT INTO imports ({COLUMNS}) VALUES ({', '.join('?' * len(Import._fields))})"
-BY_ID = Statement(f"SELECT {COLUMNS} FROM imports WHERE id = ?", locks=True)
-LATEST = f"SELECT {COLUMNS} FROM imports WHERE id < ? ORDER BY id DESC LIMIT ?"
-UNFINISHED = f"SELECT {COLUMNS} FROM imports WHERE finished_at IS NULL ORDER BY id"
-WAITING = (
-    "SELECT count(*), coalesce(sum(CASE WHEN user_id = ? THEN 1 ELSE 0 END), 0) FROM imports WHERE finished_at IS NULL"
+REPORTED = "refused + without_password"
+IMPORTS = JobTable(
+    Import,
+    "imports",
+    "imp",
+    f"sum(CASE WHEN {REPORTED} > {MAX_REFUSALS} THEN {MAX_REFUSALS} ELSE {REPORTED} END) OVER newer"
+    f" > {MAX_KEPT_REFUSALS}",
 )
+COLUMNS = IMPORTS.columns
 SEEN = "UPDATE imports SET seen_at = ? WHERE id = ?"
 CLAIM = f"""
     UPDATE imports SET status = 'running', runner = ?, started_at = coalesce(started_at, ?) WHERE id = ?
@@ -133,9 +122,6 @@ ADVANCE = """
     UPDATE imports SET bytes_read = ?, records = ?, added = ?, updated = ?, unchanged = ?, skipped = ?, refused = ?,
         without_password = ?, weak_hashes = ?
     WHERE id = ? AND runner = ? AND finished_at IS NULL"""
-FINISH = f"""
-    UPDATE imports SET status = ?, error = ?, error_code = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL
-    RETURNING {COLUMNS}"""
 SET_OPTIONS = f"UPDATE imports SET options = ? WHERE id = ? RETURNING {COLUMNS}"
 REFUSE = (
     "INSERT INTO import_refusals (import_id, number, line, field, code, reason, user_id) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -148,50 +134,10 @@ FORGET_REFUSALS = """
     DELETE FROM import_refusals WHERE import_id = ? AND number <= (
         SELECT max(number) FROM (
             SELECT number FROM import_refusals WHERE import_id = ? ORDER BY number LIMIT ?) AS first)"""
-EXPIRED = f"""
-    SELECT id FROM (
-        SELECT id, finished_at, count(*) OVER newer AS kept,
-            sum(CASE WHEN refused + without_password > {MAX_REFUSALS} THEN {MAX_REFUSALS}
-                ELSE refused + without_password END)
-                OVER newer AS refusals
-        FROM imports WINDOW newer AS (ORDER BY id DESC)) AS all_of_them
-    WHERE finished_at IS NOT NULL AND (id < ? OR kept > {MAX_KEPT} OR refusals > {MAX_KEPT_REFUSALS})
-      ORDER BY id LIMIT 1"""
-REMOVE = "DELETE FROM imports WHERE id = ?"
 
 
 class Superseded(Exception):
     """The import was canceled, or another process has taken it over: what this one did is undone."""
-
-
-def new_id() -> str:
-    return ids.new("imp")
-
-
-async def add(tx: Tx, new: Import) -> None:
-    await tx.run(ADD, *new)
-
-
-async def get(queries: Queries, id: str) -> Import:
-    """Raises NotFound."""
-    return Import._make(await existing(queries, BY_ID, id))
-
-
-async def latest(queries: Queries, limit: int, before: str | None = None) -> list[Import]:
-    """Newest first; the page after the one with the ID `before`."""
-    return [Import._make(row) for row in await queries.all(LATEST, before or "imp~", limit)]
-
-
-async def unfinished(queries: Queries) -> list[Import]:
-    """Imports that wait or run, oldest first."""
-    return [Import._make(row) for row in await queries.all(UNFINISHED)]
-
-
-async def waiting(queries: Queries, user_id: str) -> tuple[int, int]:
-    """Count the imports that wait or run, and those of them that are this user's."""
-    row = await queries.one(WAITING, user_id)
-    assert row is not None  # count(*) always has a row
-    return int(row[0]), int(row[1])
 
 
 async def seen(tx: Tx, id: str) -> None:
@@ -225,9 +171,8 @@ async def advance(tx: Tx, id: str, runner: str, bytes_read: int, counts: Counts,
 
 async def finish(tx: Tx, id: str, status: str, why: Reason = NO_REASON) -> Import | None:
     """Finish an import. None: it was finished before. Its mapping, which names columns of the file, is forgotten."""
-    row = await tx.one(FINISH, status, *why, clock.now(), id)
-    found = Import._make(row) if row else None
-    if found is not None and (given := options(found)).get("mapping") is not None:
+    found = await IMPORTS.finish(tx, id, status, why)
+    if found is not None and (given := job_options(found)).get("mapping") is not None:
         row = await tx.one(SET_OPTIONS, options_text({**given, "mapping": None}), id)
         assert row is not None  # it was there a statement ago
         found = Import._make(row)
@@ -243,36 +188,18 @@ async def refusals(queries: Queries, id: str, after: int, limit: int) -> list[tu
     return [(row[0], Refusal(*row[1:])) for row in await queries.all(REFUSALS, id, after, limit)]
 
 
-async def expired(queries: Queries, before: int) -> str | None:
-    """The oldest that is finished and was created before this time, or is beyond what is kept."""
-    return await first(queries, EXPIRED, ids.first("imp", before))
-
-
 async def remove(tx: Tx, id: str, limit: int) -> bool:
     """Up to `limit` of its refused records, and the import once it has none. Returns whether there is more."""
     if await tx.run(FORGET_REFUSALS, id, id, limit) == limit:
         return True
     await import_rows.erase_all(tx, id)
-    await tx.run(REMOVE, id)
+    await IMPORTS.remove(tx, id)
     return False
-
-
-def options_text(options: dict[str, Any]) -> str:
-    return msgspec.json.encode(options, enc_hook=str).decode()
-
-
-def options(found: Import) -> dict[str, Any]:
-    """Options by which an import is read, by name."""
-    return options_of_text(found.options)
-
-
-def options_of_text(text: str | bytes) -> dict[str, Any]:
-    return msgspec.json.decode(text)
 
 
 def public(found: Import) -> dict[str, Any]:
     """All that may be seen of an import: its options, its state and its counts."""
-    return _shown(found) | options(found) | {"records_expected": found.records_expected}
+    return _shown(found) | job_options(found) | {"records_expected": found.records_expected}
 
 
 def in_events(found: Import) -> dict[str, Any]:

@@ -3,7 +3,7 @@ before one is created."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from rollbook import clock
 from rollbook.actions import bulk_jobs
@@ -12,20 +12,15 @@ from rollbook.actions.bulk_jobs import UserResult
 from rollbook.actions.checking import check_texts
 from rollbook.api import bulk_jobs as bulk_job_calls
 from rollbook.http.request import Response
-from rollbook.records import bulk_jobs as records
-from rollbook.records import users
-from rollbook.records.bulk_jobs import BulkJob
+from rollbook.records.bulk_jobs import JOBS, BulkJob
 from rollbook.roles import PERSON
-from rollbook.storage.database import Queries
+from rollbook.web.admin.background_jobs import JobView, show_list, with_names
 from rollbook.web.admin.user_filters import asked_of, list_url
 from rollbook.web.page_request import PageRequest, download_file
 
 SECTION = "admin/users"
-PAGE = 50
 MAX_REFUSED = 50
 """Refused users who are named on the page of a job. The others are in its results."""
-KINDS = {"queued": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
-"""The color of a status."""
 LISTS = {"users": "/admin/users", "invitations": "/admin/invitations", "deleted": "/admin/users/deleted"}
 """Lists in which users are selected."""
 TITLES = {
@@ -54,14 +49,7 @@ FILTERS = {
 }
 
 
-class JobView(NamedTuple):
-    """A bulk job, what it was asked for, and who created it."""
-
-    found: BulkJob
-    options: dict[str, Any]
-    by: str | None
-    """Name of the creator; None of someone who is gone, or of the command line."""
-
+class BulkJobView(JobView[BulkJob]):
     @property
     def title(self) -> str:
         total = f"{self.found.total:,} user{'' if self.found.total == 1 else 's'}"
@@ -71,8 +59,8 @@ class JobView(NamedTuple):
         return f"{title} to {self.options['role']}" if self.found.action == "role" else title
 
     @property
-    def is_over(self) -> bool:
-        return self.found.finished_at is not None
+    def progress(self) -> tuple[int, int]:
+        return self.found.done, self.found.total
 
     @property
     def can_be_undone(self) -> bool:
@@ -92,28 +80,9 @@ class JobView(NamedTuple):
             if (name, value) != ("kind", PERSON)
         ]
 
-    @property
-    def seconds_left(self) -> int | None:
-        """The seconds that are left; None while that can't be known."""
-        found = self.found
-        if self.is_over or found.started_at is None or not found.done:
-            return None
-        return (clock.now() - found.started_at) * (found.total - found.done) // found.done // clock.SECOND
-
 
 async def show_all(page: PageRequest) -> Response:
-    asked = check_texts(
-        ListBulkJobs, {"limit": str(PAGE), **({"before": page.query["before"]} if page.query.get("before") else {})}
-    )
-    found = await bulk_jobs.list_bulk_jobs(page.on, page.by, asked)
-    return page.render(
-        "admin/bulk_jobs.html",
-        section=SECTION,
-        found=await page.on.read(_with_names, found),
-        kinds=KINDS,
-        first=asked.before is None,
-        next=f"/admin/bulk-jobs?before={found[-1].id}" if len(found) == PAGE else None,
-    )
+    return await show_list(page, "bulk-jobs", SECTION, BulkJobView, ListBulkJobs, bulk_jobs.list_bulk_jobs)
 
 
 async def show_one(page: PageRequest) -> Response:
@@ -157,11 +126,11 @@ def _url(page: PageRequest, path: str, **more: object) -> str:
 async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
     """Context of the part of a page that refreshes itself."""
     found = await bulk_jobs.get_bulk_job(page.on, page.by, page.ids[0])
-    [shown] = await page.on.read(_with_names, [found])
-    undone = found.undoes and await page.on.read(records.find, found.undoes)
+    [shown] = await page.on.read(with_names, BulkJobView, [found])
+    undone = found.undoes and await page.on.read(JOBS.find, found.undoes)
     return {
         "shown": shown,
-        "undone": JobView(undone, records.options(undone), None) if undone else None,
+        "undone": BulkJobView(undone) if undone else None,
         "polls": polls,
         "job_url": _url(page, f"/admin/bulk-jobs/{found.id}"),
         "live_url": _url(page, f"/admin/bulk-jobs/{found.id}/live", n=polls),
@@ -183,8 +152,3 @@ async def _refused(page: PageRequest, id: str) -> list[UserResult]:
         if len(found) >= MAX_REFUSED:
             break
     return found[:MAX_REFUSED]
-
-
-async def _with_names(queries: Queries, found: list[BulkJob]) -> list[JobView]:
-    names = {id: await users.name(queries, id) for id in {each.user_id for each in found if each.user_id}}
-    return [JobView(each, records.options(each), names.get(each.user_id)) for each in found]

@@ -10,13 +10,14 @@ import msgspec
 from rollbook import ids
 from rollbook.actions import sessions
 from rollbook.api.show import for_people
-from rollbook.records import bulk_jobs, events, keys, users
+from rollbook.records import events, keys, users
+from rollbook.records.bulk_jobs import JOBS
 from rollbook.records.events import Event
 from rollbook.records.user_history import Reverted
 from rollbook.records.users import METADATA
 from rollbook.roles import DELETED
 from rollbook.storage.database import Queries
-from rollbook.web.admin.bulk_jobs import JobView
+from rollbook.web.admin.bulk_jobs import BulkJobView
 
 UNSHOWN = ("updated_at", "last_sign_in_at")
 """Fields that change with every change and say nothing by themselves."""
@@ -55,7 +56,7 @@ class EventInWords(NamedTuple):
     about: str
     """The key, group, session, webhook or limit that it is about; of imports and bulk jobs, what they did."""
     fields: list[Field]
-    job: JobView | None
+    job: BulkJobView | None
     """The bulk job that did it, or that ended."""
 
     @property
@@ -91,7 +92,7 @@ async def latest(queries: Queries, limit: int, user_id: str | None = None) -> Ch
 async def in_words(queries: Queries, found: Iterable[Event]) -> list[EventInWords]:
     names: dict[str | None, str | None] = {None: None, "": None}
     key_names: dict[str | None, str | None] = {None: None}
-    jobs: dict[str, JobView | None] = {"": None}
+    jobs: dict[str, BulkJobView | None] = {"": None}
     changes = []
     for event in found:
         for id in (event.user_id, event.actor.user_id):
@@ -104,8 +105,8 @@ async def in_words(queries: Queries, found: Iterable[Event]) -> list[EventInWord
         object = _decode(event.object)
         job_id = _job_id(event, object)
         if job_id not in jobs:
-            job = await bulk_jobs.find(queries, job_id)
-            jobs[job_id] = None if job is None else JobView(job, bulk_jobs.options(job), None)
+            job = await JOBS.find(queries, job_id)
+            jobs[job_id] = None if job is None else BulkJobView(job)
         changes.append(
             EventInWords(
                 event,

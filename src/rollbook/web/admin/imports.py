@@ -10,7 +10,8 @@ import asyncio
 import io
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import msgspec
 
@@ -23,35 +24,28 @@ from rollbook.actions.permissions import require_proof
 from rollbook.api import imports as import_calls
 from rollbook.errors import ApiError, BadRequest
 from rollbook.http.request import Response, line
-from rollbook.records import users
 from rollbook.records.imports import MAX_REFUSALS, Import
 from rollbook.sources import columns, reading
 from rollbook.sources.reading import Preview
-from rollbook.storage.database import Queries
 from rollbook.web import forms, uploads
+from rollbook.web.admin.background_jobs import KINDS, JobView, show_list, with_names
 from rollbook.web.admin.events import wrong
 from rollbook.web.page_request import PageRequest, download_file
 
 SECTION = "admin/imports"
-PAGE = 50
 SOURCES = ((OWN_FILE, "Own file or Rollbook export"), *SYSTEMS.items())
 ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32", "windows-1252": "Windows-1252"}
 """Encodings that the page names."""
-KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
-"""The color of a status."""
 
 
-class ImportView(NamedTuple):
-    """An import, how its file is read, and who started it."""
-
-    found: Import
-    options: ImportOptions
-    by: str | None
-    """Name of the creator; None of someone who is gone, or of the command line."""
+class ImportView(JobView[Import]):
+    @cached_property
+    def options(self) -> ImportOptions:
+        return imports.options_of(self.found)
 
     @property
-    def is_over(self) -> bool:
-        return self.found.finished_at is not None
+    def progress(self) -> tuple[int, int]:
+        return self.found.bytes_read, self.found.bytes
 
     @property
     def source(self) -> str:
@@ -63,28 +57,9 @@ class ImportView(NamedTuple):
         began, ended = self.found.started_at, self.found.finished_at or clock.now()
         return 0 if began is None or ended <= began else self.found.records * clock.SECOND // (ended - began)
 
-    @property
-    def seconds_left(self) -> int | None:
-        """The seconds that are left; None while that can't be known."""
-        found = self.found
-        if self.is_over or found.started_at is None or not found.bytes_read:
-            return None
-        return (clock.now() - found.started_at) * (found.bytes - found.bytes_read) // found.bytes_read // clock.SECOND
-
 
 async def show_all(page: PageRequest) -> Response:
-    asked = check_texts(
-        ListImports, {"limit": str(PAGE), **({"before": page.query["before"]} if page.query.get("before") else {})}
-    )
-    found = await imports.list_imports(page.on, page.by, asked)
-    return page.render(
-        "admin/imports.html",
-        section=SECTION,
-        found=await page.on.read(_with_names, found),
-        kinds=KINDS,
-        first=asked.before is None,
-        next=f"/admin/imports?before={found[-1].id}" if len(found) == PAGE else None,
-    )
+    return await show_list(page, "imports", SECTION, ImportView, ListImports, imports.list_imports)
 
 
 async def show_one(page: PageRequest) -> Response:
@@ -122,7 +97,7 @@ async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool 
     """Context of the part of a page that refreshes itself. `in_form`: below the form that has the file, so that it can
     be sent again."""
     found, facts = await imports.get(page.on, page.by, id)
-    [shown] = await page.on.read(_with_names, [found])
+    [shown] = await page.on.read(with_names, ImportView, [found])
     return {
         "shown": shown,
         "facts": facts,
@@ -135,11 +110,6 @@ async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool 
         "in_form": in_form or "form" in page.query,
         "most_refused": MAX_REFUSALS,
     }
-
-
-async def _with_names(queries: Queries, found: list[Import]) -> list[ImportView]:
-    names = {id: await users.name(queries, id) for id in {each.user_id for each in found if each.user_id}}
-    return [ImportView(each, imports.options_of(each), names.get(each.user_id)) for each in found]
 
 
 PREVIEWED = 262_144

@@ -1,0 +1,69 @@
+"""What the pages of imports and of bulk jobs have in common: the list, and how far a job is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Generic
+
+from rollbook import clock
+from rollbook.actions.checking import check_texts
+from rollbook.http.request import Response
+from rollbook.records import users
+from rollbook.records.background_jobs import J, job_options
+from rollbook.storage.database import Queries
+from rollbook.web.page_request import PageRequest
+
+PAGE = 50
+KINDS = {"queued": "info", "waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
+"""The color of a status."""
+
+
+class JobView(Generic[J]):
+    """A job, and the name of its creator: None of someone who is gone, or of the command line."""
+
+    def __init__(self, found: J, by: str | None = None) -> None:
+        self.found = found
+        self.by = by
+
+    @cached_property
+    def options(self) -> Any:
+        return job_options(self.found)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """What is done of it, and of how much."""
+        raise NotImplementedError
+
+    @property
+    def is_over(self) -> bool:
+        return self.found.finished_at is not None
+
+    @property
+    def seconds_left(self) -> int | None:
+        """The seconds that are left; None while that can't be known."""
+        done, total = self.progress
+        if self.is_over or self.found.started_at is None or not done:
+            return None
+        return (clock.now() - self.found.started_at) * (total - done) // done // clock.SECOND
+
+
+async def with_names(queries: Queries, view: type[JobView[J]], found: Sequence[J]) -> list[Any]:
+    names = {id: await users.name(queries, id) for id in {job.user_id for job in found if job.user_id}}
+    return [view(job, names.get(job.user_id or "")) for job in found]
+
+
+async def show_list(
+    page: PageRequest, name: str, section: str, view: type[JobView[J]], asked: type[Any], listed: Callable[..., Any]
+) -> Response:
+    """The newest jobs of a kind, or those before one."""
+    before = {"before": page.query["before"]} if page.query.get("before") else {}
+    found = await listed(page.on, page.by, check_texts(asked, {"limit": str(PAGE), **before}))
+    return page.render(
+        f"admin/{name.replace('-', '_')}.html",
+        section=section,
+        found=await page.on.read(with_names, view, found),
+        kinds=KINDS,
+        first=not before,
+        next=f"/admin/{name}?before={found[-1].id}" if len(found) == PAGE else None,
+    )
