@@ -151,8 +151,9 @@ def test_refused_rows_are_shown_fixed_and_uploaded_alone_with_the_same_columns(
         f"{name}.no-address",
         "An email address must have an @-sign.",
     ]
-    page.get_by_text("3 kept, 1 ignored").click()
     columns = page.get_by_role("region", name="What becomes of each column")
+    if not columns.is_visible():  # it is open where the page came while the import ran
+        page.get_by_text("3 kept, 1 ignored").click()
     expect(columns).to_contain_text("mapped to email")
     expect(columns).to_contain_text("ignored: Left out by the mapping.")
     with page.expect_download() as download:
