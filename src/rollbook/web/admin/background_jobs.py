@@ -1,4 +1,4 @@
-"""What the pages of imports and of bulk jobs have in common: the list, and how far a job is."""
+"""Frame of the pages of imports and of bulk jobs: the list, and how far a job is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class JobView(Generic[J]):
 
     @property
     def progress(self) -> tuple[int, int]:
-        """What is done of it, and of how much."""
+        """The part of it that is done, and the whole."""
         raise NotImplementedError
 
     @property
