@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rollbook.config import Settings
 from rollbook.records.engines import POSTGRESQL, SQLITE
+from rollbook.records.user_search.postgres import LatestSample
 from rollbook.storage.database import Database
 from rollbook.storage.sqlite import SQLite
 
@@ -33,7 +34,7 @@ def connect(
         timeout=MAX_MIGRATION if for_migration else settings.database_timeout,
         replicas=settings.database_replicas,
         committed=committed,
-        dialect=POSTGRESQL,
+        dialect=POSTGRESQL._replace(latest_sample=LatestSample()),
     )
     if for_migration:
         database.check(settings.database_timeout)

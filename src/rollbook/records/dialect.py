@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rollbook.records.user_imports import UserImports
     from rollbook.records.user_list import UserList
     from rollbook.records.user_search import UserSearch
+    from rollbook.records.user_search.postgres import LatestSample
 
 
 class Upkeep(NamedTuple):
@@ -37,6 +38,8 @@ class Dialect(NamedTuple):
     upkeep: tuple[Upkeep, ...]
     is_shared: bool
     """Several servers may share a database: what only one needs to do is done by the one that has the lease."""
+    latest_sample: LatestSample
+    """Sample of the users of this database, by which searches on PostgreSQL go."""
 
 
 def dialect(queries: Queries) -> Dialect:

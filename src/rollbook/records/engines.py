@@ -28,6 +28,7 @@ SQLITE = Dialect(
         Upkeep("erase from search", 3600.0, user_search_sqlite.compact),
     ),
     is_shared=False,
+    latest_sample=user_search_postgres.LatestSample(),
 )
 POSTGRESQL = Dialect(
     event_log_postgres,
@@ -41,4 +42,5 @@ POSTGRESQL = Dialect(
         Upkeep("number events", 0.5, event_log_postgres.settle_new),
     ),
     is_shared=True,
+    latest_sample=user_search_postgres.LatestSample(),
 )
