@@ -65,7 +65,7 @@ def reaches(by: Principal, scope: str, user_id: str | None) -> bool:
 def may_touch(by: Principal, user_id: str, role: str) -> None:
     """Only `users:grant` changes someone with a role above member, or what they have: their user, keys, webhooks,
     sessions, jobs and memberships of groups. Users may change themselves. Raises InsufficientScope."""
-    if user_id != by.user_id:
+    if role != "member" and user_id != by.user_id:
         _check_role(by, role)
 
 

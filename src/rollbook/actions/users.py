@@ -352,7 +352,9 @@ async def update(
     require(by, "users:write", id)
     wanted = changes_of(changes)
     patches = {
-        name: wanted.pop(name) for name in users.METADATA if isinstance(getattr(changes, name, None), MetadataPatch)
+        name: wanted.pop(name)
+        for name in users.METADATA
+        if name in wanted and isinstance(getattr(changes, name), MetadataPatch)
     }
     if isinstance(changes, UserUpdate) and "email" in wanted and id == by.user_id:
         await _prove_for_email(on, by, known("user", id), wanted, changes.current_password)
