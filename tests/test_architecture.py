@@ -41,7 +41,6 @@ ROOMS = (
         "mailing",
         "networks",
         "quota",
-        "runner",
         "schemas",
         "trace_context",
         "units",

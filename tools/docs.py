@@ -20,10 +20,9 @@ import msgspec
 
 from rollbook import config, errors, roles
 from rollbook.actions.import_sources import SYSTEMS
-from rollbook.actions.purposes import PURPOSES
+from rollbook.actions.key_bounds import PURPOSES
 from rollbook.api import openapi
 from rollbook.api import users as user_calls
-from rollbook.cli import examples as cli_examples
 from rollbook.cli import options as cli_options
 from rollbook.cli.commands import app
 from rollbook.config import Settings
@@ -218,7 +217,7 @@ def commands_part() -> str:
     found: list[str] = []
     for name, command in commands(app, "rollbook"):
         arguments = [_argument(each) for each in command.params if each.param_type_name == "argument"]
-        shown = cli_examples.examples(name.removeprefix("rollbook "))[:1]  # `--help` has all
+        shown = cli_options.examples(name.removeprefix("rollbook "))[:1]  # `--help` has all
         # An example shows as much of a user, a group or an ID.
         form = " ".join([name, *arguments])
         is_shown = arguments in ([], ["EMAIL|ID"], ["ID"], ["GROUP"]) or any(each.startswith(form) for each in shown)

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Page  # noqa: E402
 
-from rollbook.cli.progress import bar  # noqa: E402
+from rollbook.cli.output import bar  # noqa: E402
 from tests.browser import chromium  # noqa: E402
 from tests.browser.population import HOURS, Place, places, populate  # noqa: E402
 from tests.docs import pictures  # noqa: E402

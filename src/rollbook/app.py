@@ -22,7 +22,7 @@ from rollbook.errors import ApiError, TooManyAttempts, TooManyRequests
 from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
 from rollbook.http.coding import Fixed
-from rollbook.http.cors import Cors
+from rollbook.http.origins import Cors
 from rollbook.http.request import Request, Response
 from rollbook.http.routing import Answer, Routes
 from rollbook.jobs import schedule

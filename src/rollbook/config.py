@@ -98,7 +98,7 @@ class FactorRoles(RoleNames):
 
     @property
     def is_auto(self) -> bool:
-        """Test whether the server decides: `actions/factor_duty.py`."""
+        """Test whether the server decides: `actions/second_factors.py`."""
         return self == ("auto",)
 
 

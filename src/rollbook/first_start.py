@@ -17,7 +17,7 @@ from rollbook.auth import key_format, server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
-from rollbook.records import copying, events, keys, rules, server_secrets, users, webhooks
+from rollbook.records import copying, events, keys, marks, rules, users, webhooks
 from rollbook.records.connect import connect, exists
 from rollbook.records.dialect import dialect
 from rollbook.records.users import Owner
@@ -122,7 +122,7 @@ def _check_secret(db: Database, secret: Secret) -> None:
     ConfigurationError."""
     if not dialect(db).is_shared:
         return
-    kept = db.write_now(server_secrets.kept_or, secret.mac("fingerprint", b""))
+    kept = db.write_now(marks.kept_fingerprint_or, secret.mac("fingerprint", b""))
     if not secret.has_mac("fingerprint", b"", kept):
         raise ConfigurationError(
             "This server's secret differs from that of the other servers on this database. Give all of them the "

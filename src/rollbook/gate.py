@@ -33,8 +33,8 @@ from rollbook.limits.policy import address_bucket
 from rollbook.limits.windows import Verdict
 from rollbook.networks import within
 from rollbook.quota import NO_LIMIT
-from rollbook.records import auth_version
 from rollbook.records import keys as key_records
+from rollbook.records import marks
 
 # Calls whose actions narrow themselves to what is the caller's.
 NARROWED = ("keys", "sessions", "requests", "webhooks")
@@ -67,7 +67,7 @@ class Gate:
         self._version = -1
         self._asked_at = 0
         self._used: dict[str, int] = {}
-        on.db.listen(auth_version.CHANNEL, self._forget)
+        on.db.listen(marks.AUTH_VERSION_CHANNEL, self._forget)
 
     def admit(self, request: Request) -> Caller | Coroutine[Any, Any, Caller]:
         """Admit a request: find the caller whose key it carries, and count it. Puts the lines about the limits into
@@ -195,7 +195,7 @@ class Gate:
         return list(used.items())
 
     async def _refresh(self, now: int) -> None:
-        version = await auth_version.read(self._db)
+        version = await marks.auth_version(self._db)
         if version != self._version:
             self._callers = {}
             self._version = version

@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from rollbook.actions.purposes import PURPOSES
+from rollbook.actions.key_bounds import PURPOSES
 from tests.cli.command import PASSWORD, good, refused, rollbook
 from tests.harness import running
 

@@ -23,8 +23,7 @@ import pytest
 
 from rollbook import __version__
 from rollbook.cli.commands import COMMANDS, app
-from rollbook.cli.examples import examples, lines
-from rollbook.cli.options import first_sentence
+from rollbook.cli.options import examples, first_sentence, lines
 from rollbook.cli.server import plain_flags
 from rollbook.config import Settings
 from tests import processes

@@ -22,7 +22,7 @@ import pytest
 from rollbook import clock
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
-from rollbook.records.copying import tables
+from rollbook.records import copying
 from tests import postgres, processes
 from tests.cli.command import PASSWORD, good, peak_of, refused, rollbook
 from tests.factors import enrolled
@@ -502,7 +502,7 @@ NOT_COPIED = {
 
 
 def test_no_column_is_forgotten(kept: Kept, copied: str) -> None:
-    copied_columns = {(table.name, column) for table in tables.TABLES for column in table.columns}
+    copied_columns = {(table.name, column) for table in copying.TABLES for column in table.columns}
     names = "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table'"
     on_sqlite = {
         (table, column)

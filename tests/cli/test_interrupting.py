@@ -7,7 +7,7 @@ import sys
 
 IN_THE_MIDST = """
 import asyncio, signal
-from rollbook.runner import Runner
+from rollbook.machine import Runner
 
 async def waits():
     result = asyncio.get_running_loop().create_future()

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from rollbook.actions.purposes import PURPOSES
+from rollbook.actions.key_bounds import PURPOSES
 from tests.contract.answers import Log
 from tests.engines import once
 from tests.harness import Server, new_key, new_user

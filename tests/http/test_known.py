@@ -9,7 +9,7 @@ import pytest
 from test_messages import CLOSED, HOST, KEPT, SMUGGLED, get, post
 
 from rollbook.config import Networks, Settings
-from rollbook.http import known, reader
+from rollbook.http import heads, reader
 from rollbook.http.body import BodyRule
 from rollbook.http.reader import CLOSED as READS_NOTHING_MORE
 from rollbook.http.reader import SLICE, Reader, RefusedRequest, Rules
@@ -111,7 +111,7 @@ def read(pieces: list[bytes], remembers: bool, monkeypatch: pytest.MonkeyPatch) 
 
     with monkeypatch.context() as patch:
         if not remembers:
-            patch.setattr(known, "learn", lambda data, request: None)
+            patch.setattr(heads, "learn", lambda data, request: None)
         reading = Reader(Rules(SETTINGS, rule), deliver, "192.0.2.1", False)
         for piece in pieces:
             if reading.state == READS_NOTHING_MORE:
@@ -151,15 +151,15 @@ def conversation(choose: random.Random) -> Iterator[bytes]:
 
 def test_what_is_remembered_changes_no_request_and_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     repeated = 0
-    real = known.repeated
+    real = heads.repeated
 
-    def counted(data: bytes, head: known.KnownHead, max_target: int) -> known.Line | None:
+    def counted(data: bytes, head: heads.KnownHead, max_target: int) -> heads.Line | None:
         nonlocal repeated
         found = real(data, head, max_target)
         repeated += found is not None
         return found
 
-    monkeypatch.setattr(reader.known, "repeated", counted)
+    monkeypatch.setattr(reader.heads, "repeated", counted)
     for seed in range(4_000):
         pieces = list(conversation(random.Random(seed)))
         assert read(pieces, True, monkeypatch) == read(pieces, False, monkeypatch), (seed, pieces)
@@ -199,7 +199,7 @@ def test_a_mistake_of_the_application_is_answered(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_long_head_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    for size, is_kept in ((known.LONGEST_HEAD - 100, True), (known.LONGEST_HEAD, False)):
+    for size, is_kept in ((heads.LONGEST_HEAD - 100, True), (heads.LONGEST_HEAD, False)):
         message = get(b"/", b"X: " + b"a" * size)
         request = Request("GET", "/", "", {}, b"", "192.0.2.1", False, "req_1", 0)
-        assert (known.learn(message, request) is not None) is is_kept
+        assert (heads.learn(message, request) is not None) is is_kept

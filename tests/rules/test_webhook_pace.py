@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from rollbook.jobs.webhooks.budget import LOOK, Pace
+from rollbook.jobs.webhooks.state import LOOK, Pace
 
 PERIOD = 1.05 * LOOK
 """From one look to the next."""

@@ -17,7 +17,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.config import Settings
 from rollbook.jobs import retention
-from rollbook.records import engines, users
+from rollbook.records import connect, users
 from rollbook.records.user_search import sqlite as user_search
 from rollbook.records.webhooks import deliveries, inbox
 from rollbook.records.webhooks.deliveries import Delivery
@@ -31,7 +31,7 @@ NAME, EMAIL = "Quetzalcoatl Xylophone", "quetzal.secretperson@example.org"
 @pytest.fixture
 def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SQLite]:
     monkeypatch.setattr(sqlite_checkpoint, "EMPTY_AFTER", 0.1)
-    db = SQLite.open(tmp_path / "rollbook.db", dialect=engines.SQLITE)
+    db = SQLite.open(tmp_path / "rollbook.db", dialect=connect.SQLITE)
     migrate.migrate(db)
     yield db
     db.close()

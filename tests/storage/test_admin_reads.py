@@ -27,7 +27,7 @@ from rollbook.config import Settings
 from rollbook.http.request import Request, Response
 from rollbook.http.routing import settled
 from rollbook.quota import NO_LIMIT
-from rollbook.records import engines, events, user_list, users
+from rollbook.records import connect, events, user_list, users
 from rollbook.records.dialect import dialect
 from rollbook.records.events import Selection
 from rollbook.records.user_counts import postgres as user_counts_postgres
@@ -51,7 +51,7 @@ SEARCHED_INSERT = INSERT.replace("updated_at)", "updated_at, search_text)").repl
 
 @pytest.fixture
 def people(path: Path) -> Iterator[SQLite]:
-    db = SQLite.open(path, dialect=engines.SQLITE)
+    db = SQLite.open(path, dialect=connect.SQLITE)
     migrate.migrate(db)
     yield db
     db.close()
@@ -254,7 +254,7 @@ def test_a_page_of_the_log_says_how_far_back_it_searched(tmp_path: Path, monkeyp
     start = 1_700_000_000 * clock.SECOND
     settings = _prepared(tmp_path)
     made = [("user.updated", "user_1", "user_2", "192.0.2.7" if n == 3 else "192.0.2.1", start + n) for n in range(30)]
-    with closing(SQLite.open(settings.sqlite_file, dialect=engines.SQLITE)) as db:
+    with closing(SQLite.open(settings.sqlite_file, dialect=connect.SQLITE)) as db:
         db.write_now(happen, made)
 
     async def run() -> list[bytes]:

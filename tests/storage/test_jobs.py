@@ -11,9 +11,8 @@ import pytest
 
 from rollbook import config
 from rollbook.errors import StorageUnavailable
-from rollbook.jobs.loop import Job, Jobs
-from rollbook.records.connect import connect
-from rollbook.records.engines import SQLITE
+from rollbook.jobs.schedule import Job, Jobs
+from rollbook.records.connect import SQLITE, connect
 from rollbook.storage import migrate
 from rollbook.storage.database import Database
 from rollbook.storage.sqlite import SQLite

@@ -11,7 +11,8 @@ import pytest
 from test_query_plans import STATEMENT, records_on
 
 from rollbook.config import Settings
-from rollbook.records import engines, user_list, users
+from rollbook.records import connect as connect_records
+from rollbook.records import user_list, users
 from rollbook.records.background_jobs import JobTable
 from rollbook.records.connect import connect
 from rollbook.records.user_list.query import ANY, NEWEST_DELETION_FIRST, Filters, Order, Position, Query
@@ -76,7 +77,7 @@ def dated(url: str) -> str:
 
 def test_no_named_statement_walks_a_table(url: str) -> None:
     named: dict[str, str] = {}
-    for module in records_on(engines.POSTGRESQL):
+    for module in records_on(connect_records.POSTGRESQL):
         for name, value in vars(module).items():
             texts = value.statements if isinstance(value, JobTable) else value
             for text in texts.values() if isinstance(texts, dict) else [texts]:
@@ -85,7 +86,7 @@ def test_no_named_statement_walks_a_table(url: str) -> None:
                         named[f"{module.__name__}.{name}"] = numbered(text)
                     if isinstance(text, Statement) and text.together not in (None, LOOK_UP, EACH):
                         named[f"{module.__name__}.{name} together"] = numbered(text.together)
-    further = engines.POSTGRESQL.user_search.COLUMNS
+    further = connect_records.POSTGRESQL.user_search.COLUMNS
     renaming = users._update(("name", "search_text")).together
     assert renaming is not None
     named |= {
@@ -100,7 +101,7 @@ def test_no_named_statement_walks_a_table(url: str) -> None:
 class Sent:
     """A database that is asked nothing: what was sent to it."""
 
-    dialect = engines.POSTGRESQL
+    dialect = connect_records.POSTGRESQL
 
     def __init__(self) -> None:
         self.statements: list[tuple[str, tuple[Any, ...]]] = []

@@ -26,20 +26,18 @@ from rollbook.http.routing import settled
 from rollbook.quota import NO_LIMIT
 from rollbook.records import (
     app_sessions,
-    auth_version,
-    challenges,
-    engines,
+    connect,
+    event_log,
     event_parts,
     events,
     groups,
     idempotency_keys,
     keys,
+    marks,
     one_time_tokens,
     scim,
     second_factors,
     sessions,
-    token_requests,
-    unlogged_changes,
     usage,
     user_counts,
     user_dates,
@@ -54,20 +52,17 @@ from tests import factors as phones
 
 RECORDS = (
     app_sessions,
-    auth_version,
-    challenges,
+    event_log,
     event_parts,
     events,
     groups,
-    keys,
     idempotency_keys,
+    keys,
+    marks,
     one_time_tokens,
     scim,
     second_factors,
     sessions,
-    one_time_tokens,
-    token_requests,
-    unlogged_changes,
     usage,
     user_counts,
     user_dates,
@@ -444,7 +439,7 @@ def test_no_named_statement_of_the_records_walks_a_table(sent: tuple[Path, list[
     """Those that no call above may have sent."""
     path, _ = sent
     named: dict[str, str] = {}
-    for module in records_on(engines.SQLITE):
+    for module in records_on(connect.SQLITE):
         for name, value in vars(module).items():
             texts = value.values() if isinstance(value, dict) else [value]
             for text in texts:

@@ -15,7 +15,7 @@ from rollbook.auth import key_format
 from rollbook.config import Settings
 from rollbook.errors import Overloaded
 from rollbook.quota import NO_LIMIT, Limit
-from rollbook.records import token_requests as records
+from rollbook.records import one_time_tokens as records
 from tests.engines import migrated
 from tests.storage.test_query_plans import Calls, tracing
 
@@ -73,6 +73,6 @@ def test_no_more_wait_than_there_is_room_for(engine: str, tmp_path: Path, monkey
             db.write_now(token_requests._add, f"treq_{number}", b"sealed")
         with pytest.raises(Overloaded):
             db.write_now(token_requests._add, "treq_2", b"sealed")
-        assert [each.id for each in db.read_now(records.oldest, 9)] == ["treq_0", "treq_1"]
-        assert db.write_now(records.take, "treq_0") and not db.write_now(records.take, "treq_0")
+        assert [each.id for each in db.read_now(records.oldest_requests, 9)] == ["treq_0", "treq_1"]
+        assert db.write_now(records.take_request, "treq_0") and not db.write_now(records.take_request, "treq_0")
         db.write_now(token_requests._add, "treq_2", b"sealed")

@@ -31,12 +31,11 @@ from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.auth.tokens import RefreshDigests
 from rollbook.config import Settings
 from rollbook.errors import SecondFactorRequired, SessionEnded, TokenInvalid, UserSuspended, WrongPassword
-from rollbook.records import app_sessions, events, signing_keys, users
+from rollbook.records import app_sessions, events, users
 from rollbook.records import sessions as session_records
-from rollbook.records.app_sessions import Issue, NewSession, Verified
+from rollbook.records.app_sessions import Issue, NewSession, SigningKey, Verified
 from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
-from rollbook.records.signing_keys import SigningKey
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
 
@@ -72,7 +71,7 @@ async def issue(on: Rollbook, user_id: str, session_id: str, audience: str, ends
 
 async def _signing(on: Rollbook, now: int) -> tuple[SigningKey, KeyPair]:
     """The newest key that signs. There may be none yet, or none that the server's secret opens."""
-    found = _usable(on.secret, await signing_keys.newest_first(on.db), now)
+    found = _usable(on.secret, await app_sessions.newest_keys(on.db), now)
     if found is None:
         found = await on.db.write(_add_first, on.secret, _new(on.secret, now))
     return found
@@ -81,9 +80,9 @@ async def _signing(on: Rollbook, now: int) -> tuple[SigningKey, KeyPair]:
 async def _add_first(tx: Tx, secret: Secret, made: tuple[SigningKey, KeyPair]) -> tuple[SigningKey, KeyPair]:
     """Unless another server was faster."""
     key, _ = made
-    found = _usable(secret, await signing_keys.newest_first(tx), key.signs_from)
+    found = _usable(secret, await app_sessions.newest_keys(tx), key.signs_from)
     if found is None:
-        await signing_keys.add(tx, key)
+        await app_sessions.add_key(tx, key)
     return found or made
 
 
@@ -105,25 +104,25 @@ def _new(secret: Secret, signs_from: int) -> tuple[SigningKey, KeyPair]:
 
 async def published(on: Rollbook) -> list[dict[str, str]]:
     """All public keys that verify tokens now, or will within a day, as JSON Web Keys."""
-    return [access_tokens.public_jwk(key.id, key.public) for key in await signing_keys.newest_first(on.db)]
+    return [access_tokens.public_jwk(key.id, key.public) for key in await app_sessions.newest_keys(on.db)]
 
 
 async def rotate(on: Rollbook) -> bool:
     """A job: announce the next key in time, and withdraw those that no token needs anymore."""
-    now, found = clock.now(), await signing_keys.newest_first(on.db)
+    now, found = clock.now(), await app_sessions.newest_keys(on.db)
     if on.settings.access_tokens and found and found[0].signs_from + SIGNS - ANNOUNCED <= now:
         await on.db.write(_announce, found[0].id, _new(on.secret, now + ANNOUNCED)[0])
     past = now - LIFETIME - LEEWAY
     over = [old.id for newer, old in pairwise(found) if newer.signs_from <= past]
     if over:
-        await on.db.write(signing_keys.remove, over)
+        await on.db.write(app_sessions.remove_keys, over)
     return False
 
 
 async def _announce(tx: Tx, newest: str, key: SigningKey) -> None:
     """Unless another server was faster."""
-    if (await signing_keys.newest_first(tx))[0].id == newest:
-        await signing_keys.add(tx, key)
+    if (await app_sessions.newest_keys(tx))[0].id == newest:
+        await app_sessions.add_key(tx, key)
 
 
 async def renew(on: Rollbook) -> str:
@@ -133,8 +132,8 @@ async def renew(on: Rollbook) -> str:
 
 
 async def _renew(tx: Tx, key: SigningKey) -> str:
-    await signing_keys.add(tx, key)
-    await signing_keys.remove_others(tx, key.id)
+    await app_sessions.add_key(tx, key)
+    await app_sessions.remove_other_keys(tx, key.id)
     return key.id
 
 

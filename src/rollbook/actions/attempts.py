@@ -1,9 +1,14 @@
-"""Counts wrong passwords, so that guessing is slow and strangers can't lock a user out.
+"""Counts wrong passwords and codes, so that guessing is slow and strangers can't lock a user out: within times, and in
+a row.
 
 Every attempt is counted for the account together with its origin (`attempts_limit`). A stranger's attempt is also
 counted for the account alone (`account_attempts_limit`), and for the network address and the networks around it
 (`address_attempts_limit`). A session, the user's API keys and a browser in which they have signed in before are origins
-of their own: what strangers try is not counted there. `guesses` counts failures in a row.
+of their own: what strangers try is not counted there.
+
+Failures in a row are counted by account in the database: no number of nodes and addresses brings more of them (NIST SP
+800-63B-4 section 3.2.2). After MAX_FAILURES, a right one is accepted in known browsers only; passkeys and recovery
+codes, which no one guesses, always are. A right password or code costs no write, unless a failure came before.
 """
 
 from __future__ import annotations
@@ -19,13 +24,15 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
 from rollbook.auth.hashing_queue import Waiter
-from rollbook.errors import TooManyAttempts
+from rollbook.errors import TooManyAttempts, WrongCode
 from rollbook.limits import windows
 from rollbook.limits.policy import CountedNetwork, networks
 from rollbook.quota import NO_LIMIT, Limit
-from rollbook.records import rules
+from rollbook.records import events, failed_guesses, rules, users
 from rollbook.records.events import Actor
+from rollbook.records.failed_guesses import GuessKind
 from rollbook.records.users import User
+from rollbook.storage.database import Tx
 
 
 class AttemptOrigin(NamedTuple):
@@ -128,3 +135,79 @@ async def count(on: Rollbook, account: str, origin: AttemptOrigin) -> Callable[[
     if origin.is_stranger:
         await take(account, settings.account_attempts_limit)
     return take_back
+
+
+MAX_FAILURES = 100
+"""Failures in a row, after which only known browsers are left."""
+MAX_FAILURES_IN_ALL = 200
+"""Failures in a row, after which they are not either. Attempts from elsewhere are not counted beyond MAX_FAILURES, so
+none of a known browser's are used up by strangers."""
+ALWAYS = 1 << 62
+"""Failures after which a recovery code is no longer accepted."""
+CLOSED = "Too many wrong passwords were given. Set a new one, or use a browser in which you have signed in before."
+CLOSED_CODES = (
+    "Too many wrong codes were given. Use a recovery code, a passkey, or a browser you’ve signed in with before."
+)
+
+
+class Guess(NamedTuple):
+    """A password or code to count, and where it comes from."""
+
+    kind: GuessKind
+    user_id: str | None
+    """None: no user has this email."""
+    max_failures: int
+    actor: Actor
+
+
+def guess_of(kind: GuessKind, user_id: str | None, origin: AttemptOrigin, actor: Actor) -> Guess:
+    return Guess(kind, user_id, MAX_FAILURES_IN_ALL if origin.is_known_browser else MAX_FAILURES, actor)
+
+
+async def is_closed(on: Rollbook, guess: Guess) -> bool:
+    """Test whether not even a right one is accepted."""
+    return (
+        guess.user_id is not None and await failed_guesses.count(on.db, guess.user_id, guess.kind) >= guess.max_failures
+    )
+
+
+async def guess_failed(on: Rollbook, guess: Guess, name: str) -> None:
+    """Count a failure. `name` is the email or the ID that it was for: what counts for no user is written like any
+    other, to a row that many share, so that no response tells by its time whether there is such a user."""
+    shared = "shared " + sha256(name.encode()).hexdigest()[:2]
+    await on.db.write(_guess_failed, guess, shared)
+
+
+async def _guess_failed(tx: Tx, guess: Guess, shared: str) -> None:
+    user = await users.by_id(tx, guess.user_id or "")  # locked first, as by all who lock both
+    failures = await failed_guesses.lock(tx, guess.user_id or "", guess.kind)
+    counts = user is not None and failures < guess.max_failures
+    failures = await failed_guesses.add(tx, user.id if user is not None and counts else shared, guess.kind)
+    if user is not None and counts and failures == MAX_FAILURES:
+        await events.record(tx, "user.guesses_exhausted", user.id, guess.actor, users.complete(user))
+
+
+async def guess_was_right(on: Rollbook, guess: Guess) -> bool:
+    """Test whether a right password is accepted, and begin to count from zero again."""
+    if guess.user_id is None or not await failed_guesses.count(on.db, guess.user_id, guess.kind):
+        return True
+    return await on.db.write(_guess_was_right, guess.user_id, guess.kind, guess.max_failures)
+
+
+async def _guess_was_right(tx: Tx, user_id: str, kind: GuessKind, max_failures: int) -> bool:
+    failures = await failed_guesses.lock(tx, user_id, kind)
+    if failures >= max_failures:
+        return False
+    if failures:
+        await failed_guesses.end(tx, user_id, kind)
+    return True
+
+
+async def use_code(tx: Tx, user_id: str, max_failures: int) -> None:
+    """Accept a right code and begin to count from zero again, in the transaction that uses it up. Raises WrongCode,
+    NotFound."""
+    if not await failed_guesses.count(tx, user_id, "code"):
+        return
+    await users.get(tx, user_id)
+    if not await _guess_was_right(tx, user_id, "code", max_failures):
+        raise WrongCode(CLOSED_CODES)

@@ -22,7 +22,7 @@ from rollbook.errors import LimitsUnavailable, Unavailable
 from rollbook.limits import valkey, valkey_address
 from rollbook.limits.windows import Limiter
 from rollbook.mailing import MailServer
-from rollbook.records import auth_version, events, users
+from rollbook.records import events, marks, users
 from rollbook.storage import postgres_tls
 from rollbook.storage.database import Database, Queries, first
 
@@ -54,7 +54,7 @@ async def readiness(db: Database, limiter: Limiter) -> list[Finding]:
     database, away = ok("database", "available"), isinstance(limiter, valkey.Valkey) and limiter.away
     try:
         await db.probe()
-        await auth_version.read(db)
+        await marks.auth_version(db)
     except Unavailable as problem:
         database = fault("database", problem.message)
     if not isinstance(limiter, valkey.Valkey):

@@ -1,9 +1,8 @@
 """Origins of API keys, webhooks, one-time tokens and sessions: the people they go back to, over any number of keys.
 What goes back to somebody does nothing while they are suspended, and ends when they lose the right to create it:
-otherwise, who leaves could go on acting on behalf of those who stay.
-
-Owners of webhooks: a webhook sends for as long as its owner may read what it sends.
-"""
+otherwise, who leaves could go on acting on behalf of those who stay. A webhook sends for as long as its owner may read
+what it sends. Once how a user signs in has changed, all that was begun for them ends: whoever began it may have been
+someone else."""
 
 from __future__ import annotations
 
@@ -16,7 +15,17 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import may_touch_of, require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import InsufficientScope, WebhookLimitReached
-from rollbook.records import events, keys, lineages, one_time_tokens, sessions, users, webhooks
+from rollbook.records import (
+    events,
+    failed_guesses,
+    keys,
+    lineages,
+    one_time_tokens,
+    second_factors,
+    sessions,
+    users,
+    webhooks,
+)
 from rollbook.records.events import Actor
 from rollbook.records.one_time_tokens import Carrier, Token
 from rollbook.records.users import User
@@ -243,3 +252,44 @@ async def going_back(on: Rollbook, by: Principal, ids: Collection[str]) -> dict[
 
 def _may_create(scope: str, role: str | None, holder_role: str) -> bool:
     return role is not None and scope in roles.ON_ALL[role] and (role == "owner" or holder_role != "owner")
+
+
+async def end_begun(tx: Tx, user_id: str, keep: str | None = None) -> None:
+    """End the sessions of a user but `keep`, their challenges, factors that are not activated yet, and one-time tokens,
+    a change of email that waits among them. A token that confirms the email they have stays: it leads to nothing else.
+    The user is locked, and the caller records an event that says so."""
+    await sessions.end_all_but(tx, user_id, keep)
+    await second_factors.end_begun_challenges(tx, user_id)
+    await second_factors.remove_unconfirmed(tx, user_id)
+    await one_time_tokens.end_begun(tx, user_id)
+
+
+async def end_access(tx: Tx, by: Actor, user_id: str) -> User:
+    """End all that leads into an account that may be in the wrong hands, and all that was made in it: its password,
+    second factors, sessions and links, and what ends with `end_made`. The user is locked."""
+    await users.remove_password(tx, user_id)
+    await end_factors(tx, by, user_id)
+    await end_made(tx, by, await users.get(tx, user_id))
+    await end_begun(tx, user_id)
+    await one_time_tokens.end_all(tx, user_id)
+    user = await users.get(tx, user_id)
+    await events.record(tx, "user.access_ended", user_id, by, users.complete(user))
+    return user
+
+
+async def end_factors(tx: Tx, by: Actor, user_id: str) -> None:
+    """End what a new password doesn't. The user is locked."""
+    removed = await second_factors.remove_all(tx, user_id)
+    if any(factor.confirmed_at is not None for factor in removed):
+        lifted = {"user_id": user_id, "recovery_codes_left": 0}
+        await events.record(tx, "second_factor.lifted", user_id, by, lifted)
+    await failed_guesses.forget(tx, user_id)
+
+
+async def end_made(tx: Tx, by: Actor, user: User) -> None:
+    """End what acts for a user without their password, or was made by whoever had it: their API keys and webhooks, and
+    all keys, webhooks, tokens and sessions of others that go back to them. The user is locked."""
+    for key in await keys.revoke_working(tx, user.id):
+        await events.record(tx, "key.revoked", user.id, by, keys.public(key))
+    await disable_all(tx, by, user.id, ACCESS_ENDED)
+    await end(tx, by, user, None, ACCESS_ENDED)

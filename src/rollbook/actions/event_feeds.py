@@ -27,7 +27,7 @@ from rollbook.errors import (
     Unauthorized,
 )
 from rollbook.limits.slots import FOLLOWING, Slot, Slots, UserHasEnough
-from rollbook.records import auth_version, events
+from rollbook.records import events, marks
 from rollbook.records.events import Event, EventPage, Selection
 from rollbook.storage.database import Database
 
@@ -457,7 +457,7 @@ class Feeds:
                 feed.end(ExpiredKey())
         if now < self._recheck_at:
             return
-        version = await auth_version.read(self._db)
+        version = await marks.auth_version(self._db)
         due: dict[tuple[str | None, ...], list[Feed]] = {}
         for feed in self._all:
             if feed.version != version:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions.arguments.exports import ExportUsers
+from rollbook.actions.arguments.users import ExportUsers
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Form, Spool, take_turn
 from rollbook.actions.permissions import reaches_all, require, require_proof

@@ -1,5 +1,5 @@
-"""The systems that users are imported from: their names as people write them. Each has a file in `sources/systems/`,
-and a section with its name in `docs/migrate.md`."""
+"""The systems that users are imported from: their names as people write them. `sources/systems/` reads each, and a
+section of `docs/migrate.md` has its name."""
 
 from __future__ import annotations
 

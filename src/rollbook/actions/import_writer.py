@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock
-from rollbook.actions import adoption, import_files, passwords, second_factors, user_kinds, users
+from rollbook.actions import import_files, passwords, second_factors, user_kinds, users
 from rollbook.actions.arguments.imports import FileRecord, ImportedUser, ImportOptions
 from rollbook.actions.arguments.users import NO_PASSWORD_YET
 from rollbook.actions.checking import given, invalid, refuse
@@ -332,7 +332,7 @@ class Importer:
         await self._add(tx, by, [row for row in rows if row.outcome == "added"], memberships)
         await memberships.write(tx, by)
         if unlogged:
-            await unlogged_changes.note_changed(tx, unlogged)
+            await event_log.note_changed(tx, unlogged)
         return True
 
     async def _look_up(self, tx: Tx, rows: Sequence[Row]) -> bool:
@@ -421,7 +421,7 @@ class Importer:
             if known.is_unproven and relies_on_email and not adopts:
                 raise EmailUnproven()
             if adopts:
-                user = await adoption.take_over(tx, by, user)
+                user = await users.take_over(tx, by, user)
         except ApiError as problem:
             return _refusal(row.line, problem)
         if change.columns:

@@ -38,7 +38,7 @@ from rollbook.auth import key_format
 from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound, PreconditionFailed
 from rollbook.quota import Limit
-from rollbook.records import events, keys, lineages, progress, users
+from rollbook.records import events, keys, lineages, marks, users
 from rollbook.records import keys as records
 from rollbook.records.keys import Key, KeyLine, KeyName, KeySelection, KeyUser
 from rollbook.records.rules import fold
@@ -564,7 +564,7 @@ async def give_notice(on: Rollbook) -> bool:
     now = clock.now()
     more = False
     for notice in NOTICES:
-        since = await progress.get(on.db, notice.mark)
+        since = await marks.get(on.db, notice.mark)
         if now - since > REST or (await on.read(_due, notice, since, now))[0]:
             more |= await on.db.write(_give, notice, now)
     return more
@@ -577,12 +577,12 @@ async def _due(queries: Queries, notice: ExpiryNotice, since: int, now: int) -> 
 
 async def _give(tx: Tx, notice: ExpiryNotice, now: int) -> bool:
     """Give notice in the transaction that moves the mark, so that each is given once."""
-    since = await progress.lock(tx, notice.mark)
+    since = await marks.lock(tx, notice.mark)
     if not since:  # the first time, there is no telling what was due
-        await progress.advance(tx, notice.mark, now)
+        await marks.advance(tx, notice.mark, now)
         return False
     found, up_to = await _due(tx, notice, since, now)
     for key in found:
         await events.record(tx, notice.type, key.user_id, SYSTEM.actor, keys.public(key))
-    await progress.advance(tx, notice.mark, now if up_to is None else up_to - notice.ahead)
+    await marks.advance(tx, notice.mark, now if up_to is None else up_to - notice.ahead)
     return up_to is not None

@@ -1,17 +1,18 @@
 """One's own email, where the server sends mail: a new one counts once its owner has opened the link that is sent to it.
 So a typo locks no one out, and no one takes an address that isn't theirs. One that isn't verified is sent a link, too.
-"""
+Whoever gets mail at the present email stops the change with another link, without signing in."""
 
 from __future__ import annotations
 
 from msgspec import UnsetType
 
-from rollbook.actions import creators, own_fields, passwords, token_requests, tokens
+from rollbook.actions import creators, passwords, token_requests, tokens, user_kinds
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import reaches_all, require
 from rollbook.actions.principal import Principal
+from rollbook.auth import tokens as token_format
 from rollbook.auth.tokens import mint
-from rollbook.errors import BadRequest, TooManyRequests
+from rollbook.errors import BadRequest, NotFound, TokenInvalid, TooManyRequests
 from rollbook.records import events, one_time_tokens, users
 from rollbook.records.one_time_tokens import NewToken, Token
 from rollbook.records.users import User
@@ -30,7 +31,7 @@ async def ask(on: Rollbook, by: Principal, email: str, password: str | UnsetType
     """
     require(by, "users:write", by.user_id)
     if not reaches_all(by, "users:write"):
-        own_fields.check("email", on.settings.member_fields)
+        user_kinds.check_own_field("email", on.settings.member_fields)
     user = await users.get(on.db, by.user_id)
     await passwords.prove_for_email(on, by, user, password)
     await on.write(_add, by, await to_send(on, by, "change_email", email, language))
@@ -91,3 +92,37 @@ async def _cancel(tx: Tx, by: Principal) -> None:
     if (token := await _waiting(tx, user.id)) is not None:
         await one_time_tokens.revoke(tx, token.id, user.id)
         await events.record(tx, "token.revoked", user.id, by.actor, one_time_tokens.in_events(token))
+
+
+async def look_at_change(on: Rollbook, text: str) -> User | None:
+    """The user whose change this link stops, without stopping it. None if there is nothing to stop: it was stopped or
+    made, or has expired."""
+    named = token_format.stopped(on.secret, text)
+    if named is None or await _change(on.db, *named) is None:
+        return None
+    return await users.by_id(on.db, named[0])
+
+
+async def stop_change(on: Rollbook, by: Principal, text: str) -> User:
+    """End the token that would change the email, once. Raises TokenInvalid."""
+    named = token_format.stopped(on.secret, text)
+    if named is None:
+        raise TokenInvalid()
+    return await on.write(_stop, by, *named)
+
+
+async def _stop(tx: Tx, by: Principal, user_id: str, id: str) -> User:
+    try:
+        user = await users.get(tx, user_id)  # locked first, as by all who end its tokens
+    except NotFound:
+        raise TokenInvalid() from None
+    token = await _change(tx, user_id, id)
+    if token is None:
+        raise TokenInvalid()
+    await one_time_tokens.revoke(tx, id, user_id)
+    await events.record(tx, "token.revoked", user_id, by.actor, one_time_tokens.in_events(token))
+    return user
+
+
+async def _change(queries: Queries, user_id: str, id: str) -> Token | None:
+    return next((each for each in await one_time_tokens.of_user(queries, user_id) if each.id == id), None)

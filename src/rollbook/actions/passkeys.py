@@ -17,8 +17,8 @@ from rollbook.actions.second_factors import ActivatedFactor
 from rollbook.auth import one_time_codes, passkeys, tokens
 from rollbook.auth.passkeys import Assertion, Described, NewPasskey, RelyingParty
 from rollbook.errors import BadRequest, WrongCode
-from rollbook.records import challenges, users
 from rollbook.records import second_factors as records
+from rollbook.records import users
 from rollbook.records.events import Actor
 from rollbook.records.second_factors import PASSKEY, SecondFactor
 from rollbook.records.users import User
@@ -97,10 +97,10 @@ async def _register(
 
 async def _use_challenge(tx: Tx, user_id: str, challenge: str, begun_at: int) -> bool:
     """Use a challenge up. False: it was used before, or what was begun by then has ended. The user is locked."""
-    if begun_at <= await challenges.ended_at(tx, user_id):
+    if begun_at <= await records.challenges_ended_at(tx, user_id):
         return False
     try:
-        await challenges.add(tx, tokens.digest(challenge), user_id, challenges.USED)
+        await records.add_challenge(tx, tokens.digest(challenge), user_id, records.USED)
     except Duplicate:
         return False
     return True

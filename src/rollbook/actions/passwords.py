@@ -16,12 +16,11 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET, UnsetType
 
-from rollbook.actions import attempts, endings, guesses
+from rollbook.actions import attempts, creators
 from rollbook.actions.arguments.passwords import PasswordChange
-from rollbook.actions.attempts import AttemptOrigin
+from rollbook.actions.attempts import AttemptOrigin, Guess
 from rollbook.actions.checking import invalid, new_password, refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.guesses import Guess
 from rollbook.actions.permissions import known, may_grant, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.user_kinds import check_person
@@ -130,9 +129,9 @@ async def prove(
         await take_back()
         raise
     if hash is None or not is_right:
-        await guesses.failed(on, guess, email)
+        await attempts.guess_failed(on, guess, email)
         raise WrongPassword()
-    if not await guesses.was_right(on, guess):
+    if not await attempts.guess_was_right(on, guess):
         raise WrongPassword()  # as for a wrong one, of which no one can tell it
     await take_back()
     return hash
@@ -144,7 +143,7 @@ async def prove_sign_in(
     """Prove a password at sign-in. Records a failure if the email belongs to a user."""
     id = None if user is None else user.id
     try:
-        guess = guesses.of("password", id, origin, by)
+        guess = attempts.guess_of("password", id, origin, by)
         return await prove(on, guess, attempts.account(user, hash, email), email, origin, hash, password)
     except WrongPassword:
         on.deferred_events.sign_in_failed(id, by)
@@ -158,13 +157,13 @@ async def prove_sign_in(
 async def prove_own(on: Rollbook, by: Principal, user: User, hash: str | None, password: str) -> str:
     """Prove the caller's own password. Records a failure."""
     account, origin = attempts.account(user, hash, user.email), attempts.of_own(by)
-    guess = guesses.of("password", user.id, origin, by.actor)
+    guess = attempts.guess_of("password", user.id, origin, by.actor)
     try:
         return await prove(on, guess, account, user.email, origin, hash, password)
     except WrongPassword as refusal:
         on.deferred_events.confirmation_failed(user.id, by.actor)
-        if await guesses.is_closed(on, guess):
-            raise WrongPassword(guesses.CLOSED) from refusal
+        if await attempts.is_closed(on, guess):
+            raise WrongPassword(attempts.CLOSED) from refusal
         raise
     except TooManyAttempts:
         on.deferred_events.locked_out(user.id, by.actor)
@@ -253,13 +252,13 @@ async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -
     is_first = await users.password_hash(tx, id) is None
     user = await users.set_password(tx, id, hash)
     await failed_guesses.end(tx, id, "password")
-    await endings.end_begun(tx, id)
+    await creators.end_begun(tx, id)
     await events.record(tx, "user.password_changed", id, by, {**users.complete(user), "first_password": is_first})
     if user.status == "invited":
         user = await users.change(tx, user, {"status": "active"})
         await events.record(tx, "user.activated", id, by, users.complete(user), {"status": "invited"})
     if revokes:
-        await endings.end_made(tx, by, user)
+        await creators.end_made(tx, by, user)
     return user
 
 

@@ -11,10 +11,11 @@ from rollbook.actions import app_sessions, bulk_jobs, import_files, keys, second
 from rollbook.actions import webhooks as webhook_actions
 from rollbook.actions.context import Rollbook
 from rollbook.auth.server_secret import Purpose
+from rollbook.records import app_sessions as app_session_records
 from rollbook.records import bulk_jobs as job_records
 from rollbook.records import import_rows as row_records
 from rollbook.records import keys as key_records
-from rollbook.records import one_time_tokens, server_secrets, signing_keys, token_requests, webhooks
+from rollbook.records import marks, one_time_tokens, webhooks
 from rollbook.records import second_factors as factor_records
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import Webhook
@@ -34,10 +35,10 @@ class Sealed(NamedTuple):
 KINDS = (
     Sealed(keys.SEALED, key_records.sealed_after, key_records.seal_again),
     Sealed(tokens.SEALED, one_time_tokens.sealed_after, one_time_tokens.seal_again),
-    Sealed(tokens.SEALED, token_requests.sealed_after, token_requests.seal_again),
+    Sealed(tokens.SEALED, one_time_tokens.sealed_requests_after, one_time_tokens.seal_requests_again),
     Sealed(bulk_jobs.SEALED, job_records.sealed_after, job_records.seal_again),
     Sealed(second_factors.SEALED, factor_records.sealed_after, factor_records.seal_again),
-    Sealed(app_sessions.SEALED, signing_keys.sealed_after, signing_keys.seal_again),
+    Sealed(app_sessions.SEALED, app_session_records.sealed_keys_after, app_session_records.seal_keys_again),
     Sealed(import_files.SEALED, row_records.sealed_after, row_records.seal_again),
 )
 
@@ -68,7 +69,7 @@ class Resealing:
         self._kinds_done = 0
         if dialect(self._on.db).is_shared:
             # From now on, a server that has former secrets only doesn't start.
-            await self._on.db.write(server_secrets.keep, self._on.secret.mac("fingerprint", b""))
+            await self._on.db.write(marks.keep_fingerprint, self._on.secret.mac("fingerprint", b""))
         return False
 
     async def whole(self) -> int:

@@ -1,12 +1,14 @@
 """Second factors: authenticator apps, and the recovery codes of whoever has one. `check` and `use` prove one, and a
-challenge holds what was begun until then."""
+challenge holds what was begun until then. People with some roles have the duty to have one for the dashboard, and time
+to set it up: the settings `second_factor_roles` and `second_factor_grace`."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
-from rollbook import roles
-from rollbook.actions import attempts, endings, factor_duty, guesses, passwords
+from rollbook import clock, roles
+from rollbook.actions import attempts, creators, passwords
 from rollbook.actions.arguments.factors import (
     RecoveryCodesCreate,
     SecondFactorActivation,
@@ -35,13 +37,56 @@ from rollbook.errors import (
     UserSuspended,
     WrongCode,
 )
-from rollbook.records import challenges, events, failed_guesses, second_factors, users
-from rollbook.records.challenges import Challenge
+from rollbook.records import events, failed_guesses, second_factors, users
 from rollbook.records.events import Actor
-from rollbook.records.second_factors import TOTP, SecondFactor
+from rollbook.records.second_factors import TOTP, Challenge, SecondFactor
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Queries, Tx
+
+AUTO = ("owner", "admin")
+"""Roles that `auto` stands for on a server that others can reach."""
+
+
+class Duty(NamedTuple):
+    """A second factor that somebody needs and does not have."""
+
+    due_at: int | None
+    """The time from which they can't do without. None: not known before they sign in again."""
+
+    @property
+    def is_due(self) -> bool:
+        return self.due_at is not None and self.due_at <= clock.now()
+
+
+def roles_with_duty(on: Rollbook) -> Collection[str]:
+    """The roles that need one."""
+    settings = on.settings
+    if not settings.second_factor_roles.is_auto:
+        return settings.second_factor_roles
+    return AUTO if settings.public_url and not settings.is_local else ()
+
+
+async def duty_of(on: Rollbook, user: User) -> Duty | None:
+    """The duty of a user who has yet to meet it. None if they need no second factor, or have one."""
+    if not await _lacks(on, on.db, user):
+        return None
+    began = await second_factors.grace_began(on.db, user.id)
+    grace = on.settings.second_factor_grace * clock.SECOND
+    if began is None:
+        return Duty(None if grace else 0)
+    return Duty(began + grace)
+
+
+async def begin_duty(tx: Tx, on: Rollbook, user: User) -> None:
+    """The user signs in: from the first time on, they have `second_factor_grace`."""
+    if await _lacks(on, tx, user):
+        await second_factors.begin_grace(tx, user.id)
+
+
+async def _lacks(on: Rollbook, queries: Queries, user: User) -> bool:
+    return user.role in roles_with_duty(on) and not await second_factors.has(queries, user.id)
+
 
 SEALED: Purpose = "factors"
 MAX_FACTORS = 20
@@ -61,7 +106,7 @@ class FactorUse(NamedTuple):
     factor_id: str | None
     step: int = 0
     digest: bytes = b""
-    max_failures: int = guesses.ALWAYS
+    max_failures: int = attempts.ALWAYS
     """See `guesses`."""
 
 
@@ -82,15 +127,15 @@ async def check(
         if is_own or refusal.of_account:
             on.deferred_events.locked_out(user.id, by)
         raise
-    guess = guesses.of("code", user.id, origin, by)
+    guess = attempts.guess_of("code", user.id, origin, by)
     digits = one_time_codes.as_digits(code)
-    is_closed = digits is not None and await guesses.is_closed(on, guess)
+    is_closed = digits is not None and await attempts.is_closed(on, guess)
     found = None if is_closed else await _matching(on, user.id, digits, code)
     if found is None:
-        await guesses.failed(on, guess, user.id)
+        await attempts.guess_failed(on, guess, user.id)
         note = on.deferred_events.confirmation_failed if is_own else on.deferred_events.sign_in_failed
         note(user.id, by)
-        raise WrongCode(guesses.CLOSED_CODES) if is_closed else WrongCode()
+        raise WrongCode(attempts.CLOSED_CODES) if is_closed else WrongCode()
     await take_back()
     return found if digits is None else found._replace(max_failures=guess.max_failures)
 
@@ -116,7 +161,7 @@ async def _matching(on: Rollbook, user_id: str, digits: str | None, code: str) -
 async def use(tx: Tx, by: Actor, proven: FactorUse) -> None:
     """Use a right code up, in the transaction of what it is for: it works once. Raises WrongCode if somebody was
     faster, the factor was removed, or there were too many wrong ones meanwhile."""
-    await guesses.use_code(tx, proven.user_id, proven.max_failures)
+    await attempts.use_code(tx, proven.user_id, proven.max_failures)
     if proven.factor_id is not None:
         if not await second_factors.use(tx, proven.factor_id, proven.step):
             raise WrongCode()
@@ -143,14 +188,14 @@ async def challenge_if_needed(tx: Tx, user_id: str, proven: str) -> str | None:
 async def open_challenge(tx: Tx, user_id: str, data: str = "", purpose: str = SIGN_IN) -> str:
     """A challenge, to be ended with a factor within five minutes. Returns its text, which is not kept."""
     token = tokens.mint()
-    await challenges.add(tx, tokens.digest(token), user_id, purpose, data)
-    await challenges.end_oldest(tx, user_id, purpose)
+    await second_factors.add_challenge(tx, tokens.digest(token), user_id, purpose, data)
+    await second_factors.end_oldest_challenges(tx, user_id, purpose)
     return token
 
 
 async def look_challenge(queries: Queries, token: str, purpose: str = SIGN_IN) -> Challenge:
     """The challenge with this text, which stays open: a wrong code doesn't end it. Raises InvalidChallenge."""
-    found = await challenges.find(queries, tokens.digest(token), purpose)
+    found = await second_factors.find_challenge(queries, tokens.digest(token), purpose)
     if found is None:
         raise InvalidChallenge()
     return found
@@ -159,7 +204,7 @@ async def look_challenge(queries: Queries, token: str, purpose: str = SIGN_IN) -
 async def take_challenge(tx: Tx, token: str, purpose: str = SIGN_IN) -> Challenge:
     """Take the challenge with this text: exactly one of several callers gets it. Lock its user before, as all do who
     change what is theirs (`users.get`). Raises InvalidChallenge."""
-    found = await challenges.take(tx, tokens.digest(token), purpose)
+    found = await second_factors.take_challenge(tx, tokens.digest(token), purpose)
     if found is None:
         raise InvalidChallenge()
     return found
@@ -291,7 +336,7 @@ async def activated(
     if is_first:
         if codes:
             await _set_codes(tx, user_id, codes)
-        await endings.end_begun(tx, user_id, by.session_id if user_id == by.user_id else None)
+        await creators.end_begun(tx, user_id, by.session_id if user_id == by.user_id else None)
     await events.record(tx, "second_factor.activated", user_id, by.actor, second_factors.public(factor))
     return ActivatedFactor(factor, codes if is_first else ())
 
@@ -361,12 +406,12 @@ async def _remove(tx: Tx, on: Rollbook, by: Principal, user_id: str, id: str, pr
     await second_factors.get(tx, user_id, id)
     factor = await second_factors.remove(tx, id)
     if not await second_factors.has(tx, user_id):
-        if factor.confirmed_at and user_id == by.user_id and user.role in factor_duty.roles(on):
+        if factor.confirmed_at and user_id == by.user_id and user.role in roles_with_duty(on):
             raise LastFactor()
         await second_factors.remove_codes(tx, user_id)
         await failed_guesses.end(tx, user_id, "code")
     if factor.confirmed_at is not None:
-        await endings.end_begun(tx, user_id, by.session_id if user_id == by.user_id else None)
+        await creators.end_begun(tx, user_id, by.session_id if user_id == by.user_id else None)
         await events.record(tx, "second_factor.removed", user_id, by.actor, second_factors.public(factor))
 
 
@@ -395,7 +440,7 @@ async def _lift(tx: Tx, by: Principal, id: str) -> None:
     removed = await second_factors.remove_all(tx, id)
     await failed_guesses.end(tx, id, "code")
     if any(factor.confirmed_at is not None for factor in removed):
-        await endings.end_begun(tx, id)
+        await creators.end_begun(tx, id)
         await _record(tx, "second_factor.lifted", id, by.actor, 0)
 
 

@@ -10,17 +10,7 @@ import re
 from typing import NamedTuple
 
 from rollbook import roles
-from rollbook.actions import (
-    attempts,
-    creators,
-    endings,
-    factor_duty,
-    passkeys,
-    passwords,
-    proof,
-    second_factors,
-    tokens,
-)
+from rollbook.actions import attempts, creators, passkeys, passwords, proof, second_factors, tokens
 from rollbook.actions.arguments.sessions import ListSessions
 from rollbook.actions.arguments.tokens import TokenConsume
 from rollbook.actions.checking import check_given_password
@@ -109,7 +99,7 @@ async def _end_all(tx: Tx, on: Rollbook, by: Principal, user_id: str, keep: str)
     may_touch(by, user_id, (await users.get(tx, user_id)).role)
     for session in await sessions.end_others(tx, user_id, keep, on.session_lifetime):
         await revoked(tx, by.actor, session)
-    await endings.end_begun(tx, user_id, keep)
+    await creators.end_begun(tx, user_id, keep)
 
 
 async def revoked(tx: Tx, by: Actor, session: Session) -> None:
@@ -228,7 +218,7 @@ async def _start(
     is_new_device = await _is_new_device(tx, on, user_id, browser)
     user = await passwords.signed_in(tx, _as_user(by, user_id), user_id)
     _check_may_sign_in(on, user)
-    await factor_duty.begin(tx, on, user)
+    await second_factors.begin_duty(tx, on, user)
     if browser.cookie is not None:
         await _end_by_cookie(tx, by, browser.cookie)
     created_by = None if origin.lineage is None else origin.created_by

@@ -29,9 +29,8 @@ from rollbook.config import Settings
 from rollbook.errors import Overloaded
 from rollbook.limits.policy import networks
 from rollbook.quota import Limit
-from rollbook.records import events, one_time_tokens, rules, token_requests, users
-from rollbook.records.one_time_tokens import REQUESTED, Carrier, Token
-from rollbook.records.token_requests import Asked, Waiting
+from rollbook.records import events, one_time_tokens, rules, users
+from rollbook.records.one_time_tokens import REQUESTED, Carrier, RequestedToken, Token, WaitingRequest
 from rollbook.records.users import User
 from rollbook.records.webhooks import CHATS, INBOX, MAIL_ID, Webhook
 from rollbook.roles import APPLICATION
@@ -161,7 +160,7 @@ async def ask(on: Rollbook, by: Principal, asked: TokenRequest, address: str | N
     address = given(asked.address, address)
     actor = by.actor if address is None else by.actor._replace(address=address)
     is_admitted = await admits(on, asked.email, address)
-    wanted = Asked(
+    wanted = RequestedToken(
         email=str(asked.email),
         purpose=asked.purpose,
         redirect_url=redirect_url,
@@ -171,15 +170,15 @@ async def ask(on: Rollbook, by: Principal, asked: TokenRequest, address: str | N
         is_admitted=is_admitted,
         audiences=token_actions.audiences_of(by),
     )
-    id = token_requests.new_id()
-    sealed = on.secret.seal(token_actions.SEALED, token_requests.encode(wanted), id.encode())
+    id = one_time_tokens.new_request_id()
+    sealed = on.secret.seal(token_actions.SEALED, one_time_tokens.encode_request(wanted), id.encode())
     await on.write(_add, id, sealed)
 
 
 async def _add(tx: Tx, id: str, sealed: bytes) -> None:
-    if await token_requests.count(tx) >= MAX_WAITING:
+    if await one_time_tokens.count_requests(tx) >= MAX_WAITING:
         raise Overloaded()
-    await token_requests.add(tx, id, sealed)
+    await one_time_tokens.add_request(tx, id, sealed)
 
 
 async def admits(on: Rollbook, email: str, address: str | None) -> bool:
@@ -208,7 +207,7 @@ async def admits(on: Rollbook, email: str, address: str | None) -> bool:
 async def work_off(on: Rollbook) -> bool:
     """Make the tokens of some of the requests that wait. Several processes may do it at once. Returns whether there is
     more."""
-    waiting = await on.read(token_requests.oldest, BATCH)
+    waiting = await on.read(one_time_tokens.oldest_requests, BATCH)
     done = await asyncio.gather(*(_work_off(on, each) for each in waiting), return_exceptions=True)
     for problem in done:
         if isinstance(problem, BaseException):
@@ -216,22 +215,22 @@ async def work_off(on: Rollbook) -> bool:
     return len(waiting) == BATCH
 
 
-async def _work_off(on: Rollbook, waiting: Waiting) -> None:
+async def _work_off(on: Rollbook, waiting: WaitingRequest) -> None:
     """One. Whatever is wrong with it, it does not stay for ever."""
     try:
         opened = on.secret.unseal(token_actions.SEALED, waiting.sealed, waiting.id.encode())
-        asked = token_requests.decode(opened)
+        asked = one_time_tokens.decode_request(opened)
     except ValueError:  # the server's secret has changed since
         asked = None
     if asked is None or not asked.is_admitted or asked.asked_at < clock.now() - TOO_OLD:
-        await on.db.write(token_requests.take, waiting.id)
+        await on.db.write(one_time_tokens.take_request, waiting.id)
     elif await on.db.write(_make, on, waiting.id, asked, tokens.mint()) is None:
         logger.warning("a user has asked for a token, and nothing delivers it: set smtp, or create a webhook for it")
 
 
-async def _make(tx: Tx, on: Rollbook, id: str, asked: Asked, text: str) -> bool | None:
+async def _make(tx: Tx, on: Rollbook, id: str, asked: RequestedToken, text: str) -> bool | None:
     """The token, if its user can have it. None if they could, but no one delivers it."""
-    if not await token_requests.take(tx, id):
+    if not await one_time_tokens.take_request(tx, id):
         return False
     user = await users.by_email(tx, asked.email)
     purpose = None if user is None else _purpose(user, asked.purpose)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock, ids
-from rollbook.actions import attempts, creators, endings, own_fields, passwords, proof, second_factors
+from rollbook.actions import attempts, creators, passwords, proof, second_factors, user_kinds
 from rollbook.actions.arguments import NewPassword
 from rollbook.actions.arguments.passwords import PasswordLinkCreate
 from rollbook.actions.arguments.tokens import TokenConsume, TokenCreate
@@ -421,7 +421,7 @@ async def prepare(
     if asked.name is not UNSET and purpose != "invite":
         refuse("name", "is only for tokens of the purpose invite")
     if asked.name not in (UNSET, open.user.name):
-        own_fields.check("name", on.settings.member_fields)
+        user_kinds.check_own_field("name", on.settings.member_fields)
     password = None
     if purpose in OF_PASSWORDS:
         password = _password(asked.password, purpose)
@@ -480,8 +480,8 @@ async def use(tx: Tx, by: Actor, ready: Ready) -> User:
     await events.record(tx, "token.consumed", user.id, by, one_time_tokens.in_events(token))
     if is_first_proof(token, user):
         if ready.factor is None:
-            await endings.end_factors(tx, by, user.id)
-        await endings.end_made(tx, by, user)
+            await creators.end_factors(tx, by, user.id)
+        await creators.end_made(tx, by, user)
     if columns := _columns(user, token, ready.name):
         user = await _change(tx, by, user, columns)
     if ready.hash is not None:
@@ -536,4 +536,4 @@ async def _disown(tx: Tx, by: Actor, digest: bytes) -> User:
         raise LastOwner()
     if await _keeps_factors(tx, user):
         raise Forbidden("Only an administrator can close this account.")
-    return await endings.end_access(tx, by, user.id)
+    return await creators.end_access(tx, by, user.id)

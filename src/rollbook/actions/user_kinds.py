@@ -1,5 +1,6 @@
-"""Kinds of users: people, and applications, which act with their API keys and have nothing that people sign in with: no
-password, no one-time token, no session, no second factor."""
+"""Rules for the fields of kinds of users: applications, which act with their API keys, have nothing that people sign in
+with (no password, no one-time token, no session, no second factor), and people change those fields of themselves that
+the setting `member_fields` names, of the metadata key by key."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from typing import Any
 from rollbook.actions.arguments.imports import ImportedUser
 from rollbook.actions.arguments.users import NO_OWNER, OF_APPLICATIONS
 from rollbook.actions.checking import invalid, refuse
-from rollbook.errors import BadRequest, Fault
+from rollbook.config import MemberFields
+from rollbook.errors import BadRequest, Fault, InsufficientScope
+from rollbook.records import rules
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
 
@@ -46,3 +49,34 @@ def check_change(user: User, columns: Mapping[str, Any]) -> None:
         refuse("kind", "can't be changed. Create another user")
     if user.kind == APPLICATION and columns.get("role") == "owner":
         raise invalid([Fault("role", NO_OWNER)])
+
+
+def check_own_field(name: str, opened: MemberFields) -> None:
+    """Raises InsufficientScope."""
+    if name not in opened:
+        raise _refused([name], opened)
+
+
+def own_changes(user: User, wanted: Mapping[str, Any], opened: MemberFields, is_merged: bool) -> Mapping[str, Any]:
+    """The changes of a user to themselves, with the metadata as it then is. `is_merged`: the wanted metadata is the
+    present one with a patch. Raises InsufficientScope, InvalidParameter."""
+    changed = {name: value for name, value in wanted.items() if getattr(user, name) != value}
+    if "metadata" in changed:
+        try:
+            own = rules.with_own_keys(user.metadata, changed["metadata"], opened.metadata_keys, is_merged)
+        except ValueError as problem:
+            refuse("metadata", str(problem))
+        if own is not None:
+            del changed["metadata"]
+            wanted = {**wanted, "metadata": own}
+    refused = changed.keys() - set(opened)
+    if "private_metadata" in wanted:  # whatever is sent, so that no one learns what it is
+        refused |= {"private_metadata"}
+    if refused:
+        raise _refused(sorted(refused), opened)
+    return wanted
+
+
+def _refused(names: list[str], opened: MemberFields) -> InsufficientScope:
+    own = f" You can change your own {', '.join(opened)}." if opened else ""
+    return InsufficientScope(f"Only admins can change {', '.join(names)}.{own}", scope="users:write")

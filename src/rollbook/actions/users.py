@@ -1,4 +1,10 @@
-"""Actions on users."""
+"""Actions on users, and taking over one who is known by their email alone, for an identity provider or a file.
+
+Whoever had an email here first may not be who it belongs to: another person's groups and metadata must not come into
+their hands. A user may be taken over whose email is verified, or was given by an import, an identity provider or an
+adoption; and one who has no password, active second factor or working API key yet. Others are refused until an admin
+adopts them, which ends all that led into the account.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, overload
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import creators, own_email, own_fields, passwords, user_kinds
+from rollbook.actions import creators, own_email, passwords, user_kinds
 from rollbook.actions import events as event_actions
 from rollbook.actions.arguments import MetadataPatch
 from rollbook.actions.arguments.applications import ApplicationPatch
@@ -18,11 +24,11 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require, require_proof
 from rollbook.actions.principal import Principal
+from rollbook.actions.user_kinds import check_person
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.config import MemberFields
 from rollbook.errors import DatabaseTimeout, Forbidden, InsufficientScope, LastOwner, NotFound, NotYourself
 from rollbook.records import (
-    challenges,
     events,
     failed_guesses,
     groups,
@@ -375,7 +381,7 @@ async def _update_and_ask(
     """Update the caller, whose new email waits for its link."""
     own = on.settings.member_fields
     if not reaches_all(by, "users:write"):
-        own_fields.check("email", own)
+        user_kinds.check_own_field("email", own)
     wanted.pop("email_verified", None)  # it is said of the new one
     new = await own_email.to_send(on, by, "change_email", wanted.pop("email"))
     return await on.write(_update_and_add, by, new, (id, wanted, versions, patches, own))
@@ -456,7 +462,7 @@ async def change(
     if is_activated and not is_undo and reaches_all(by, "users:write"):
         wanted = with_status(wanted, user, await users.password_hash(tx, user.id) is not None)
     if not reaches_all(by, "users:write"):
-        wanted = own_fields.allowed(user, wanted, own, is_merged="metadata" in patches)
+        wanted = user_kinds.own_changes(user, wanted, own, is_merged="metadata" in patches)
     change = plan(by, user, wanted)
     check_version(user.version, versions)
     return await apply(tx, by, user, change) if change.columns else user
@@ -470,7 +476,7 @@ async def apply(tx: Tx, by: Principal, user: User, change: PlannedChange, with_e
     after = await users.change(tx, user, change.columns)
     if change.signs_out:
         await sessions.end_all(tx, user.id)
-        await challenges.end_all(tx, user.id)
+        await second_factors.end_challenges(tx, user.id)
     if "email" in change.columns or after.status == "suspended":
         await one_time_tokens.end_all(tx, user.id)
     if with_event:
@@ -609,7 +615,7 @@ async def delete_in(tx: Tx, by: Principal, id: str, versions: frozenset[int] | N
     await users.delete(tx, user)
     await keys.revoke_all(tx, id)
     await sessions.end_all(tx, id)
-    await challenges.end_all(tx, id)
+    await second_factors.end_challenges(tx, id)
     await one_time_tokens.end_all(tx, id)
     await creators.disable_all(tx, by.actor, id, "owner_deleted")
     await creators.end(tx, by.actor, user, None)
@@ -706,3 +712,40 @@ def changes_of(fields: Struct) -> dict[str, Any]:
 def _given(fields: Struct, names: tuple[str, ...]) -> dict[str, Any]:
     """The given ones of these fields."""
     return {name: given(value) for name in names if (value := getattr(fields, name, UNSET)) is not UNSET}
+
+
+async def is_unproven(on: Rollbook, user: User) -> bool:
+    """Test whether identity providers and imports refuse a user."""
+    return bool(await users.unproven(on.db, [user.id]))
+
+
+async def adopt(on: Rollbook, by: Principal, id: str) -> User:
+    """Adopt a user
+
+    For a user whom [SCIM](scim.md) or an import refuses with `email_unproven`: someone may have signed up with an email
+    that isn't theirs. Ends the user's password, second factors, sessions, API keys, webhooks and links, and what they
+    created for others. From then on, identity providers and imports take the user over. Nothing happens to a user whose
+    email is verified, or who was imported or created by SCIM. For a user with a role above member, the key needs the
+    scope `users:grant` as well.
+    """
+    require(by, "users:write")
+    require_proof(by)
+    return await on.write(_adopt, by, known("user", id))
+
+
+async def _adopt(tx: Tx, by: Principal, id: str) -> User:
+    user = await users.get(tx, id)
+    check_person(user)
+    may_grant(by, user.role)
+    is_proven = user.email_verified or user.email_asserted
+    return user if is_proven and user.id != by.user_id else await take_over(tx, by, user)
+
+
+async def take_over(tx: Tx, by: Principal, user: User) -> User:
+    """End all that led into the account of a user, who is locked. Raises NotYourself, InsufficientScope."""
+    if user.id == by.user_id:
+        raise NotYourself("You cannot adopt yourself.")
+    may_grant(by, user.role)
+    user = await creators.end_access(tx, by.actor, user.id)
+    await users.assert_email(tx, user.id)
+    return user

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from rollbook import clock, errors
 from rollbook.actions import exports, users
-from rollbook.actions.arguments.exports import ExportFormat, ExportUsers
+from rollbook.actions.arguments.users import ExportFormat, ExportUsers
 from rollbook.actions.exporting import Form
 from rollbook.actions.exports import Held, UserListExport
 from rollbook.actions.users import PersonalExport

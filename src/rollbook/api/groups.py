@@ -20,7 +20,7 @@ from rollbook.actions.arguments.groups import (
     MemberUpdate,
 )
 from rollbook.actions.groups import GroupPage, MemberPage, Put
-from rollbook.api import paging, show, take, types
+from rollbook.api import show, take, types
 from rollbook.api.call import Call
 from rollbook.api.route import FOUND, Route, Special, delete, get, patch, post, put
 from rollbook.http.request import Response
@@ -105,12 +105,12 @@ def show_group_created(call: Call, made: group_records.Group) -> Response:
 def show_member_list(call: Call, page: MemberPage) -> Response:
     path = call.request.path.rstrip("/")
     after = Position((page.members[-1].seq,), False) if page.more else None
-    head = paging.links(
+    head = take.links(
         call.services.base_url(call.request) + path,
         [],
         call.query.limit,
         UserPage([], None, None, None, after),
-        lambda at: paging.cursor(call.services.secret, None, at),
+        lambda at: take.cursor(call.services.secret, None, at),
     )
     return show.answer(200, [group_records.public_member(each) for each in page.members], head + show.total(page.total))
 
@@ -127,7 +127,7 @@ def take_member_page(call: Call) -> tuple[int, int]:
     asked: ListMembers = call.query
     if asked.cursor is None:
         return asked.limit, 0
-    return asked.limit, paging.position(call.services.secret, None, asked.cursor).values[0]
+    return asked.limit, take.position(call.services.secret, None, asked.cursor).values[0]
 
 
 ROWS: dict[str, list[Route]] = {

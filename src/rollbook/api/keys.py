@@ -11,7 +11,7 @@ from rollbook.actions import keys
 from rollbook.actions.arguments.keys import KeyCreate, KeyRotation, KeyUpdate, ListKeys
 from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.actions.keys import IssuedKey, KeyPage
-from rollbook.api import paging, show
+from rollbook.api import show, take
 from rollbook.api.call import Call
 from rollbook.api.route import FOUND, PROOF, Route, Special, delete, get, patch, post
 from rollbook.http.request import Response
@@ -102,7 +102,7 @@ def show_key_list(call: Call, found: KeyPage) -> Response:
             for each, user in zip(shown, people, strict=True)
         ]
     after = call.query.offset + len(shown)
-    link = paging.after(call, after) if shown and after < found.total else b""
+    link = take.after(call, after) if shown and after < found.total else b""
     return show.answer(200, shown, show.total(found.total) + link)
 
 

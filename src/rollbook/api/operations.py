@@ -11,7 +11,7 @@ from rollbook.actions import app_sessions, checks
 from rollbook.api import show
 from rollbook.api.call import Call
 from rollbook.api.route import Route, get
-from rollbook.http.cors import ANY_ORIGIN
+from rollbook.http.origins import ANY_ORIGIN
 from rollbook.http.request import JSON, LOCKED, Response
 from rollbook.limits.policy import count_page
 from rollbook.records import examples

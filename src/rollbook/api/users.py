@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rollbook import clock, errors, roles
-from rollbook.actions import adoption, users
+from rollbook.actions import users
 from rollbook.actions.arguments import (
     ABOUT_KIND,
     ABOUT_ROLE,
@@ -26,7 +26,7 @@ from rollbook.actions.arguments.applications import ApplicationFilters
 from rollbook.actions.arguments.users import UserFilters, UserSelection
 from rollbook.actions.checking import metadata_pair, refuse
 from rollbook.actions.users import presented, sort_of
-from rollbook.api import paging, show, take, types
+from rollbook.api import show, take, types
 from rollbook.api.call import Call
 from rollbook.api.route import FOUND, PROOF, TAKEN, Route, delete, get, patch, post, put
 from rollbook.http.request import Response
@@ -226,12 +226,12 @@ def show_user_page(call: Call, page: user_list.UserPage) -> Response:
         )
     else:
         body = show.encode([chosen(user, query.fields) for user in user_list.public(page)])
-    head = paging.links(
+    head = take.links(
         call.services.base_url(call.request) + call.request.path,
         [] if page.json is not None and query.consistency is None else _parameters(query),
         query.limit,
         page,
-        lambda at: paging.cursor(call.services.secret, sort_of(query), at),
+        lambda at: take.cursor(call.services.secret, sort_of(query), at),
     )
     head += show.event_position(page.position)
     if page.total is not None:
@@ -330,7 +330,7 @@ def page_query(call: Call, filters: Filters) -> tuple[list_query.Query]:
         return (query,)
     if asked.offset:
         refuse("cursor", "and offset cannot go together")
-    return (query._replace(position=paging.position(call.services.secret, sort, asked.cursor)),)
+    return (query._replace(position=take.position(call.services.secret, sort, asked.cursor)),)
 
 
 def take_moment(call: Call) -> tuple[str | None]:
@@ -383,7 +383,7 @@ ROWS: dict[str, list[Route]] = {
         post(users.activate, "users:write", None, User, show_user_updated).but(query=ShownFields, takes=take.nothing),
     ],
     "/v1/users/{userId}/adopt": [
-        post(adoption.adopt, "users:write", None, User, show_user_updated).but(
+        post(users.adopt, "users:write", None, User, show_user_updated).but(
             query=ShownFields, errors=(errors.NotYourself,), takes=take.nothing
         ),
     ],

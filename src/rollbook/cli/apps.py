@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from rollbook import roles
-from rollbook.actions import purposes
+from rollbook.actions import key_bounds
 from rollbook.actions.arguments import applications as application_arguments
 from rollbook.actions.arguments import keys as key_arguments
 from rollbook.actions.checking import check
-from rollbook.actions.purposes import PURPOSES, Purpose
+from rollbook.actions.key_bounds import PURPOSES, Purpose
 from rollbook.api import users as user_calls
 from rollbook.cli import keys, options
 from rollbook.cli.backends import PAGED, WHOLE, Shown, at
@@ -82,11 +82,11 @@ def create_app(
     `keys create` with the ID of the application.
     """
     purpose: str | None = given["for"]  # no name for a parameter
-    named = {"name": name} if purpose is None else purposes.of_application(name, purpose)
+    named = {"name": name} if purpose is None else key_bounds.new_application_of(name, purpose)
     chosen = {"role": role, "rate_limit": rate_limit}
     new = {**named, **{key: value for key, value in chosen.items() if value is not None}}
     with server(make=True) as backend:
-        key = {**purposes.of_key(name, purpose), **fields.sent(backend)}
+        key = {**key_bounds.new_key_of(name, purpose), **fields.sent(backend)}
         new |= {field: key.pop(field) for field in MORE if field in key}
         check(application_arguments.ApplicationCreate, new, 0)
         check(key_arguments.KeyCreate, key, 0)  # before the application is created
@@ -102,7 +102,7 @@ def create_app(
         keys.show(made, backend.address, json, quiet, purpose is None)
         if not quiet:
             if purpose is not None:
-                hint(_program(purposes.PURPOSES[purpose], backend.address, made))
+                hint(_program(key_bounds.PURPOSES[purpose], backend.address, made))
             more = backend.command("keys", "create", user["id"])
             hint(f"\nThe application is {user['id']}. For another key: {more}")
 
@@ -110,7 +110,7 @@ def create_app(
 def _program(purpose: Purpose, url: str, key: Shown) -> str:
     """Steps to try the application, in words and as a program."""
     audience = (key["audiences"] or [key["user_id"]])[0]
-    return f"\n{purpose.about}\n\nTry it:\n\n{purposes.program(purpose, url, key['key'], audience)}"
+    return f"\n{purpose.about}\n\nTry it:\n\n{key_bounds.program(purpose, url, key['key'], audience)}"
 
 
 @options.on_server(

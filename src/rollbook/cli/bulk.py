@@ -10,8 +10,7 @@ from rollbook.actions.checking import metadata_pair, text_hook
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown, at
 from rollbook.cli.fields import Fields, as_query, metadata_of, parts
-from rollbook.cli.output import as_it_is, as_json, counted, hint, line, listed, shown
-from rollbook.cli.progress import bar, looks
+from rollbook.cli.output import as_it_is, as_json, bar, counted, hint, line, listed, looks, shown
 
 app = options.group(help="Change many users in the background: run, undo, list and cancel bulk jobs.")
 

@@ -64,7 +64,16 @@ Examples:
 
 More about a command: rollbook COMMAND --help
 """
-ELSEWHERE = {"imports": ("import_jobs", "app"), "logout": ("profiles", "logout")}
+ELSEWHERE = {
+    "open": ("login", "open_dashboard"),
+    "logout": ("login", "logout"),
+    "profiles": ("login", "profiles"),
+    "imports": ("import_jobs", "app"),
+    "usage": ("logs", "usage"),
+    "backup": ("database", "back_up"),
+    "migrate": ("database", "migrate_database"),
+    "copy": ("database", "copy_everything"),
+}
 """Commands that are not `app` of the module of their name: module and name."""
 PROGRAM = "rollbook"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from rollbook import __version__, runner, units
+from rollbook import __version__, machine, units
 from rollbook.actions import checks, keys
 from rollbook.actions.checks import Finding, fault, judged, ok, warning
 from rollbook.auth import server_secret
@@ -142,7 +142,7 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
         with closing(connect(settings, for_migration=True)) as db:
             if is_sqlite(settings):
                 fix = "Restore a backup, or run `sqlite3 rollbook.db .recover` to save what is left."
-            yield from checks.of_engine(runner.run(_about(settings)), settings)
+            yield from checks.of_engine(machine.run(_about(settings)), settings)
             yield from _contents(db, settings)
             if is_sqlite(settings):
                 yield _pages(path, deep)
@@ -210,7 +210,7 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         yield fault("limits", f"limits: {problem}", "Correct this setting.")
         return
     try:
-        facts = runner.run(valkey.inspect(address))
+        facts = machine.run(valkey.inspect(address))
     except Unavailable as problem:
         is_local = settings.limits_when_away == "local"
         fix = f"While Valkey is unavailable, {'each server counts by itself' if is_local else 'requests get 503'}."
@@ -232,7 +232,7 @@ def _mail(settings: Settings) -> Iterator[Finding]:
         return
     try:
         smtp.check_settings(settings)
-        yield ok("mail", runner.run(smtp.Mailer(settings, smtp.TIMEOUTS._replace(total=10.0)).check()))
+        yield ok("mail", machine.run(smtp.Mailer(settings, smtp.TIMEOUTS._replace(total=10.0)).check()))
     except ConfigurationError as problem:
         yield fault("mail", str(problem), "Correct this setting.")
     except smtp.Failed as failed:

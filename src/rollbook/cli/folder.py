@@ -14,7 +14,7 @@ import msgspec
 
 from rollbook import config
 from rollbook.actions import exports
-from rollbook.actions.arguments.exports import ExportUsers
+from rollbook.actions.arguments.users import ExportUsers
 from rollbook.actions.checking import check_texts
 from rollbook.actions.principal import CLI
 from rollbook.api.exports import form_of

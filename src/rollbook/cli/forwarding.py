@@ -18,9 +18,9 @@ from rollbook.config import Networks
 from rollbook.delivery import outcomes, signing
 from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.sender import Sender, Sent
+from rollbook.machine import Runner
 from rollbook.records import events
 from rollbook.records.event_types import TYPES
-from rollbook.runner import Runner
 
 LOCAL = Networks(
     map(ip_network, ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))

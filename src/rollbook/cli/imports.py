@@ -26,8 +26,7 @@ from rollbook.actions.import_sources import OWN_FILE
 from rollbook.actions.principal import cli_job
 from rollbook.api.files import refused_rows
 from rollbook.cli.backends import at
-from rollbook.cli.output import Misuse, counted, hint, written
-from rollbook.cli.progress import Show, bar, looks
+from rollbook.cli.output import Misuse, Show, bar, counted, hint, looks, written
 from rollbook.errors import ApiError, InvalidParameter
 from rollbook.jobs.import_runner import Run
 from rollbook.records.import_rows import Column

@@ -1,4 +1,6 @@
-"""`rollbook login`: saves a server and an API key for it, so that commands need neither `--url` nor `--key`."""
+"""Commands about servers: `rollbook login` saves one and an API key for it, so that commands need neither `--url` nor
+`--key`, `rollbook profiles` lists and `rollbook logout` forgets them, and `rollbook open` opens the dashboard of
+one."""
 
 from __future__ import annotations
 
@@ -14,14 +16,15 @@ from urllib.parse import urlencode, urlsplit
 import click
 
 from rollbook import clock, roles
-from rollbook.cli import fields, options, profile_store
+from rollbook.cli import fields, options, profile_store, targets
 from rollbook.cli.backends import Shown, at
-from rollbook.cli.output import Failure, Refused, base_url, details, has_browser, hint, program
+from rollbook.cli.output import Failure, Refused, base_url, details, has_browser, hint, line, listed, program
 from rollbook.cli.profile_store import Profile
-from rollbook.cli.targets import ServerTarget, backend, opened
+from rollbook.cli.targets import ServerTarget, backend, opened, running_server
 
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
+
 
 CHOICES = (7, 30, 90, 365)
 """Days after which a key expires that the dashboard's form offers. Others are a date."""
@@ -172,3 +175,49 @@ def _use(profile: str) -> str:
     if profile == profile_store.DEFAULT:
         return "where nothing else is named and there is no data folder."
     return f"with --profile {profile}."
+
+
+@options.command(None, "open", options.DATA, options.URL, options.PROFILE)
+def open_dashboard(data: Path | None, url: str | None, profile: str | None) -> None:
+    """Open the dashboard in the browser, and print its URL.
+
+    The server is the one that runs on the data folder, or that --url or --profile names. Without a display, the URL is
+    only printed.
+    """
+    address = targets.dashboard(data, url, profile)
+    line(address)
+    if has_browser():
+        webbrowser.open(address)
+
+
+COLUMNS = ("name", "url", "user", "expires_at", "scopes", "key_id")
+
+
+@options.command(None, "profiles", options.JSON, options.option("--quiet -q", "Print only the names."))
+def profiles(json: bool, quiet: bool) -> None:
+    """List the profiles that `rollbook login` saved, without the keys."""
+    found = [{"name": name, **profile_store.get(name).public()} for name in profile_store.names()]
+    empty = f"No profiles yet. To create one: {program()} login"
+    listed(found, COLUMNS, json, quiet, id="name", row=profile_store.as_known, empty=empty)
+
+
+@options.command(
+    None,
+    "logout",
+    options.profile("The profile."),
+    options.option("--revoke", "Revoke the key on the server first, for everyone who uses it."),
+)
+def logout(profile: str, revoke: bool) -> None:
+    """Forget a profile and its API key. The key keeps working, unless you add --revoke."""
+    found = profile_store.get(profile)
+    if revoke:
+        if found.key_id is None:
+            raise Failure(f"The scopes of this key don't allow revoking it. Revoke it at {found.url}/account/keys.")
+        with running_server(None, None, profile) as server:
+            server.ask("DELETE", at("keys", found.key_id))
+    profile_store.remove(profile)
+    if revoke:
+        hint(f"Forgot the profile {profile}, and revoked its key.")
+    else:
+        page = "" if found.key_id is None else f"/{found.key_id}"
+        hint(f"Forgot the profile {profile}. Its key still works. You can revoke it at {found.url}/account/keys{page}.")

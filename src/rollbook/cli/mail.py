@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from rollbook import runner
+from rollbook import machine
 from rollbook.actions import mails
 from rollbook.cli import options
 from rollbook.cli.output import Failure, Misuse, as_json, hint
@@ -58,7 +58,7 @@ def test(address: str, kind: str | None, language: Any, json: bool, config: Path
         raise Misuse(f"{address!r} is not an email address.") from None
     for problem in mails.problems(settings):
         hint(f"Template {problem.file}: {problem.why}.")
-    sent = runner.run(mails.send_sample(settings, kind or "test", address, language or settings.language))
+    sent = machine.run(mails.send_sample(settings, kind or "test", address, language or settings.language))
     if json:
         as_json({"outcome": sent.outcome, "detail": sent.detail})
     if sent.outcome != outcomes.DELIVERED:

@@ -1,4 +1,5 @@
-"""Groups and commands, the options that several of them share, and what their values mean."""
+"""Groups and commands, the options that several of them share, what their values mean, and the examples of their help,
+from `examples.txt`: each can be pasted once its names are yours."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from getpass import getpass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,11 +19,26 @@ from msgspec import Struct
 
 from rollbook.cli.backends import Backend
 from rollbook.cli.completion import emails, profiles
-from rollbook.cli.examples import epilog
 from rollbook.cli.output import INTERRUPTED, Failure, Misuse, Refused, hint, wrong_values
 from rollbook.cli.profile_store import DEFAULT
 from rollbook.cli.targets import backend, running_server
 from rollbook.errors import Fault, InvalidParameter
+
+
+def examples(command: str) -> list[str]:
+    """Return the examples of a command such as `users list`."""
+    return [line for line in lines() if f"{line} ".startswith(f"rollbook {command} ")]
+
+
+@cache
+def lines() -> list[str]:
+    return Path(__file__).with_name("examples.txt").read_text().splitlines()
+
+
+def epilog(command: str) -> str:
+    """Text after the options in the help of a command. `\\b` keeps the lines as they are."""
+    return "\n".join(["\b", "Examples:", *(f"  {example}" for example in examples(command))])
+
 
 T = TypeVar("T")
 Function = Callable[..., None]

@@ -1,7 +1,5 @@
-"""Output of commands: tables for people, JSON for programs, single values for scripts, hints on standard error.
-
-Failures of commands: one line that says why, and an exit code.
-"""
+"""Output of commands: tables for people, JSON for programs, single values for scripts, hints and progress bars on
+standard error, and failures: one line that says why, and an exit code."""
 
 from __future__ import annotations
 
@@ -13,14 +11,16 @@ import re
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from rollbook.cli.tables import STATES, at_terminal, cell, colored, is_colored, printable, table, when
+from rollbook.cli.tables import STATES, at_terminal, cell, colored, filled, is_colored, printable, table, when
 from rollbook.config import Settings
 from rollbook.errors import Fault, InvalidParameter
 
@@ -232,3 +232,56 @@ def _escape(match: re.Match[str]) -> str:
 
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\n]").sub
+
+
+Show = Callable[[float, str], None]
+
+FIRST, LONGEST = 0.2, 5.0
+"""Seconds between two looks at what a running server does: more and more, since each counts toward the rate limit."""
+OFTEN, LENGTH = 0.1, 20
+"""Seconds between two pictures of a bar, and the characters in it."""
+
+
+def looks() -> Iterator[None]:
+    """Without end, a pause before each."""
+    pause = FIRST
+    while True:
+        time.sleep(pause)
+        yield
+        pause = min(1.5 * pause, LONGEST)
+
+
+@contextmanager
+def bar(title: str, total: float | None) -> Iterator[tuple[Callable[[str], None], Show]]:
+    """A function that prints a line above the bar, and one that advances it."""
+    if not sys.stderr.isatty():
+        yield hint, lambda done, text: None
+        return
+    began = drawn = time.monotonic()
+    picture = title
+
+    def draw(above: str = "") -> None:
+        room = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r{above}{filled(picture, room)}")
+        sys.stderr.flush()
+
+    def show(done: float, text: str) -> None:
+        nonlocal drawn, picture
+        now = time.monotonic()
+        picture = f"{title} {_share(min(done / total, 1), now - began) if total else ''}{text}"
+        if now - drawn >= OFTEN:
+            drawn = now
+            draw()
+
+    draw()
+    try:
+        yield lambda line: draw(f"\x1b[K{printable(line)}\n"), show
+    finally:
+        draw()
+        sys.stderr.write("\n")
+
+
+def _share(share: float, seconds: float) -> str:
+    """The bar, and the time that is left if the rest is as fast."""
+    left = timedelta(seconds=round(seconds / share - seconds)) if share else "-:--:--"
+    return f"{'━' * round(share * LENGTH):{LENGTH}} {share:4.0%} {left} "

@@ -9,7 +9,6 @@ import click
 import msgspec
 
 from rollbook import destinations, ids, roles
-from rollbook.actions.arguments import exports as export_arguments
 from rollbook.actions.arguments import imports as import_arguments
 from rollbook.actions.arguments import passwords as password_arguments
 from rollbook.actions.arguments import users as user_arguments
@@ -503,7 +502,7 @@ def _deleted(backend: Backend, email: str) -> str:
         metavar="SYSTEM",
         type=click.Choice(list(destinations.SYSTEMS)),
     ),
-    fields=export_arguments.ExportUsers,
+    fields=user_arguments.ExportUsers,
     call=("GET", "/v1/exports"),
 )
 def export_users(

@@ -16,8 +16,7 @@ from rollbook.cli import forwarding, options
 from rollbook.cli.backends import PAGED, Backend, Shown, at
 from rollbook.cli.completion import objects
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import Failure, as_json, hint, json_line, line, listed, shown
-from rollbook.cli.progress import bar, looks
+from rollbook.cli.output import Failure, as_json, bar, hint, json_line, line, listed, looks, shown
 from rollbook.delivery import outcomes
 
 if TYPE_CHECKING:

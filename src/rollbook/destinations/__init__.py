@@ -4,17 +4,20 @@ family."""
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib import import_module
+from typing import NamedTuple
 
 import msgspec
-
-from rollbook.destinations import hashes
 
 SYSTEMS = {"keycloak": "Keycloak", "auth0": "Auth0", "kratos": "Ory Kratos"}
 
 _encode = msgspec.json.Encoder().encode
+_NAME = re.compile(r"[${]([^$}]+)")
+_NUMBER = re.compile(r"([a-z]+)=([0-9]+)")
 
 
 class ExportWriter:
@@ -53,8 +56,33 @@ class ExportWriter:
         if (text := user.get("password_hash")) is None:
             self._without += 1
         else:
-            hash = hashes.read(text)
+            hash = read_hash(text)
             password = self._system.password(hash)
             if password is None:
                 self._unknown[hash.name] += 1
         return _encode(self._system.convert(user, password))
+
+
+class Hash(NamedTuple):
+    """The stored form of a password hash, taken apart."""
+
+    text: str
+    name: str
+    """Name of its family (`auth/password_hashes.FAMILIES`)."""
+    numbers: dict[str, int]
+    """The parameters, by their names in the text. Salt and digest are padded base64, where the family has that."""
+    salt: str
+    digest: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the digest."""
+        return len(b64decode(self.digest))
+
+
+def read_hash(text: str) -> Hash:
+    parts = text.split("$")
+    salt, digest = [each + "=" * (-len(each) % 4) for each in parts[-2:]] if len(parts) > 3 else ("", "")
+    found = _NAME.match(text)
+    numbers = {name: int(number) for name, number in _NUMBER.findall(",".join(parts[2:-2]))}
+    return Hash(text, found[1] if found else "", numbers, salt, digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollbook.destinations.hashes import Hash
+from rollbook.destinations import Hash
 
 START, END = b"[\n", b"\n]\n"
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rollbook import clock
-from rollbook.destinations.hashes import Hash
+from rollbook.destinations import Hash
 
 START, END = b'{"realm":"rollbook","enabled":true,"users":[\n', b"\n]}\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
-from rollbook.destinations.hashes import Hash
+from rollbook.destinations import Hash
 
 START, END = b"[\n", b"\n]\n"
 

@@ -1,8 +1,6 @@
-"""Origins that are ours: host names we can be called by, the base of links, and the checks against DNS rebinding and
-CSRF.
-
-Finds the client's address and scheme behind proxies, using only the headers of trusted ones.
-"""
+"""Where requests come from: host names we can be called by and the base of links, the checks against DNS rebinding and
+CSRF, the client's address and scheme behind trusted proxies, and the web origins that may call the API from a browser
+(Fetch standard, "CORS protocol")."""
 
 from __future__ import annotations
 
@@ -12,9 +10,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from rollbook.config import Networks, Settings
+from rollbook.config import Networks, Origins, Settings
 from rollbook.errors import ForeignForm, UnknownHost
-from rollbook.http.request import Request
+from rollbook.http.request import Request, line
 
 # Domains that can't be registered (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`), or that home routers use and
 # ICANN has reserved.
@@ -225,3 +223,43 @@ def _parse_address(text: str) -> IPAddress | None:
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+ANY_ORIGIN = line("Access-Control-Allow-Origin", "*")
+"""Header of documents that are public anyway."""
+
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+# What a script may send beside the fields that are always allowed.
+_SENT = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Traceparent, Tracestate, X-Request-Id"
+# What it may read beside the fields that are always readable.
+_READ = (
+    "ETag, Event-Position, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Limit, RateLimit-Policy, "
+    "RateLimit-Remaining, "
+    "RateLimit-Reset, Retry-After, Traceparent, WWW-Authenticate, X-Next-Cursor, X-Request-Id, X-Total-Count"
+)
+# Browsers ask again after a day at most, some after two hours.
+_PREFLIGHT = (
+    line("Access-Control-Allow-Methods", _METHODS)
+    + line("Access-Control-Allow-Headers", _SENT)
+    + line("Access-Control-Max-Age", "86400")
+)
+_VARY = b"Vary: Origin\r\n"
+
+
+class Cors:
+    """The origins of the setting `cors_origins`."""
+
+    def __init__(self, origins: Origins) -> None:
+        self._origins = frozenset(origin.encode() for origin in origins)
+
+    def lines(self, path: str, method: str, headers: dict[bytes, bytes]) -> bytes:
+        """Header lines of the response to a request, an error included."""
+        if not path.startswith("/v1"):
+            return b""
+        origin = headers.get(b"origin")
+        if origin not in self._origins:
+            return _VARY
+        allowed = _VARY + b"Access-Control-Allow-Origin: " + origin + b"\r\n"
+        if method == "OPTIONS" and b"access-control-request-method" in headers:
+            return allowed + _PREFLIGHT
+        return allowed + line("Access-Control-Expose-Headers", _READ)

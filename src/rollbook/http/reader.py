@@ -24,7 +24,7 @@ from rollbook.errors import (
     MethodNotAllowed,
     UriTooLong,
 )
-from rollbook.http import guard, known
+from rollbook.http import heads
 from rollbook.http.body import EARLY, BodyRule, BodyStream
 from rollbook.http.origins import Proxies
 from rollbook.http.request import Request, RequestIds
@@ -106,7 +106,7 @@ class Reader:
         self._keep = True
         self._body_after_upgrade = False
         # The head that requests repeat; only where the parser stands between two messages.
-        self._known: known.KnownHead | None = None
+        self._known: heads.KnownHead | None = None
         self._first: Request | None = None  # that ended in the bytes which the parser was given last
 
     def feed(self, data: bytes) -> None:
@@ -117,12 +117,12 @@ class Reader:
         self._feed_parser(data)
         if self._first is not None:
             if began == IDLE == self.state:
-                self._known = known.learn(data, self._first)
+                self._known = heads.learn(data, self._first)
             self._first = None
 
-    def _feed_known(self, data: bytes, head: known.KnownHead) -> bool:
+    def _feed_known(self, data: bytes, head: heads.KnownHead) -> bool:
         """Deliver the request in `data` without the parser. False: the parser has to read it."""
-        found = known.repeated(data, head, self._rules.max_target)
+        found = heads.repeated(data, head, self._rules.max_target)
         if found is None:
             return False
         method, path, query, body = found
@@ -235,7 +235,7 @@ class Reader:
         fields = self._fields
         if name in fields:
             self._repeated += 1
-            value = guard.join(name, fields[name], value)
+            value = heads.join(name, fields[name], value)
         fields[name] = value
         if len(fields) + self._repeated > MAX_HEADERS:
             raise HeadersTooLarge()
@@ -258,14 +258,14 @@ class Reader:
             self._keep = version == "1.1" and parser.should_keep_alive()
             upgrade = parser.should_upgrade()
         if method == b"CONNECT":  # what follows it is not HTTP
-            raise MethodNotAllowed("CONNECT", guard.ALLOW)
+            raise MethodNotAllowed("CONNECT", heads.ALLOW)
         host = fields.get(b"host")
         if host not in self._rules.valid_hosts:
             self._check_host(host, version)
         if b"content-length" in fields or b"transfer-encoding" in fields:
             self._begin_body(upgrade)
         elif b"expect" in fields:
-            guard.wants_continue(fields)
+            heads.wants_continue(fields)
         self.state = BODY
         self._raw = 0
         if self.body is not None:
@@ -274,7 +274,7 @@ class Reader:
                 raise _Closed()
 
     def _begin_body(self, upgrade: bool) -> None:
-        length = guard.check_framing(self._fields, self._version)
+        length = heads.check_framing(self._fields, self._version)
         if length == 0:
             return
         try:
@@ -289,7 +289,7 @@ class Reader:
         self._head = self._raw
         self._max_size = rule.max_bytes
         self._body_after_upgrade = upgrade
-        self.continue_due = guard.wants_continue(self._fields) and self._version == "1.1"
+        self.continue_due = heads.wants_continue(self._fields) and self._version == "1.1"
         if rule.hands_over(length):
             self.body = BodyStream(is_short=not rule.is_streamed)
 
@@ -371,7 +371,7 @@ class Reader:
 
     def _check_host(self, host: bytes | None, version: str) -> None:
         if host is not None:
-            guard.check_host(host)
+            heads.check_host(host)
             if len(self._rules.valid_hosts) < 1000:
                 self._rules.valid_hosts.add(host)
         elif version == "1.1":
@@ -407,10 +407,10 @@ class Reader:
         """Path and query. Raises ApiError."""
         target = self._target
         if target[:1] != b"/" and not (target == b"*" and self._method == b"OPTIONS"):
-            target = guard.origin_form(target, self._fields.get(b"host"))
+            target = heads.origin_form(target, self._fields.get(b"host"))
         if self._method == b"TRACE":
-            raise MethodNotAllowed("TRACE", guard.ALLOW)
-        self._path = found = guard.split_target(target)
+            raise MethodNotAllowed("TRACE", heads.ALLOW)
+        self._path = found = heads.split_target(target)
         return found
 
 
@@ -428,8 +428,8 @@ def _translate(problem: httptools.HttpParserError, data: bytes) -> ApiError:
         return ApiError()
     if isinstance(problem, httptools.HttpParserInvalidMethodError):
         line = _start_line(data)
-        if line and line[1] not in guard.METHODS:
-            return MethodNotAllowed("This method", guard.ALLOW)
+        if line and line[1] not in heads.METHODS:
+            return MethodNotAllowed("This method", heads.ALLOW)
     if isinstance(problem, httptools.HttpParserInvalidURLError):
         return BadMessage("The request target is invalid.")
     return BadMessage(f"The HTTP request is malformed: {problem}.")

@@ -11,7 +11,6 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
 from rollbook.records import (
-    challenges,
     events,
     idempotency_keys,
     keys,
@@ -71,8 +70,8 @@ async def expire_replies(on: Rollbook) -> bool:
 
 async def expire_sessions(on: Rollbook) -> bool:
     """Delete expired sessions, one-time tokens and challenges, and second factors that no one has activated."""
-    if await challenges.is_expired(on.db):
-        await on.db.write(challenges.expire)
+    if await second_factors.has_expired_challenges(on.db):
+        await on.db.write(second_factors.expire_challenges)
     if unconfirmed := await second_factors.old(on.db, BATCH):
         await on.db.write(second_factors.forget, unconfirmed)
     more = await one_time_tokens.is_expired(on.db) and await on.db.write(one_time_tokens.expire, BATCH) == BATCH

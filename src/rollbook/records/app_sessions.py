@@ -1,9 +1,9 @@
-"""Sessions of applications: their tokens, and that each refresh token works once. Rows of the table of `sessions`, with
-an audience."""
+"""Sessions of applications: their tokens, that each refresh token works once, and the few keys that sign access tokens.
+Sessions are rows of the table of `sessions`, with an audience."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import NamedTuple
 
 from rollbook import clock
@@ -153,3 +153,51 @@ async def end_oldest(tx: Tx, user_id: str, audience: str, keep: int, keep_in_all
     rows = await tx.all(END_OLDEST_FOR, user_id, audience, limit, keep)
     rows += await tx.all(END_OLDEST, user_id, limit, keep_in_all)
     return [Session._make(row) for row in rows]
+
+
+class SigningKey(NamedTuple):
+    """`sealed` is the encrypted private part."""
+
+    id: str
+    public: bytes
+    sealed: bytes
+    created_at: int
+    signs_from: int
+    """Time from which on it signs, until a newer one does."""
+
+
+SIGNING_COLUMNS = ", ".join(SigningKey._fields)
+MAX_KEYS = 16
+ALL_KEYS = f"SELECT {SIGNING_COLUMNS} FROM signing_keys ORDER BY signs_from DESC, id DESC LIMIT {MAX_KEYS}"
+ADD_KEY = f"INSERT INTO signing_keys ({SIGNING_COLUMNS}) VALUES (?, ?, ?, ?, ?)"
+REMOVE_KEY = "DELETE FROM signing_keys WHERE id = ?"
+REMOVE_OTHER_KEYS = "DELETE FROM signing_keys WHERE id <> ?"
+SEALED_AFTER = "SELECT id, sealed FROM signing_keys WHERE id > ? ORDER BY id LIMIT ?"
+SEAL_AGAIN = "UPDATE signing_keys SET sealed = ? WHERE id = ? AND sealed = ?"
+
+
+async def newest_keys(queries: Queries) -> list[SigningKey]:
+    rows = await queries.all(ALL_KEYS)
+    return [SigningKey(row[0], bytes(row[1]), bytes(row[2]), row[3], row[4]) for row in rows]
+
+
+async def add_key(tx: Tx, new: SigningKey) -> None:
+    await tx.run(ADD_KEY, *new)
+
+
+async def remove_keys(tx: Tx, ids: Iterable[str]) -> None:
+    await tx.many(REMOVE_KEY, [(id,) for id in ids])
+
+
+async def remove_other_keys(tx: Tx, keep: str) -> None:
+    await tx.run(REMOVE_OTHER_KEYS, keep)
+
+
+async def sealed_keys_after(queries: Queries, id: str, limit: int) -> list[tuple[str, bytes]]:
+    """IDs and encrypted private parts of the keys after this ID."""
+    return [(row[0], bytes(row[1])) for row in await queries.all(SEALED_AFTER, id, limit)]
+
+
+async def seal_keys_again(tx: Tx, changed: Iterable[tuple[bytes, str, bytes]]) -> None:
+    """New sealed private part, ID and former sealed private part of each."""
+    await tx.many(SEAL_AGAIN, changed)

@@ -9,7 +9,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import Fault, InvalidParameter, PositionExpired
-from rollbook.records import event_parts, examples, progress, unlogged_changes
+from rollbook.records import event_log, event_parts, examples, marks
 from rollbook.records.dialect import dialect
 from rollbook.records.event_log import COLUMNS, ERASED_END, position
 from rollbook.records.event_types import TYPES
@@ -248,7 +248,7 @@ async def expired_to(queries: Queries) -> int:
     missed nothing."""
     row = await queries.one(FIRST)
     assert row is not None  # it has no FROM
-    return max(await progress.get(queries, EXPIRED_MARK), min((seq for seq in row if seq is not None), default=1) - 1)
+    return max(await marks.get(queries, EXPIRED_MARK), min((seq for seq in row if seq is not None), default=1) - 1)
 
 
 async def begins(queries: Queries) -> int:
@@ -469,12 +469,12 @@ async def expire(tx: Tx, before: int, limit: int) -> int:
         return 0
     last = rows[-1][0]
     gone = await tx.run(EXPIRE, before, last)
-    await progress.advance(tx, EXPIRED_MARK, last)
+    await marks.advance(tx, EXPIRED_MARK, last)
     await tx.run(EXPIRE_PLACES, last)
     oldest = await tx.one(OLDEST)
     if oldest is not None:
         await event_parts.expire(tx, min(before, oldest[0]), limit)
-        await unlogged_changes.expire(tx, min(before, oldest[0]) - SKEW, limit)
+        await event_log.expire(tx, min(before, oldest[0]) - SKEW, limit)
     return gone
 
 

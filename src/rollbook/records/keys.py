@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from rollbook import clock, ids
-from rollbook.records import auth_version, lineages
+from rollbook.records import lineages, marks
 from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.presenting import Flag, Hidden, Shown, Time, Words, presenter
 from rollbook.storage.database import EACH, LOOK_UP, Queries, Statement, Tx, existing, first, in_parts, scalar
@@ -483,7 +483,7 @@ async def sealed(queries: Queries, id: str) -> bytes | None:
 async def revoke(tx: Tx, id: str) -> Key:
     """Revoke a key at once. Raises NotFound when it already has."""
     key = Key._make(await existing(tx, REVOKE, clock.now(), id))
-    await auth_version.bump(tx)
+    await marks.bump_auth_version(tx)
     return key
 
 
@@ -494,7 +494,7 @@ async def revoke_some(tx: Tx, ids: Sequence[str]) -> list[Key]:
         rows = await tx.all(REVOKE_SOME, clock.now(), *part, *[""] * (AT_ONCE - len(part)))
         revoked += sorted([Key._make(row) for row in rows])
     if revoked:
-        await auth_version.bump(tx)
+        await marks.bump_auth_version(tx)
     return revoked
 
 
@@ -503,14 +503,14 @@ async def change(tx: Tx, key: Key) -> Key:
     await lineages.keep(tx, key.lineage)
     bounds = key.scopes, key.ip_allow, key.rate_limit, key.audiences, key.expires_at
     changed = Key._make(await existing(tx, CHANGE, key.name, *bounds, key.limited_with, key.lineage, key.id))
-    await auth_version.bump(tx)
+    await marks.bump_auth_version(tx)
     return changed
 
 
 async def end_at(tx: Tx, key: Key, at: int) -> Key:
     """Let a key expire at this time, or when it would have, if that is earlier. Raises NotFound."""
     key = Key._make(await existing(tx, EXPIRE, at if key.expires_at is None else min(at, key.expires_at), key.id))
-    await auth_version.bump(tx)
+    await marks.bump_auth_version(tx)
     return key
 
 
@@ -522,7 +522,7 @@ async def revoke_working(tx: Tx, user_id: str) -> list[Key]:
     """Revoke all of a user's keys that work."""
     now = clock.now()
     revoked = sorted([Key._make(row) for row in await tx.all(REVOKE_WORKING, now, user_id, now)])
-    await auth_version.bump(tx)
+    await marks.bump_auth_version(tx)
     return revoked
 
 

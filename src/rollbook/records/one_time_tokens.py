@@ -1,8 +1,6 @@
-"""One-time tokens: with each, somebody does one thing once. Stored by digest, so a stolen database opens nothing.
-
-Deliveries that carry a one-time token: its text is kept, sealed, until one has succeeded or was tried for the last
-time.
-"""
+"""One-time tokens: with each, somebody does one thing once. Stored by digest, so a stolen database opens nothing. The
+text of one that is delivered is kept, sealed, until a delivery has succeeded or was tried for the last time; a request
+for one waits for a moment, all of it sealed: it may name people who have no account here."""
 
 from __future__ import annotations
 
@@ -13,13 +11,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from rollbook import clock
+from rollbook import clock, ids
 from rollbook.records import lineages
-from rollbook.records.events import Event
+from rollbook.records.events import Actor, Event
 from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.presenting import Hidden, Json, OrNull, Time, presenter
 from rollbook.records.webhooks import CHATS, INBOX
-from rollbook.storage.database import EACH, Queries, Statement, Tx, existing
+from rollbook.storage.database import EACH, Queries, Statement, Tx, existing, scalar
 
 PURPOSES: dict[str, str] = {
     "invite": "An invited user sets their first password.",
@@ -284,3 +282,69 @@ async def settle(tx: Tx, webhook_id: str, settled: Sequence[Settled]) -> None:
     """Forget the text of tokens that this webhook has delivered, or has given up on."""
     for is_sent, token_id in settled:
         await tx.run(SENT if is_sent else NOT_SENT, token_id, webhook_id)
+
+
+CHANNEL = "token_requests"
+"""Notified when there is another request."""
+
+
+class RequestedToken(NamedTuple):
+    """The content of a request."""
+
+    email: str
+    purpose: str
+    redirect_url: str
+    language: str | None
+    actor: Actor
+    asked_at: int
+    is_admitted: bool
+    """False: it exceeds a limit, and nothing comes of it."""
+    audiences: str | None = None
+    """Audiences of the key that asked, as `one_time_tokens` keeps them."""
+
+
+class WaitingRequest(NamedTuple):
+    id: str
+    sealed: bytes
+
+
+COUNT_REQUESTS = "SELECT count(*) FROM token_requests"
+ADD_REQUEST = "INSERT INTO token_requests (id, sealed) VALUES (?, ?)"
+OLDEST_REQUESTS = "SELECT id, sealed FROM token_requests ORDER BY id LIMIT ?"
+REQUESTS_AFTER = "SELECT id, sealed FROM token_requests WHERE id > ? ORDER BY id LIMIT ?"
+SEAL_REQUEST_AGAIN = "UPDATE token_requests SET sealed = ? WHERE id = ? AND sealed = ?"
+TAKE_REQUEST = "DELETE FROM token_requests WHERE id = ?"
+
+encode_request = msgspec.msgpack.Encoder().encode
+decode_request = msgspec.msgpack.Decoder(RequestedToken).decode
+
+
+def new_request_id() -> str:
+    return ids.new("treq")
+
+
+async def count_requests(queries: Queries) -> int:
+    return await scalar(queries, COUNT_REQUESTS)
+
+
+async def add_request(tx: Tx, id: str, sealed: bytes) -> None:
+    await tx.run(ADD_REQUEST, id, sealed)
+    tx.notify(CHANNEL)
+
+
+async def oldest_requests(queries: Queries, limit: int) -> list[WaitingRequest]:
+    return [WaitingRequest._make(row) for row in await queries.all(OLDEST_REQUESTS, limit)]
+
+
+async def take_request(tx: Tx, id: str) -> bool:
+    """Take a request, so that no one else does what it asks for. False: another process was faster."""
+    return await tx.run(TAKE_REQUEST, id) > 0
+
+
+async def sealed_requests_after(queries: Queries, id: str, limit: int) -> list[tuple[str, bytes]]:
+    return [(row[0], row[1]) for row in await queries.all(REQUESTS_AFTER, id, limit)]
+
+
+async def seal_requests_again(tx: Tx, changed: Iterable[tuple[bytes, str, bytes]]) -> None:
+    """New sealed content, ID and former sealed content of each: one that was taken meanwhile stays away."""
+    await tx.many(SEAL_REQUEST_AGAIN, changed)

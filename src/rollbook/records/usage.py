@@ -17,7 +17,7 @@ from msgspec import structs
 from rollbook import clock
 from rollbook.observe.lines import masked
 from rollbook.observe.usage_buffer import DURATIONS, Client, RequestLine, ToldError, UsageBucket
-from rollbook.records import progress
+from rollbook.records import marks
 from rollbook.storage.database import Queries, Tx, first, in_parts, scalar
 
 UsageKey = tuple[Any, ...]
@@ -469,12 +469,12 @@ TABLES = (
 
 async def next_hour(queries: Queries, table: Folded, now: int) -> int | None:
     """The oldest hour that is to be folded, if any."""
-    return await first(queries, table.next, await progress.get(queries, table.mark), now - table.kept)
+    return await first(queries, table.next, await marks.get(queries, table.mark), now - table.kept)
 
 
 async def fold(tx: Tx, table: Folded, now: int, limit: int) -> bool:
     """Fold up to `limit` rows of the oldest hour. False when there are none to fold."""
-    await progress.lock(tx, table.mark)
+    await marks.lock(tx, table.mark)
     hour = await next_hour(tx, table, now)
     if hour is None:
         return False
@@ -484,5 +484,5 @@ async def fold(tx: Tx, table: Folded, now: int, limit: int) -> bool:
     for statement, some in in_rows(table.count, values):
         await tx.run(statement, *some)
     if len(gone) < limit:
-        await progress.advance(tx, table.mark, hour)
+        await marks.advance(tx, table.mark, hour)
     return True

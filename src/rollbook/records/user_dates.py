@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from rollbook.records import progress
+from rollbook.records import marks
 from rollbook.storage.database import LOOK_UP, Queries, Statement, Tx, scalar
 
 MARK = "users.mixed"
@@ -29,7 +29,7 @@ NEIGHBORS = Statement(
 
 async def mixed_until(queries: Queries) -> int:
     """The time past which dates and positions have one order; 0 if they always have."""
-    return await progress.get(queries, MARK)
+    return await marks.get(queries, MARK)
 
 
 async def first_after(queries: Queries, time: int) -> int | None:
@@ -71,7 +71,7 @@ async def note(tx: Tx, mixed: int) -> None:
     """Users were added, and `mixed_by` says this. To be asked last in a write: on PostgreSQL, other imports wait for
     its end."""
     if mixed:
-        await progress.advance(tx, MARK, mixed)
+        await marks.advance(tx, MARK, mixed)
 
 
 async def restored(tx: Tx, seq: int, date: int) -> None:

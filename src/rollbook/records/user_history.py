@@ -12,7 +12,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import NotFound, NotInLog
-from rollbook.records import events, rules, unlogged_changes, users
+from rollbook.records import event_log, events, rules, users
 from rollbook.records.event_types import TYPES
 from rollbook.records.events import Event, Selection
 from rollbook.records.users import METADATA, User
@@ -128,7 +128,7 @@ async def _check_existed(
     """Check that there was the user, where no event from before tells. Raises NotFound, NotInLog."""
     if later is not None and later.type == "user.created":
         raise NotFound("There was no such user at this time.")
-    added = await unlogged_changes.added(queries, user.seq)
+    added = await event_log.added(queries, user.seq)
     if moment.time < (ids.time(user.id) if added is None else added):
         raise NotFound("There was no such user at this time.")
     begins = await events.begins(queries)
@@ -155,7 +155,7 @@ def _rewound(event: Event) -> Fields:
 async def _unlogged(queries: Queries, user: User, last: Event | None, later: Event | None) -> list[int]:
     """Times between two events at which the user was changed without one."""
     first, end = 0 if last is None else last.created_at, clock.LATEST if later is None else later.created_at
-    return [at for at in await unlogged_changes.of_user(queries, user.seq) if first <= at <= end]
+    return [at for at in await event_log.of_user(queries, user.seq) if first <= at <= end]
 
 
 def _between(before: Fields, after: Fields, quiet: list[int], moment: Moment) -> Fields:

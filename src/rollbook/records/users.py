@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
-from rollbook.records import auth_version, password_parameters, rules, usage, user_dates
+from rollbook.records import marks, password_parameters, rules, usage, user_dates
 from rollbook.records.dialect import dialect
 from rollbook.records.presenting import Flag, Hidden, Json, PrivateJson, Time, presenter
 from rollbook.storage.database import (
@@ -236,7 +236,7 @@ async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
     if is_renamed:
         await on.user_search.changed(tx, (user.seq,))
     if not changed.keys().isdisjoint(("role", "status", "rate_limit")):
-        await auth_version.bump(tx)
+        await marks.bump_auth_version(tx)
     return after
 
 
@@ -336,7 +336,7 @@ async def delete(tx: Tx, user: User) -> None:
     await on.unique_keys.release(tx, rules.email_key(user.email), user.external_id)
     await on.user_counts.adjust(tx, (user.seq,), -1)
     await on.user_search.changed(tx, (user.seq,))
-    await auth_version.bump(tx)
+    await marks.bump_auth_version(tx)
 
 
 async def restore(tx: Tx, deleted: User) -> User:

@@ -9,9 +9,8 @@ from typing import Any
 
 from rollbook.errors import ApiError, NotFound
 from rollbook.scim.asking import Ask, Reply
-from rollbook.scim.discovery import MAX_OPERATIONS
 from rollbook.scim.errors import described, refused, status
-from rollbook.scim.routes import CALLS
+from rollbook.scim.routes import CALLS, MAX_OPERATIONS
 
 _REFERENCE = re.compile(r"bulkId:(.+)", re.S).fullmatch
 _BULK = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"

@@ -19,9 +19,8 @@ from rollbook.http.routing import Ids, Plan, settled
 from rollbook.json_objects import read_object
 from rollbook.scim import bulk
 from rollbook.scim.asking import Ask, Reply, asked_in_body
-from rollbook.scim.discovery import BULK_SIZE
 from rollbook.scim.errors import JSON, refused
-from rollbook.scim.routes import CALLS, ScimRow
+from rollbook.scim.routes import BULK_SIZE, CALLS, ScimRow
 
 MAX_PARAMETERS = 50
 LARGE = 65_536

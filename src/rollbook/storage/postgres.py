@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from rollbook.errors import Overloaded, StorageUnavailable, Unavailable
-from rollbook.runner import Runner
+from rollbook.machine import Runner
 from rollbook.storage import postgres_tls
 from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
 from rollbook.storage.postgres_batches import Batches

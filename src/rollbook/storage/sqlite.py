@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rollbook.errors import DatabaseTimeout, Overloaded
-from rollbook.runner import Runner
+from rollbook.machine import Runner
 from rollbook.storage.database import Database, DatabaseUnusable
 from rollbook.storage.sqlite_checkpoint import log_size
 from rollbook.storage.sqlite_connection import (

@@ -12,8 +12,8 @@ from msgspec import Struct
 from rollbook import clock
 from rollbook.actions import permissions
 from rollbook.actions.checking import check
-from rollbook.actions.factor_duty import Duty
 from rollbook.actions.principal import Principal, stranger
+from rollbook.actions.second_factors import Duty
 from rollbook.actions.sessions import Browser, SignedIn
 from rollbook.api.call import Services
 from rollbook.api.files import File

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
 from rollbook import clock
-from rollbook.actions import factor_duty
+from rollbook.actions import second_factors
 from rollbook.actions.permissions import refusal
 from rollbook.actions.principal import Principal, signed_in
 from rollbook.api.call import Services
@@ -88,7 +88,7 @@ class Site:
     async def _must_add_factor(self, page: PageRequest, person: Person, row: Page) -> bool:
         """Test whether the page is closed to somebody who needs a second factor first; `page.duty` says so on the
         others. Raises Forbidden, to programs."""
-        page.duty = await factor_duty.of(self._services, person.user)
+        page.duty = await second_factors.duty_of(self._services, person.user)
         if page.duty is None or not page.duty.is_due or row.who == "anyone":
             return False
         if page.request.path == proof.CONFIRM or page.request.path.startswith(SECURITY):

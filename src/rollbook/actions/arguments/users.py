@@ -1,9 +1,9 @@
-"""Arguments about users: their fields, and filters of lists."""
+"""Arguments about users: their fields, filters of lists, and exports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -14,6 +14,7 @@ from rollbook.actions.arguments import (
     MAX_POSITION,
     Body,
     Email,
+    ExportedStatus,
     ExternalId,
     Ids,
     LimitText,
@@ -160,3 +161,15 @@ class UserSelection(UserFilters):
     """Filters of users, and their order."""
 
     sort: Sort | None = None
+
+
+ExportFormat = Literal["ndjson", "csv"]
+
+
+class ExportUsers(UserFilters):
+    """The users to export, and the format."""
+
+    status: ExportedStatus | None = None  # type: ignore[bad-override-mutable-attribute]  # frozen
+    format: Annotated[
+        ExportFormat, Meta(description="`ndjson`: a JSON object on each line. `csv`: a table with a header.")
+    ] = "ndjson"

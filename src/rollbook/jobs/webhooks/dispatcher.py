@@ -20,11 +20,10 @@ from rollbook.actions.event_feeds import Batch
 from rollbook.actions.principal import SYSTEM
 from rollbook.delivery.addresses import Addresses
 from rollbook.errors import ApiError, NotFound, OutcomeUnknown
-from rollbook.jobs.webhooks.budget import LOOK, Budget, Pace, lease_clock
 from rollbook.jobs.webhooks.endpoint import Endpoint
-from rollbook.jobs.webhooks.state import Outbox
+from rollbook.jobs.webhooks.state import LOOK, Budget, Outbox, Pace, lease_clock
 from rollbook.jobs.webhooks.target import Target, WebhookTarget
-from rollbook.records import event_types, events, leases, webhooks
+from rollbook.records import event_types, events, marks, webhooks
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import cursors
 from rollbook.records.webhooks import replays as stored_replays
@@ -401,7 +400,7 @@ def _parts(due: Sequence[Endpoint]) -> list[list[Endpoint]]:
 
 async def _read_scan(queries: Queries, sends_mail: bool) -> Scan:
     return Scan(
-        await leases.database_now(queries),
+        await marks.database_now(queries),
         [each for each in await cursors.scan(queries) if sends_mail or each.webhook_id != webhooks.MAIL_ID],
         await stored_replays.running(queries),
         await cursors.count_senders(queries),

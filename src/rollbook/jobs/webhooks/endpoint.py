@@ -16,9 +16,8 @@ from rollbook.actions.event_feeds import BATCH, Batch, Entry
 from rollbook.delivery import outcomes, signing
 from rollbook.delivery.sender import Sent
 from rollbook.errors import ApiError
-from rollbook.jobs.webhooks.budget import MAX_RESULTS, Budget
 from rollbook.jobs.webhooks.replay import ReplayRun
-from rollbook.jobs.webhooks.state import Breaker, Lane, Lanes, Outbox
+from rollbook.jobs.webhooks.state import MAX_RESULTS, Breaker, Budget, Lane, Lanes, Outbox
 from rollbook.jobs.webhooks.target import Target
 from rollbook.records import events
 from rollbook.records.events import Event, Selection

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollbook.records import server_secrets
-from rollbook.records.copying import TABLE
-from rollbook.records.copying.tables import DELETED_USERS, EVENT, TABLES, USERS, CopyTable, Positions
+from rollbook.records import marks
+from rollbook.records.copying import DELETED_USERS, EVENT, TABLE, TABLES, USERS, CopyTable, Positions
 from rollbook.records.user_counts import postgres as user_counts
 from rollbook.records.user_search.folding import searched_text
 from rollbook.storage.bulk import CopySession
@@ -77,7 +76,7 @@ async def finish(target: CopySession, positions: Positions, fingerprint: bytes |
     await target.run(_NUMBERS, positions.event, 0, "events")
     await target.run(_ACCESS, positions.access)
     if fingerprint is not None:
-        await target.run(server_secrets.KEEP, fingerprint)
+        await target.run(marks.KEEP, fingerprint)
     for table in TABLES:
         await target.run(f"ANALYZE {table.name}")
     await target.run(_UNMARK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollbook.records.copying.tables import USERS, CopyTable, Positions
+from rollbook.records.copying import USERS, CopyTable, Positions
 from rollbook.records.user_counts import sqlite as user_counts
 from rollbook.records.user_search import sqlite as user_search
 from rollbook.storage.bulk import CopySession

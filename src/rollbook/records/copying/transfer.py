@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from rollbook.records.copying import postgres, sqlite
-from rollbook.records.copying.tables import TABLES, Positions
+from rollbook.records.copying import TABLES, Positions, postgres, sqlite
 from rollbook.storage.bulk import CopySession
 from rollbook.storage.database import Engine, Row
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rollbook import clock
 from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
-from rollbook.records import events, password_parameters, unlogged_changes, user_dates
+from rollbook.records import event_log, events, password_parameters, user_dates
 from rollbook.records.events import Actor
 from rollbook.records.unique_keys.postgres import EMAIL_CLAIM, EXTERNAL_ID_CLAIM
 from rollbook.records.user_counts import postgres as user_counts
@@ -79,7 +79,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_even
     await user_counts.adjust(tx, range(first, first + len(free)), +1)
     await password_parameters.note_imported(tx, [user.password_hash for user in free])
     if not all_events:
-        await unlogged_changes.note_added(tx, first, first + len(free) - 1, clock.now())
+        await event_log.note_added(tx, first, first + len(free) - 1, clock.now())
     if recorded := with_own_event(added, all_events):
         await events.record_many(tx, created(recorded, by))
     await user_dates.note(tx, user_dates.mixed_by(at, start - 1))

@@ -8,7 +8,7 @@ import msgspec
 
 from rollbook import clock
 from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
-from rollbook.records import events, password_parameters, unlogged_changes, user_dates
+from rollbook.records import event_log, events, password_parameters, user_dates
 from rollbook.records.events import Actor
 from rollbook.records.user_counts import sqlite as user_counts
 from rollbook.records.user_imports import (
@@ -89,7 +89,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_even
         await user_dates.note(tx, user_dates.mixed_by([user.created_at for _, user in wanted], latest))
         await password_parameters.note_imported(tx, [prepared.password_hash for prepared, _ in wanted])
         if not all_events:
-            await unlogged_changes.note_added(tx, min(added), max(added), clock.now())
+            await event_log.note_added(tx, min(added), max(added), clock.now())
         if recorded := with_own_event(wanted, all_events):
             await events.record_many(tx, created(recorded, by))
     return refused

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.records import leases
+from rollbook.records import marks
 from rollbook.records.dialect import dialect
 from rollbook.storage.database import Queries, Tx, scalar
 
@@ -155,7 +155,7 @@ async def claim(tx: Tx, webhook_id: str, holder: str, by_force: bool) -> Cursor 
 
     Lanes that begin after the cursor are forgotten: their events are read again.
     """
-    now = await leases.database_now(tx)
+    now = await marks.database_now(tx)
     until = _until(tx, now)
     row = await tx.one(CLAIM, holder, until, webhook_id, clock.LATEST + 1 if by_force else now, until + LEASE, holder)
     if row is None:
@@ -201,12 +201,12 @@ async def count_senders(queries: Queries) -> int:
 async def announce_sender(tx: Tx, holder: str) -> None:
     """Say that a sender is there; repeated before SENDER_SECONDS have passed."""
     await tx.run(FORGET_SENDERS)
-    await leases.take(tx, SENDERS + holder, holder, SENDER_SECONDS)
+    await marks.take_lease(tx, SENDERS + holder, holder, SENDER_SECONDS)
 
 
 async def remove_sender(tx: Tx, holder: str) -> None:
     """Remove a process that sends no more."""
-    await leases.give_back(tx, holder)
+    await marks.give_back_leases(tx, holder)
 
 
 def _until(queries: Queries, now: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
-from rollbook.records import leases, one_time_tokens, webhooks
+from rollbook.records import marks, one_time_tokens, webhooks
 from rollbook.records.one_time_tokens import Settled
 from rollbook.records.presenting import Hidden, OrNull, Shown, Time, presenter
 from rollbook.records.webhooks import cursors, health, inbox, replays
@@ -216,7 +216,7 @@ class Stored(NamedTuple):
 
 
 async def store_results(tx: Tx, holder: str, results: Sequence[Results]) -> Stored:
-    now = await leases.database_now(tx)
+    now = await marks.database_now(tx)
     lost = []
     for each in results:
         id = each.webhook_id

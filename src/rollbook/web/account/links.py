@@ -1,20 +1,12 @@
-"""Common parts of the pages on which one-time tokens are used: the token, the form, and the page of a dead link.
-
-To open a page uses nothing up: programs that show email open links, too. A form does.
-
-The page behind a link that confirms an email, or changes it to a new one.
-
-The pages behind an invitation, a setup link and a password reset link: each sets a password.
-
-The page behind a link that signs in without a password.
-"""
+"""Pages behind the links of mails: each confirms an email or changes it, sets a password, signs in without one, or
+stops a change of email. To open one uses nothing up: programs that show email open links, too. A form does."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlsplit
 
-from rollbook.actions import passkeys, sessions, tokens
+from rollbook.actions import own_email, passkeys, sessions, tokens
 from rollbook.actions.arguments.tokens import TokenConsume
 from rollbook.actions.proof import GivenFactor
 from rollbook.actions.tokens import Open
@@ -22,7 +14,7 @@ from rollbook.errors import ApiError, InvalidParameter, TokenInvalid
 from rollbook.http.request import Response
 from rollbook.records.one_time_tokens import OF_PASSWORDS
 from rollbook.web import factors, forms
-from rollbook.web.account import forgot_password
+from rollbook.web.account import sign_in
 from rollbook.web.account.sign_in import home
 from rollbook.web.page_request import PageRequest
 
@@ -50,7 +42,7 @@ def _about(page: PageRequest) -> str:
 
 async def dead(page: PageRequest) -> Response:
     """The page of a link that can't be used. It doesn't say why: the reason is about an account."""
-    offers = await forgot_password.is_offered(page)
+    offers = await sign_in.is_link_offered(page)
     return page.render("sign_in/link_dead.html", 404, secret=True, section="sign-in", offers_link=offers)
 
 
@@ -190,3 +182,33 @@ async def sign_in_by_link(page: PageRequest) -> Response:
     if used.redirect_url:
         return page.leave(used.redirect_url, cookies)
     return page.redirect(home(used.user.role), headers=cookies)
+
+
+async def show_stop_email_change(page: PageRequest) -> Response:
+    """Asks first: programs that show email open links by themselves."""
+    token = token_of(page)
+    user = await own_email.look_at_change(page.on, token)
+    if user is None:
+        return await _change_is_over(page)
+    return page.render(
+        "sign_in/stop_email_change.html", secret=True, section="sign-in", token=token, email=user.email, is_done=False
+    )
+
+
+async def stop_email_change(page: PageRequest) -> Response:
+    try:
+        user = await own_email.stop_change(page.on, page.by, token_of(page))
+    except TokenInvalid:
+        return await _change_is_over(page)
+    return page.render(
+        "sign_in/stop_email_change.html",
+        secret=True,
+        section="sign-in",
+        email=user.email,
+        is_done=True,
+        offers_link=await sign_in.is_link_offered(page),
+    )
+
+
+async def _change_is_over(page: PageRequest) -> Response:
+    return page.render("sign_in/stop_email_change_over.html", 404, secret=True, section="sign-in")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from rollbook.actions import factor_duty, passkeys, second_factors, sessions
+from rollbook.actions import passkeys, second_factors, sessions
 from rollbook.actions.arguments.factors import (
     RecoveryCodesCreate,
     SecondFactorActivation,
@@ -43,7 +43,7 @@ async def _list(page: PageRequest, problems: Mapping[str, str] = {}, renamed: st
         section="account/security",
         factors=active,
         codes_left=held.recovery_codes_left,
-        is_required=page.me.user.role in factor_duty.roles(page.on),
+        is_required=page.me.user.role in second_factors.roles_with_duty(page.on),
         problems=problems,
         renamed=renamed,
         given=page.form.get("name", ""),

@@ -1,23 +1,55 @@
-"""Sign in, sign out, and where people go from there.
-
-The page of sessions: the browsers a person is signed in with, and signing out there.
-"""
+"""Sign in, sign out, and where people go from there; the browsers they are signed in with; and the form for a forgotten
+password, whose answer is always the same, so that it tells no one who has an account."""
 
 from __future__ import annotations
 
 import posixpath
 
 from rollbook import clock
-from rollbook.actions import owners, passkeys, sessions
+from rollbook.actions import owners, passkeys, sessions, token_requests
 from rollbook.actions.arguments.sessions import ListSessions
+from rollbook.actions.arguments.tokens import TokenRequest
 from rollbook.actions.sessions import SecondStep
 from rollbook.auth import tokens
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.request import Response
-from rollbook.records.challenges import VALID
+from rollbook.records.second_factors import VALID
 from rollbook.web import factors, forms
-from rollbook.web.account import forgot_password
 from rollbook.web.page_request import PageRequest
+
+
+async def is_link_offered(page: PageRequest) -> bool:
+    """Test whether anyone would deliver the link: the server's own mail, or a webhook."""
+    on = page.on
+    return on.settings.sends_mail or await token_requests.find_deliverer(on.db, on.settings, "member") is not None
+
+
+async def show_forgot_password(page: PageRequest) -> Response:
+    return await _forgot_password(page)
+
+
+async def ask_for_link(page: PageRequest) -> Response:
+    """Beyond the limits of the email or the address, the answer is the same, and nothing is sent."""
+    given = {"email": page.form.get("email", "").strip(), "purpose": "reset_password", "language": page.language.code}
+    if not await is_link_offered(page):
+        return await _forgot_password(page)
+    try:
+        await token_requests.ask(page.on, page.by, page.arguments(TokenRequest, given), page.by.address)
+    except ApiError as error:
+        return await _forgot_password(page, given["email"], error)
+    return page.render("sign_in/link_sent.html", secret=True, section="sign-in", email=given["email"])
+
+
+async def _forgot_password(page: PageRequest, email: str = "", error: ApiError | None = None) -> Response:
+    return page.render(
+        "sign_in/forgot_password.html",
+        error=error,
+        section="sign-in",
+        email=email,
+        is_offered=await is_link_offered(page),
+        problems=forms.problems(page, error),
+    )
+
 
 HOME = "/"
 FORGET_PAGES = b'Clear-Site-Data: "cache"\r\n'
@@ -90,7 +122,7 @@ async def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError
         next=wanted,
         email=email,
         passkey=await factors.request(page, passkeys.SIGN_IN),
-        offers_link=await forgot_password.is_offered(page),
+        offers_link=await is_link_offered(page),
         is_new=await owners.is_first_link_open(page.on),
         problems=forms.problems(page, error),
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import applications, keys, purposes, users, webhooks
+from rollbook.actions import applications, key_bounds, keys, users, webhooks
 from rollbook.actions import usage as usage_actions
 from rollbook.actions.arguments.applications import ApplicationCreate
 from rollbook.actions.arguments.keys import KeyCreate, ListKeys
@@ -16,7 +16,7 @@ from rollbook.actions.arguments.users import UserSelection
 from rollbook.actions.arguments.webhooks import ListWebhooks
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import ListPage
-from rollbook.actions.purposes import PURPOSES
+from rollbook.actions.key_bounds import PURPOSES
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.request import Response
 from rollbook.records import keys as key_records
@@ -147,9 +147,9 @@ async def create(page: PageRequest) -> Response:
 def _wanted(page: PageRequest, form: Mapping[str, str]) -> tuple[ApplicationCreate, KeyCreate]:
     """The form as arguments. A role that is chosen takes the place of the purpose: its key has full access."""
     name, purpose = form["name"], None if form["role"] else form["purpose"]
-    named = {"name": name, "role": form["role"]} if purpose is None else purposes.of_application(name, purpose)
+    named = {"name": name, "role": form["role"]} if purpose is None else key_bounds.new_application_of(name, purpose)
     new = page.arguments(ApplicationCreate, named)
-    key = {**purposes.of_key(name, purpose), "expires_at": forms.expiry(form["expires"])}
+    key = {**key_bounds.new_key_of(name, purpose), "expires_at": forms.expiry(form["expires"])}
     if form["audience"]:
         key["audiences"] = [form["audience"]]
     return new, page.arguments(KeyCreate, key)

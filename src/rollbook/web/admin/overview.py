@@ -14,7 +14,7 @@ from rollbook import clock
 from rollbook.actions import users
 from rollbook.errors import Unavailable
 from rollbook.http.request import Response
-from rollbook.records import events, keys, progress, user_list, webhooks
+from rollbook.records import events, keys, marks, user_list, webhooks
 from rollbook.records import usage as usage_records
 from rollbook.records import users as user_records
 from rollbook.records.usage import Hour
@@ -62,7 +62,7 @@ async def first_steps(page: PageRequest, total: int) -> list[FirstStep]:
 
 async def _done(queries: Queries, user_id: str, total: int) -> tuple[int, int]:
     """The steps done at an earlier look, and by now; as MARK says it."""
-    before = await progress.get(queries, FIRST_STEPS_MARK)
+    before = await marks.get(queries, FIRST_STEPS_MARK)
     own = await keys.milestones(queries, user_id)
     connected = own.used_narrow or bool(await webhooks.some(queries, None, 1))
     done = (total > 1, own.narrow, own.used, connected)
@@ -70,7 +70,7 @@ async def _done(queries: Queries, user_id: str, total: int) -> tuple[int, int]:
 
 
 async def _remember(tx: Tx, done: int) -> None:
-    await progress.advance(tx, FIRST_STEPS_MARK, done | await progress.lock(tx, FIRST_STEPS_MARK))
+    await marks.advance(tx, FIRST_STEPS_MARK, done | await marks.lock(tx, FIRST_STEPS_MARK))
 
 
 def _steps(done: int) -> list[FirstStep]:

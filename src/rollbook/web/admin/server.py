@@ -1,22 +1,35 @@
-"""The server: its checks, processes, limits, and every setting with where it came from."""
+"""Pages on the installation: the server with its checks, processes, limits and settings; mail, with every attempt to
+send one, how each kind looks, and a mail that tries the settings; and identity providers, with a SCIM key for each."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
+from urllib.parse import urlencode
 
 from rollbook import __version__, clock, roles, units
-from rollbook.actions import backups, checks, users
+from rollbook.actions import backups, checks, keys, mails, users
+from rollbook.actions.arguments.keys import KeyCreate
 from rollbook.config import Settings, Source, without_secrets
-from rollbook.http.request import Response
+from rollbook.delivery import mails as mail_delivery
+from rollbook.delivery import outcomes
+from rollbook.errors import ApiError, NotFound
+from rollbook.http.request import PRIVATE, Response, line
+from rollbook.languages import NAMES, named
 from rollbook.limits import valkey_address
 from rollbook.mailing import MailServer
+from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import PERSONS, Filters
-from rollbook.web.page_request import PageRequest
+from rollbook.records.users import User
+from rollbook.web import forms
+from rollbook.web.keys import pages
+from rollbook.web.keys.pages import Holder, mine, theirs
+from rollbook.web.page_request import GUARDS, HTML, PageRequest
 
 
 class Setting(NamedTuple):
@@ -120,3 +133,103 @@ def _allowances(settings: Settings) -> list[tuple[str, str, str]]:
     own = {role: (str(limit), "role_limits") for role, limit in settings.role_limits}
     of_roles = [(f"Each {role}", *own.get(role, (str(settings.rate_limit), "rate_limit"))) for role in roles.ROLES]
     return [*of_roles, *((whom, str(getattr(settings, name)), name) for name, whom in LIMITS.items())]
+
+
+MAILS_SHOWN = 50
+MAIL_KINDS = [(kind, kind.replace("_", " ").capitalize().replace("Sign in", "Sign-in")) for kind in mail_delivery.KINDS]
+"""The kinds of mail, with their names on the page."""
+# A mail shows itself and nothing else: no scripts, no forms, nothing loaded (CSP level 3).
+SANDBOX = (
+    b"Content-Security-Policy: sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action "
+    b"'none'; base-uri 'none'; frame-ancestors 'none'\r\n"
+)
+
+
+async def show_mail(page: PageRequest) -> Response:
+    """Newest first."""
+    settings = page.on.settings
+    before = page.query.get("before") or None
+    found = await mails.list_attempts(page.on, page.by, MAILS_SHOWN, before)
+    people = await user_records.emails(page.on.db, [*{each.user_id for each in found.items if each.user_id}])
+    return page.render(
+        "admin/mail.html",
+        section="admin/server",
+        settings=settings,
+        server=MailServer.parse(settings.smtp) if settings.smtp else None,
+        problems=mails.problems(settings),
+        attempts=[(each, outcomes.describe_mail(each.outcome)) for each in found.items],
+        emails=people,
+        kinds=MAIL_KINDS,
+        languages=list(NAMES.items()),
+        newest="/admin/server/mail" if before else None,
+        older=f"/admin/server/mail?{urlencode({'before': found.items[-1].id})}" if found.more else None,
+    )
+
+
+async def preview_mail(page: PageRequest) -> Response:
+    """A kind of mail about someone made up, as HTML or, with `part=text`, as text. Raises NotFound."""
+    kind = page.ids[0]
+    if kind not in mail_delivery.KINDS:
+        raise NotFound()
+    language = named(page.query.get("lang", "")) or page.on.settings.language
+    rendered = mails.preview(page.on, page.by, kind, language)
+    if page.query.get("part") == "text":
+        head = line("Content-Type", "text/plain; charset=utf-8")
+        return Response(200, head + PRIVATE + SANDBOX + GUARDS, f"{rendered.subject}\n\n{rendered.text}".encode())
+    return Response(200, HTML + PRIVATE + SANDBOX + GUARDS, rendered.html.encode())
+
+
+async def send_test_mail(page: PageRequest) -> Response:
+    """Send a test to the person who asks for it."""
+    kind = page.form.get("kind", "test")
+    if kind not in mail_delivery.KINDS:
+        raise NotFound()
+    sent = await mails.send_test(page.on, page.by, kind)
+    if sent.outcome == outcomes.DELIVERED:
+        return page.redirect("/admin/server/mail", "mail-sent")
+    told = outcomes.describe_mail(sent.outcome)
+    return page.render(
+        "admin/mail_failed.html", 200, section="admin/server", told=told, detail=sent.detail, outcome=sent.outcome
+    )
+
+
+BLANK_SCIM = {"provider": "", "expires": "365", "grant": False}
+
+
+async def show_scim(page: PageRequest) -> Response:
+    return await _scim_page(page, {**BLANK_SCIM, "provider": page.query.get("provider", "")}, {})
+
+
+async def create_scim_key(page: PageRequest) -> Response:
+    """Leads to the page that shows the key, with the steps on the side of the provider."""
+    form = page.form
+    provider = form.get("provider") if form.get("provider") in pages.PROVIDERS else "other"
+    given = {"provider": provider, "expires": form.get("expires", ""), "grant": "grant" in form}
+    wanted = {
+        "name": pages.PROVIDERS[provider],
+        "kind": "scim",
+        "scopes": sorted(roles.SCIM_GRANTABLE) if given["grant"] else None,
+        "expires_at": forms.expiry(given["expires"]),
+        "revealable": False,
+    }
+    try:
+        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
+    except ApiError as error:
+        return await _scim_page(page, given, forms.problems(page, error))
+    return pages.redirect_to_secret(page, mine(page), issued, query=f"?provider={provider}")
+
+
+async def _scim_page(page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str]) -> Response:
+    def holder(user: User) -> Holder:
+        return mine(page) if user.id == page.by.user_id else theirs(user)
+
+    return page.render(
+        "admin/scim.html",
+        section="admin/scim",
+        given=given,
+        problems=problems,
+        expiries=forms.EXPIRIES,
+        found=[(each.key, holder(each.user)) for each in await keys.list_scim(page.on, page.by)],
+        state=pages.state,
+        limit=str(page.on.settings.scim_limit),
+    )

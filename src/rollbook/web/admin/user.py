@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock, languages
-from rollbook.actions import adoption, invitations, second_factors, users
+from rollbook.actions import invitations, second_factors, users
 from rollbook.actions import tokens as links
 from rollbook.actions.arguments.passwords import PasswordLinkCreate
 from rollbook.actions.arguments.tokens import TokenCreate
@@ -154,7 +154,7 @@ async def lift_factors(page: PageRequest) -> Response:
 
 
 async def adopt(page: PageRequest) -> Response:
-    await adoption.adopt(page.on, page.by, page.ids[0])
+    await users.adopt(page.on, page.by, page.ids[0])
     return page.redirect(f"/admin/users/{page.ids[0]}", "user-adopted")
 
 
@@ -272,7 +272,7 @@ async def _profile(page: PageRequest, edited: Edited) -> Response:
         edited=edited,
         problems=edited.problems,
         factors=await _factors(page, user),
-        is_unproven=page.may("users:write") and await adoption.is_unproven(page.on, user),
+        is_unproven=page.may("users:write") and await users.is_unproven(page.on, user),
         plain_fields=forms.PLAIN_FIELDS,
         roles=[role for role in page.roles_to_give() if role != "owner" or user.kind != APPLICATION],
         limit=limit,

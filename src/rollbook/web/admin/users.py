@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions import exports, groups, keys, users
-from rollbook.actions.arguments.exports import ExportUsers
 from rollbook.actions.arguments.groups import ListGroups
 from rollbook.actions.arguments.keys import ListKeys
-from rollbook.actions.arguments.users import UserSelection
+from rollbook.actions.arguments.users import ExportUsers, UserSelection
 from rollbook.actions.checking import check_texts
 from rollbook.actions.keys import KeyPage
 from rollbook.api import exports as export_files
-from rollbook.api import paging
+from rollbook.api import take
 from rollbook.api.files import File
 from rollbook.errors import InvalidParameter, Unavailable
 from rollbook.http.request import Response, line
@@ -141,7 +140,7 @@ async def listed_page(
     cursor, count = page.query.get("cursor", ""), page.query.get("count", "")
     secret = page.on.secret
     sort = users.sort_of(selection)
-    position = paging.position(secret, sort, cursor) if cursor else None
+    position = take.position(secret, sort, cursor) if cursor else None
     offset = 0 if cursor else (number - 1) * PAGE
     order = users.order_of(sort)
     query = Query(users.filters_of(selection), order, PAGE, offset, position, count=count == "exact")
@@ -150,7 +149,7 @@ async def listed_page(
     def url(position: Position | None, number: int) -> str | None:
         if position is None:
             return None
-        return list_url(asked, path, page=number, cursor=paging.cursor(secret, sort, position), count=count)
+        return list_url(asked, path, page=number, cursor=take.cursor(secret, sort, position), count=count)
 
     return UserListPage(
         [User._make(row) for row in found.rows],

@@ -18,8 +18,7 @@ from rollbook.records.keys import Key
 from rollbook.web import forms
 from rollbook.web.admin.events import wrong
 from rollbook.web.keys import pages
-from rollbook.web.keys.assistants import ASSISTANTS
-from rollbook.web.keys.pages import Holder, find_key, mine
+from rollbook.web.keys.pages import ASSISTANTS, Holder, find_key, mine
 from rollbook.web.page_request import PageRequest
 
 EXPIRIES = (*forms.EXPIRIES, ("date", "On a date"))

@@ -1,19 +1,15 @@
-"""Pages about the API keys of a holder: one's own, or a user's that an admin looks at.
-
-The list of a holder's API keys, which can be searched and sorted: those that work, and folded below them those that
-were revoked or have expired.
-
-The page about one API key: details, usage, and revealing, rotating and revoking it; and the page with the key in
-full after that.
-"""
+"""Pages about the API keys of a holder, one's own or a user's that an admin looks at: their list, those that work, and
+folded below them those that were revoked or have expired; one key with its details and usage, revealing, rotating and
+revoking it; and after that the key in full, with configurations to paste into assistants."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from rollbook import clock, roles
-from rollbook.actions import key_bounds, keys, purposes
+from rollbook.actions import key_bounds, keys
 from rollbook.actions.arguments.keys import KeyRotation, ListKeys
 from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.actions.checking import check_texts
@@ -28,8 +24,51 @@ from rollbook.records.keys import Key, KeyName
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
 from rollbook.web import forms, lists, plots, shown_once, usage
-from rollbook.web.keys.assistants import ASSISTANTS, setup
 from rollbook.web.page_request import PageRequest
+
+ASSISTANTS = {
+    "claude-code": "Claude Code",
+    "claude-desktop": "Claude Desktop",
+    "cursor": "Cursor",
+    "vscode": "VS Code",
+    "codex": "Codex",
+    "other": "Assistant",
+}
+"""By the name that the URL has for them; each is also the name of a new key."""
+
+
+class Setup(NamedTuple):
+    text: str
+    language: str = "json"
+
+
+def setup(assistant: str, url: str, token: str, is_read_only: bool) -> Setup:
+    """`url` is the server's base URL."""
+    endpoint = f"{url}/mcp/readonly" if is_read_only else f"{url}/mcp"
+    bearer = f"Bearer {token}"
+    headers = {"headers": {"Authorization": bearer}}
+    match assistant:
+        case "claude-code":
+            command = f"claude mcp add --scope user --transport http rollbook {endpoint}"
+            return Setup(f'{command} \\\n  --header "Authorization: {bearer}"', "sh")
+        case "claude-desktop":
+            arguments = ["mcp", *(["--read-only"] if is_read_only else [])]
+            program = {"command": "rollbook", "args": arguments, "env": {"ROLLBOOK_URL": url, "ROLLBOOK_KEY": token}}
+            return _json({"mcpServers": {"rollbook": program}})
+        case "vscode":
+            return _json({"servers": {"rollbook": {"type": "http", "url": endpoint, **headers}}})
+        case "codex":
+            lines = (
+                "[mcp_servers.rollbook]",
+                f'url = "{endpoint}"',
+                f'http_headers = {{ Authorization = "{bearer}" }}',
+            )
+            return Setup("\n".join(lines), "toml")
+    return _json({"mcpServers": {"rollbook": {"url": endpoint, **headers}}})
+
+
+def _json(content: dict[str, Any]) -> Setup:
+    return Setup(json.dumps(content, indent=2))
 
 
 class Holder(NamedTuple):
@@ -221,7 +260,7 @@ async def show_secret(page: PageRequest, holder: Holder, id: str) -> Response:
         revealed=shown["revealed"],
         minutes=shown_once.MINUTES,
         call=example_call(page, holder, key, token),
-        purpose=purposes.found(holder.user, key) if holder.user.kind == APPLICATION else None,
+        purpose=key_bounds.purpose_of(holder.user, key) if holder.user.kind == APPLICATION else None,
         program=_program(page, holder, key, token),
         environment=f"ROLLBOOK_URL={page.on.url}\nROLLBOOK_KEY={token}",
     )
@@ -229,9 +268,9 @@ async def show_secret(page: PageRequest, holder: Holder, id: str) -> Response:
 
 def _program(page: PageRequest, holder: Holder, key: Key, token: str) -> str | None:
     """The program that works with the key of an application, if it has a purpose."""
-    purpose = purposes.found(holder.user, key) if holder.user.kind == APPLICATION else None
+    purpose = key_bounds.purpose_of(holder.user, key) if holder.user.kind == APPLICATION else None
     audience = (key.audiences or key.user_id).split()[0]
-    return None if purpose is None else purposes.program(purpose, page.on.url, token, audience)
+    return None if purpose is None else key_bounds.program(purpose, page.on.url, token, audience)
 
 
 def _assistant(page: PageRequest, holder: Holder, key: Key, token: str, assistant: str) -> Response:

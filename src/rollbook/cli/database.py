@@ -1,4 +1,6 @@
-"""`rollbook copy`: copy everything from one database to another and compare them. Each can be SQLite or PostgreSQL."""
+"""Commands on the database of a server, which need no server: `rollbook backup` copies it to one file, `rollbook
+migrate` brings it to this version's schema, and `rollbook copy` copies everything to another one, SQLite or
+PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,23 +14,106 @@ from typing import NamedTuple
 
 import click
 
-from rollbook import config, runner
+from rollbook import config, machine, units
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.cli import options
-from rollbook.cli.output import Failure, Misuse, as_json, counted, hint, program
-from rollbook.cli.progress import bar
+from rollbook.cli.output import Failure, Misuse, as_json, bar, counted, hint, program
 from rollbook.cli.tables import table
-from rollbook.records import copying, server_secrets
-from rollbook.records.connect import connect
+from rollbook.records import copying, marks
+from rollbook.records.connect import POSTGRESQL, SQLITE, connect, is_sqlite
 from rollbook.records.copying import transfer
 from rollbook.records.copying.transfer import Say, Sums
-from rollbook.records.engines import POSTGRESQL, SQLITE
-from rollbook.storage import bulk, migrate
+from rollbook.storage import bulk, migrate, sqlite_backup
 from rollbook.storage.bulk import CopySession, PostgresSession, SQLiteSession
 from rollbook.storage.database import Database
 from rollbook.storage.postgres_connection import Address, address
 from rollbook.storage.sqlite import SQLite
+
+
+@options.command(
+    None,
+    "backup",
+    options.argument("file", "FILE", type=click.Path(path_type=Path)),
+    options.option("--force", "Replace the file if it exists."),
+    options.JSON,
+    options.DATA,
+)
+def back_up(file: Path, force: bool, json: bool, data: Path | None) -> None:
+    """Back up the SQLite database to a file. The server can be running.
+
+    The file contains everything that was written before the backup began, including emails and password hashes. It is
+    checked, and only you can read it. To have the server create backups by itself, start it with --backup-every 24h.
+    """
+    settings, _ = config.load({"data": data})
+    if not is_sqlite(settings):
+        raise Failure(
+            "This server's data is in PostgreSQL, whose own tools copy it consistently and restore it: pg_dump "
+            "--format=custom --file=FILE, or pg_basebackup."
+        )
+    source = settings.sqlite_file
+    if not source.exists():
+        raise Failure(f"There is no database in {settings.data}. Name the data folder with --data.")
+    if file.is_dir():
+        raise Failure(f"{file} is a folder. Name a file in it, such as {shlex.quote(str(file / 'rollbook.db'))}.")
+    if file.exists() and not force:
+        raise Failure(f"{file} exists. Add --force to replace it, or choose another name.")
+    with bar("Backing up", 1.0) as (_, show):
+        size = sqlite_backup.back_up(
+            source, file, lambda done, total: show(done / total, "checking it" if done == total else ""), force
+        )
+    if json:
+        as_json({"file": str(file.absolute()), "size": size})
+        return
+    hint(f"{file}: {units.size(size)}, checked.\n")
+    hint(
+        f"To restore it, stop the server, then:\n\n  rm -f {_quoted(source)}-wal {_quoted(source)}-shm\n  cp "
+        f"{_quoted(file.absolute())} {_quoted(source)}\n"
+    )
+    hint(
+        f"Store {settings.data.absolute() / 'secret'} as well, in another place: without it, API keys can't be "
+        "revealed."
+    )
+
+
+def _quoted(file: Path) -> str:
+    return shlex.quote(str(file.absolute()))
+
+
+DATABASE = options.option(
+    "--database",
+    "PostgreSQL instead of a data folder. Prefer the environment variable: other users can see command lines. "
+    "[env: ROLLBOOK_DATABASE]",
+    metavar="URL",
+)
+
+
+@options.command(
+    None,
+    "migrate",
+    options.option("--check", "Only list pending migrations. Exit code 1 if there are any."),
+    options.JSON,
+    options.DATA,
+    DATABASE,
+)
+def migrate_database(check: bool, json: bool, data: Path | None, database: str | None) -> None:
+    """Apply pending migrations to the database. The server does this at every start.
+
+    On PostgreSQL, use the URL of the role that owns the tables: that of the servers need not be allowed to change the
+    schema.
+    """
+    settings, _ = config.load({"data": data, "database": database})
+    with closing(connect(settings, for_migration=True)) as db:
+        found = migrate.pending(db) if check else migrate.migrate(db)
+    names = [migration.file_name for migration in found]
+    if json:
+        as_json({"pending" if check else "applied": names})
+    else:
+        for name in names:
+            print(name)
+        hint(f"{len(names)} {'pending' if check else 'applied'}." if names else "The database is up to date.")
+    raise click.exceptions.Exit(1 if check and names else 0)
+
 
 FROM, TO = "ROLLBOOK_COPY_FROM", "ROLLBOOK_COPY_TO"
 
@@ -87,7 +172,7 @@ _SECRETLY = "Prefer the environment variable for a password: other users can see
     ),
     options.JSON,
 )
-def app(source: str | None, target: str | None, verify: bool, without_secret: bool, json: bool) -> None:
+def copy_everything(source: str | None, target: str | None, verify: bool, without_secret: bool, json: bool) -> None:
     """Copy everything to another database, such as from SQLite to PostgreSQL. The other way and between two of a kind
     work as well.
 
@@ -103,7 +188,7 @@ def app(source: str | None, target: str | None, verify: bool, without_secret: bo
     try:
         if verify:
             _check(there)
-            ours, theirs = runner.run(_compare(here, there))
+            ours, theirs = machine.run(_compare(here, there))
         else:
             ours, theirs = _copy(here, there, without_secret)
     except bulk.FAILED as problem:
@@ -153,17 +238,17 @@ def _check(side: CopySide) -> None:
 
 
 def _copy(here: CopySide, there: CopySide, without_secret: bool) -> tuple[Sums, Sums]:
-    if runner.run(here.is_served()):
+    if machine.run(here.is_served()):
         raise Failure(f"{here.shown} is in use. Stop all servers on it, then copy.")
     if there.file is None:
         fingerprint = _secret(here, there, without_secret)
         _migrate(there)
-        return runner.run(_transfer(here, there, fingerprint))
+        return machine.run(_transfer(here, there, fingerprint))
     part = copying.part(there.file)
     with bulk.new_file(there.file, part) as publish:
         _secret(here, there, without_secret)
         _migrate(CopySide(part, None))
-        ours, theirs = runner.run(_transfer(here, CopySide(part, None), None))
+        ours, theirs = machine.run(_transfer(here, CopySide(part, None), None))
         if ours == theirs:
             publish()
     return ours, theirs
@@ -178,7 +263,7 @@ def _secret(here: CopySide, there: CopySide, without_secret: bool) -> bytes | No
     """The secret goes along: what is sealed with it can be opened by no other."""
     secret = _known(here.folder) or (_known(there.folder) if there.folder else None)
     fingerprint = None if secret is None else secret.mac("fingerprint", b"")
-    kept = runner.run(_kept(here)) if here.address else None
+    kept = machine.run(_kept(here)) if here.address else None
     if kept is not None and secret is not None and not secret.has_mac("fingerprint", b"", kept):
         raise Failure(
             f"This secret is not the one of the servers on {here.shown}. Set {server_secret.SECRET_FILE} to "
@@ -209,7 +294,7 @@ def _known(folder: Path | None) -> Secret | None:
 
 async def _kept(side: CopySide) -> bytes | None:
     async with AsyncExitStack() as sessions:
-        row = await (await _open(sessions, side)).one(server_secrets.FINGERPRINT)
+        row = await (await _open(sessions, side)).one(marks.FINGERPRINT)
         return bytes(row[0]) if row else None
 
 

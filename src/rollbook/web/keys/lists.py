@@ -1,8 +1,8 @@
-"""The list of all API keys of the server, with filters: whose a key is, which are unused, and which expire soon."""
+"""Lists of API keys, with filters: the person's own, with the pages of each, and those of all users."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from rollbook import clock
 from rollbook.actions import events, keys
@@ -12,8 +12,26 @@ from rollbook.actions.keys import KeyPage
 from rollbook.http.request import Response
 from rollbook.roles import SCOPES
 from rollbook.web import lists
-from rollbook.web.keys import pages
+from rollbook.web.keys import form, pages
+from rollbook.web.keys.pages import mine
 from rollbook.web.page_request import PageRequest, whole_number
+
+
+async def show_own(page: PageRequest) -> Response:
+    holder = mine(page)
+    found = await pages.listed(page, holder)
+    return page.render("account/keys.html", section=holder.section, call=pages.example_call(page, holder), **found)
+
+
+def _mine(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageRequest], Awaitable[Response]]:
+    return lambda page: handler(page, mine(page), *page.ids)
+
+
+show_form, create = _mine(form.show), _mine(form.create)
+show_edit, save = _mine(form.show_edit), _mine(form.save)
+show_one, show_secret = _mine(pages.show), _mine(pages.show_secret)
+reveal, rotate, revoke = _mine(pages.reveal), _mine(pages.rotate), _mine(pages.revoke)
+
 
 SECTION = "admin/keys"
 UNUSED = (("", "Any time"), ("30", "Unused for 30 days"), ("90", "Unused for 90 days"), ("365", "Unused for a year"))
@@ -21,7 +39,7 @@ EXPIRES = (("", "Any time"), ("7", "Within 7 days"), ("30", "Within 30 days"), (
 NAMES = ("prefix", "owner", "unused", "expires", "scope", "created_by", "sort")
 
 
-async def show(page: PageRequest) -> Response:
+async def show_all(page: PageRequest) -> Response:
     """Keys that work and, below them, those that were revoked or have expired."""
     asked = {name: page.query.get(name, "").strip() for name in NAMES}
     asked["sort"] = asked["sort"] if asked["sort"] in dict(pages.SORTS) else ""
@@ -30,9 +48,9 @@ async def show(page: PageRequest) -> Response:
 
     async def read(offset: int) -> KeyPage:
         nonlocal others
-        found = await _page(page, asked, not ended, offset)
+        found = await _keys(page, asked, not ended, offset)
         if not ended and not asked["unused"] and not asked["expires"]:
-            others = await _page(page, asked, False, 0)
+            others = await _keys(page, asked, False, 0)
         return found
 
     url_of = {**asked, "show": "ended" if ended else ""}
@@ -54,7 +72,7 @@ async def show(page: PageRequest) -> Response:
     )
 
 
-async def _page(page: PageRequest, asked: Mapping[str, str], works: bool, offset: int) -> KeyPage:
+async def _keys(page: PageRequest, asked: Mapping[str, str], works: bool, offset: int) -> KeyPage:
     """Raises InvalidParameter."""
     query = {"user": keys.ALL, "limit": str(pages.PAGE), "offset": str(offset), "sort": pages.NEWEST}
     query |= {name: asked[name] for name in ("prefix", "scope", "sort") if asked[name]}
