@@ -9,6 +9,7 @@ are written from the source of the products, which each test names.
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import random
@@ -397,10 +398,11 @@ def test_lists_of_tables_within_lists_of_tables_are_refused_and_not_followed() -
 
 @grid("source", SYSTEMS)
 def test_no_record_of_a_system_whatever_it_holds_ends_the_import(source: str) -> None:
-    """Records with any value under the names that the system's file knows: each is a user, none, or refused."""
-    names = re.findall(
-        r"[\" ](\w[\w:]{1,30})(?=[\" ])", Path(systems.__path__[0], f"{source.replace('-', '_')}.py").read_text()
-    )
+    """Records with any value under the names that the reader of the system knows: each is a user, none, or refused."""
+    name = source.replace("-", "_")
+    framework = getattr(systems.frameworks, name, None)
+    text = inspect.getsource(framework) if framework else Path(systems.__path__[0], f"{name}.py").read_text()
+    names = re.findall(r"[\" ](\w[\w:]{1,30})(?=[\" ])", text)
     values = ["", 5, -1.5, 1e308, True, "x", "{}", "[1]", '{"a":', "2024-01-01 00:00:00", [], [None, 1], {"a": [1]}]
     any_of = random.Random(source)
 
