@@ -134,14 +134,17 @@ INSIDE = {
     ("rollbook.records.rules", "email_validator"): "38 ms of the start, for the few addresses that need it",
     **dict.fromkeys(
         [
-            ("rollbook.app", "rollbook.delivery.smtp"),
-            ("rollbook.jobs.webhooks.dispatcher", "rollbook.jobs.webhooks.target"),
-            ("rollbook.actions.mails", "rollbook.delivery.mails"),
-            ("rollbook.actions.mails", "rollbook.delivery.mail_templates"),
-            ("rollbook.actions.mails", "rollbook.delivery.smtp"),
+            ("rollbook.delivery.mails", "email.headerregistry"),
+            ("rollbook.delivery.mails", "email.message"),
+            ("rollbook.delivery.mails", "email.policy"),
             ("rollbook.delivery.smtp", "aiosmtplib"),
         ],
         "a server that sends no mail starts faster without the library and the email package",
+    ),
+    ("rollbook.app", "rollbook.api.openapi"): "a twentieth of the start, and few clients read the description",
+    **dict.fromkeys(
+        [("rollbook.web.admin.imports", f"rollbook.sources.{name}") for name in ("columns", "reading")],
+        "a file is read by a process of its own; only the form shows its beginning",
     ),
     ("rollbook.delivery.mails", "idna"): "9 ms, for the few addresses that need it",
     **dict.fromkeys(

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollbook import trace_context
 from rollbook.actions import passwords
-from rollbook.api import openapi
 from rollbook.api.call import About, Services
 from rollbook.api.plan import Router
 from rollbook.api.routes import ROUTES
 from rollbook.config import ConfigurationError, Settings, Source
-from rollbook.delivery import outcomes
+from rollbook.delivery import outcomes, smtp
 from rollbook.errors import ApiError, TooManyAttempts, TooManyRequests
 from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
@@ -78,8 +77,6 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
     if settings.otlp_endpoint:
         _load_spans()
     if settings.sends_mail:
-        from rollbook.delivery import smtp
-
         smtp.check_settings(settings)
     rows = [f"{row.method} {row.path}" for row in (*ROUTES, *mcp.ROWS, *scim.ROWS, *PAGES)]
     return Common(limiter, Metrics(rows, settings.workers), Slots.create(settings.workers), tuple(sources))
@@ -334,7 +331,7 @@ class App:
     async def _describe(self) -> Fixed:
         """Made when it is first asked for, off the event loop: it takes some fifty milliseconds."""
         loop = asyncio.get_running_loop()
-        return Fixed(await loop.run_in_executor(None, openapi.document, self._url))
+        return Fixed(await loop.run_in_executor(None, _document, self._url))
 
 
 def _with_room(rows: Sequence[Any], size: int) -> list[Any]:
@@ -359,3 +356,9 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def _document(url: str) -> bytes:
+    from rollbook.api import openapi
+
+    return openapi.document(url)

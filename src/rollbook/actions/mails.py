@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rollbook import clock, ids, languages
 from rollbook.actions import sessions, token_requests
@@ -16,8 +16,10 @@ from rollbook.auth import tokens
 from rollbook.config import LanguageCode, Settings
 from rollbook.delivery import mails, outcomes
 from rollbook.delivery.foreign_text import harmless
-from rollbook.delivery.mails import Facts, Occasion
+from rollbook.delivery.mail_templates import Rendered, TemplateProblem, Templates
+from rollbook.delivery.mails import Facts, Letter, Occasion
 from rollbook.delivery.sender import Sent
+from rollbook.delivery.smtp import TIMEOUTS, Mailer
 from rollbook.errors import InvalidParameter, TooManyRequests
 from rollbook.limits import windows
 from rollbook.quota import Limit
@@ -27,10 +29,6 @@ from rollbook.records.users import User
 from rollbook.records.webhooks import deliveries
 from rollbook.records.webhooks.deliveries import Delivery, DeliveryFilters
 from rollbook.roles import APPLICATION
-
-if TYPE_CHECKING:
-    from rollbook.delivery.mail_templates import Rendered, TemplateProblem, Templates
-    from rollbook.delivery.mails import Letter
 
 SCOPE = "metrics:read"
 """The scope of the server page, which admins and owners have."""
@@ -104,8 +102,6 @@ async def _with_link(on: Rollbook, user: User, occasion: Occasion) -> Mail | str
 
 def letter(settings: Settings, templates: Templates, mail: Mail, id: str, created_at: int) -> Letter:
     """`id` and `created_at` are those of the event."""
-    from rollbook.delivery.mails import Letter
-
     parts, logo = _rendered(settings, templates, mail), mails.logo(settings.brand_logo)
     return Letter(mail.recipient, *parts, mail.language, id, created_at, logo)
 
@@ -124,8 +120,6 @@ def templates(settings: Settings) -> Templates:
 
 @cache
 def _templates(folder: str) -> Templates:
-    from rollbook.delivery.mail_templates import Templates
-
     return Templates(folder)
 
 
@@ -173,8 +167,6 @@ async def send_test(on: Rollbook, by: Principal, kind: str) -> Sent:
 
 async def send_sample(settings: Settings, kind: str, recipient: str, language: LanguageCode) -> Sent:
     """Send a mail about someone made up, over a connection of its own."""
-    from rollbook.delivery.smtp import TIMEOUTS, Mailer
-
     mailer = Mailer(settings, TIMEOUTS._replace(total=TEST_SECONDS))
     mail = _sample(settings, kind, recipient, language)
     try:

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -26,6 +23,9 @@ from rollbook.delivery.foreign_text import harmless
 from rollbook.mailing import NOTICES, MailFrom
 from rollbook.records import events
 from rollbook.records.events import Actor, Event
+
+if TYPE_CHECKING:
+    from email.headerregistry import Address
 
 LOGO = "cid:logo"
 """Source of the logo in the HTML (RFC 2392): it comes with the mail, so that nothing is loaded."""
@@ -327,6 +327,9 @@ def needs_utf8(*emails: str) -> bool:
 
 def written(letter: Letter, sender: MailFrom, reply_to: MailFrom | None, host: str, has_utf8: bool) -> bytes:
     """The message (RFC 5322). `host` makes its ID unique. Raises Unfit."""
+    from email.message import EmailMessage
+    from email.policy import SMTP, SMTPUTF8
+
     utf8 = has_utf8 and needs_utf8(letter.recipient, sender.email, *([reply_to.email] if reply_to else ()))
     policy = SMTPUTF8 if utf8 else SMTP
     # What is parsed as an address or a line of text can't hold a line break: `EmailMessage` refuses it.
@@ -350,6 +353,8 @@ def written(letter: Letter, sender: MailFrom, reply_to: MailFrom | None, host: s
 
 
 def _mailbox(sender: MailFrom, has_utf8: bool) -> Address:
+    from email.headerregistry import Address
+
     # Not `addr_spec`, which is parsed, and refuses what is not ASCII.
     username, _, domain = sendable(sender.email, has_utf8).rpartition("@")
     return Address(sender.name, username, domain)

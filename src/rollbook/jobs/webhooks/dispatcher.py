@@ -22,7 +22,7 @@ from rollbook.delivery.addresses import Addresses
 from rollbook.errors import ApiError, NotFound, OutcomeUnknown
 from rollbook.jobs.webhooks.endpoint import Endpoint
 from rollbook.jobs.webhooks.state import LOOK, Budget, Outbox, Pace, lease_clock
-from rollbook.jobs.webhooks.target import Target, WebhookTarget
+from rollbook.jobs.webhooks.target import MailTarget, Target, WebhookTarget
 from rollbook.records import event_types, events, marks, webhooks
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import cursors
@@ -293,8 +293,6 @@ class Dispatcher:
 
     async def _target(self, id: str, outbox: Outbox) -> Target | None:
         if id == webhooks.MAIL_ID:
-            from rollbook.jobs.webhooks.target import MailTarget
-
             return MailTarget(self._on)
         try:
             webhook = await webhooks.get(self._db, id)

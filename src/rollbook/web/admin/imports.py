@@ -11,7 +11,7 @@ import io
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,12 +25,13 @@ from rollbook.api import imports as import_calls
 from rollbook.errors import ApiError, BadRequest
 from rollbook.http.request import Response, line
 from rollbook.records.imports import MAX_REFUSALS, Import
-from rollbook.sources import columns, reading
-from rollbook.sources.reading import Preview
 from rollbook.web import forms, uploads
 from rollbook.web.admin.background_jobs import KINDS, JobView, show_list, with_names
 from rollbook.web.admin.events import wrong
 from rollbook.web.page_request import PageRequest, download_file
+
+if TYPE_CHECKING:
+    from rollbook.sources.reading import Preview
 
 SECTION = "admin/imports"
 SOURCES = ((OWN_FILE, "Own file or Rollbook export"), *SYSTEMS.items())
@@ -153,7 +154,7 @@ async def create(page: PageRequest) -> Response:
         async with aclosing(upload.file) as file:
             options, head = await _options(page, fields), await _head(file)
             found = await _look(page, head, options)
-            if found.columns and found.mapping and not options.mapping and not columns.are_fields(found.columns):
+            if not options.mapping and _is_unmapped(found):
                 raise wrong("file", UNMAPPED)
             name = upload.filename[:MAX_NAME]
             made = await imports.create(page.on, page.by, options, _whole(head, file), name)
@@ -191,8 +192,17 @@ def _shown(found: Preview) -> dict[str, Any]:
     }
 
 
+def _is_unmapped(found: Preview) -> bool:
+    """Test whether the columns of a table have names of their own, so that people have to choose."""
+    from rollbook.sources import columns
+
+    return bool(found.columns and found.mapping) and not columns.are_fields(found.columns)
+
+
 async def _look(page: PageRequest, head: bytes, options: ImportOptions) -> Preview:
     """Read the beginning of the file. Raises InvalidParameter."""
+    from rollbook.sources import reading
+
     least = page.on.settings.password_min_length
     return await asyncio.to_thread(reading.preview, io.BytesIO(head), options, least, rows=ROWS)
 
