@@ -39,11 +39,11 @@ from rollbook.errors import (
 )
 from rollbook.machine import available_cpus
 from rollbook.records import (
+    event_log,
     import_rows,
     imports,
     password_parameters,
     rules,
-    unlogged_changes,
     user_history,
     user_imports,
 )
