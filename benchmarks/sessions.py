@@ -57,7 +57,7 @@ def sign_in(data: Path) -> list[str]:
     """Tokens of a new session for each user, in a scrambled order. Not by the API: to prove 100,000 passwords takes an
     hour."""
     from rollbook import clock, ids
-    from rollbook.auth import tokens as token_format
+    from rollbook.auth import session_tokens
     from rollbook.config import Settings
     from rollbook.records import app_sessions, users
     from rollbook.records.app_sessions import Issue, NewSession
@@ -71,15 +71,17 @@ def sign_in(data: Path) -> list[str]:
     async def add(tx: Tx, some: list[tuple[User, str]]) -> None:
         ends_at = clock.now() + clock.DAY
         for user, token in some:
-            digests = token_format.refresh_digests(token_format.mint_refresh())
+            digests = session_tokens.refresh_digests(session_tokens.mint_refresh())
             assert digests is not None
-            issue = Issue(token_format.session_digest(token, AUDIENCE), digests.family, digests.token, ends_at, ends_at)
+            issue = Issue(
+                session_tokens.session_digest(token, AUDIENCE), digests.family, digests.token, ends_at, ends_at
+            )
             await app_sessions.add(
                 tx, user, NewSession(ids.new("ses"), AUDIENCE, "203.0.113.7", "benchmark", ""), issue
             )
 
     db = connect(Settings(data=data))
-    made = [(user, token_format.mint_session()) for user in db.read_now(everyone)]
+    made = [(user, session_tokens.mint_session()) for user in db.read_now(everyone)]
     for at in range(0, len(made), BATCH):
         db.write_now(add, made[at : at + BATCH])
     db.close()

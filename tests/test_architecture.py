@@ -89,7 +89,7 @@ INSIDE = {
     ("rollbook.cli.main", "click"): "a server that is started with plain flags needs no command line",
     ("rollbook.web.uploads", "multipart"): "only forms with a file need it",
     (
-        "rollbook.auth.access_tokens",
+        "rollbook.auth.session_tokens",
         "cryptography.hazmat.primitives.asymmetric.ed25519",
     ): "OpenSSL is 12 ms of the start; most servers sign no tokens",
     ("rollbook.auth.password_hashes", "bcrypt"): "only hashes of other systems need it",
@@ -148,7 +148,7 @@ INSIDE = {
     ),
     ("rollbook.delivery.mails", "idna"): "9 ms, for the few addresses that need it",
     **dict.fromkeys(
-        [("rollbook.delivery.mail_templates", name) for name in ("jinja2", "jinja2.sandbox")],
+        [("rollbook.delivery.mails", name) for name in ("jinja2", "jinja2.sandbox")],
         "a server that sends no mail starts faster and needs less memory",
     ),
     ("rollbook.records.rules", "idna"): "9 ms of the start, for the few addresses that need it",

@@ -43,7 +43,7 @@ from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import health as webhook_health
 from rollbook.scim import errors as scim_errors
 from rollbook.scim import site as scim
-from rollbook.web import brand, docs, templates
+from rollbook.web import assets, docs, templates
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
 
@@ -66,7 +66,7 @@ class Common(NamedTuple):
 def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
     """Raises ConfigurationError."""
     passwords.check_settings(settings)
-    brand.of(settings)
+    assets.brand_of(settings)
     limiter: Limiter = Table.create(settings.workers)
     if settings.limits:
         try:

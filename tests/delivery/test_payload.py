@@ -10,7 +10,7 @@ import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from rollbook import clock, ids
-from rollbook.delivery import payload, signing
+from rollbook.delivery import foreign_text, payload
 from rollbook.delivery.payload import UnfitEvent, body
 from rollbook.records import events
 from rollbook.records.event_types import TYPES
@@ -187,7 +187,7 @@ def test_sentences_are_bounded_whatever_they_hold() -> None:
     )
     assert len(sent(event, "discord")["content"].encode("utf-16-le")) // 2 <= payload.MAX_DISCORD
     assert sent(event, "discord")["content"].endswith(f"{SOURCE}/admin/users/user_1")
-    assert max(map(len, text_of(event, "slack").split("\n"))) < 4 * signing.MAX_VALUE
+    assert max(map(len, text_of(event, "slack").split("\n"))) < 4 * foreign_text.MAX_VALUE
     for format in ("slack", "teams"):
         assert len(body(event, format, "full", SOURCE)[1]) < 16_384
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rollbook.clock import SECOND, now
 from rollbook.errors import LimitsUnavailable
-from rollbook.limits import valkey_address, valkey_script
+from rollbook.limits import valkey_address, valkey_connection
 from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.valkey_connection import Reader, ReplyError, ValkeyTimeouts, encode
@@ -449,11 +449,13 @@ def test_an_address_is_read_and_never_shows_its_password() -> None:
 
 def test_a_command_is_what_the_protocol_says() -> None:
     assert encode("SET", b"\x00\xff", 12) == b"*3\r\n$3\r\nSET\r\n$2\r\n\x00\xff\r\n$2\r\n12\r\n"
-    sent = valkey_script.command("take", 0, b"k", Limit.parse("5/minute"))
-    assert sent == encode("EVALSHA", valkey_script.DIGEST, 1, "k", 0, "take", 1, 5, 60)
-    sent = valkey_script.command("take", 17, b"k", Limit.parse("5/minute,6/hour"), b"own", Limit.parse("2/1s"))
-    assert sent == encode("EVALSHA", valkey_script.DIGEST, 2, "k", "own", 17, "take", 2, 5, 60, 6, 3600, 1, 2, 1)
-    assert valkey_script.whole(sent) == encode(
-        "EVAL", valkey_script.SCRIPT, 2, "k", "own", 17, "take", 2, 5, 60, 6, 3600, 1, 2, 1
+    sent = valkey_connection.script_command("take", 0, b"k", Limit.parse("5/minute"))
+    assert sent == encode("EVALSHA", valkey_connection.DIGEST, 1, "k", 0, "take", 1, 5, 60)
+    sent = valkey_connection.script_command(
+        "take", 17, b"k", Limit.parse("5/minute,6/hour"), b"own", Limit.parse("2/1s")
     )
-    assert valkey_script.verdict(b"0 17 1 2 3 4 5 6") == Verdict(False, ((1, 2), (3, 4), (5, 6)), 17)
+    assert sent == encode("EVALSHA", valkey_connection.DIGEST, 2, "k", "own", 17, "take", 2, 5, 60, 6, 3600, 1, 2, 1)
+    assert valkey_connection.whole(sent) == encode(
+        "EVAL", valkey_connection.SCRIPT, 2, "k", "own", 17, "take", 2, 5, 60, 6, 3600, 1, 2, 1
+    )
+    assert valkey_connection.verdict(b"0 17 1 2 3 4 5 6") == Verdict(False, ((1, 2), (3, 4), (5, 6)), 17)

@@ -16,7 +16,7 @@ from redis.crc import key_slot
 
 from rollbook.clock import now
 from rollbook.errors import LimitsUnavailable
-from rollbook.limits import valkey_address, valkey_script
+from rollbook.limits import valkey_address, valkey_connection
 from rollbook.limits.policy import key_bucket, scim_bucket
 from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey, inspect
@@ -60,7 +60,7 @@ def url_of(servers: list[ValkeyServer]) -> str:
 
 
 def slot(bucket: str) -> int:
-    return key_slot(valkey_script.name(bucket))
+    return key_slot(valkey_connection.name(bucket))
 
 
 def test_the_buckets_of_one_call_lie_in_one_slot_and_users_spread_over_all() -> None:
@@ -121,7 +121,7 @@ def test_while_slots_move_nothing_is_lost_or_admitted_twice(cluster: list[Valkey
 
     async def move(user: str) -> None:
         """By hand what `valkey-cli --cluster reshard` does, slowly."""
-        number, key = str(slot(user)), valkey_script.name(user).decode()
+        number, key = str(slot(user)), valkey_connection.name(user).decode()
         await ask(target, "CLUSTER", "SETSLOT", number, "IMPORTING", ids[source.port])
         await ask(source, "CLUSTER", "SETSLOT", number, "MIGRATING", ids[target.port])
         await asyncio.sleep(0.02)

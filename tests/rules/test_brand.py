@@ -12,11 +12,11 @@ import pytest
 from rollbook import colors
 from rollbook.colors import Color
 from rollbook.config import ConfigurationError, Settings, load
-from rollbook.web import brand
+from rollbook.web import assets
 from tests.grids import grid
 
 COLORS = ["#000000", "#ffffff", "#808080", "#ffd400", "#ff0000", "#00ff00", "#0000ff", "#777777", "#0f766e", "#fde2e2"]
-STYLE = (Path(brand.__file__).parent / "static" / "style.css").read_text()
+STYLE = (Path(assets.__file__).parent / "static" / "style.css").read_text()
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><rect width="1" height="1"/></svg>'
 
 
@@ -76,8 +76,8 @@ def _hex(color: Color) -> str:
         (b'<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + SVG, None),
         (b"GIF89a", None),
         (b"", None),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * brand.MAX_LOGO, None),
-        (SVG.replace(b"<rect", b"<!--" + b" " * brand.MAX_LOGO + b"--><rect"), None),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * assets.MAX_LOGO, None),
+        (SVG.replace(b"<rect", b"<!--" + b" " * assets.MAX_LOGO + b"--><rect"), None),
     ],
 )
 def test_a_logo_is_what_its_content_says_whatever_it_is_called(
@@ -88,15 +88,15 @@ def test_a_logo_is_what_its_content_says_whatever_it_is_called(
     settings = Settings(brand_logo=str(file))
     if kind is None:
         with pytest.raises(ConfigurationError, match="brand_logo: "):
-            brand.of(settings)
+            assets.brand_of(settings)
     else:
-        logo = brand.of(settings).logo
+        logo = assets.brand_of(settings).logo
         assert logo is not None and (logo.kind.decode(), logo.content.content) == (kind, content)
 
 
 def test_a_logo_that_is_not_there_is_told_when_the_server_starts(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"brand_logo: .*none\.svg can't be read: No such file or directory\."):
-        brand.of(Settings(brand_logo=str(tmp_path / "none.svg")))
+        assets.brand_of(Settings(brand_logo=str(tmp_path / "none.svg")))
 
 
 @grid(
@@ -122,8 +122,8 @@ def test_what_cannot_be_shown_is_refused(name: str, value: str) -> None:
 
 
 def test_a_name_without_a_logo_has_its_first_letter_as_the_icon() -> None:
-    icon = brand.of(Settings(brand_name="<Ünder> & Co", brand_color="#ffd400")).icon
+    icon = assets.brand_of(Settings(brand_name="<Ünder> & Co", brand_color="#ffd400")).icon
     assert icon is not None
     text = icon.content.content.decode()
     assert "&lt;</text>" in text and 'fill="#ffd400"' in text and 'fill="#000000"' in text
-    assert brand.of(Settings()).icon is None
+    assert assets.brand_of(Settings()).icon is None

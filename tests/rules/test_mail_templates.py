@@ -10,8 +10,7 @@ import pytest
 
 from rollbook.config import Settings
 from rollbook.delivery import mails
-from rollbook.delivery.mail_templates import Rendered, Templates
-from rollbook.delivery.mails import KINDS, Facts
+from rollbook.delivery.mails import KINDS, Facts, Rendered, Templates
 from rollbook.languages import NAMES
 from rollbook.records import events
 from tests.grids import grid

@@ -8,7 +8,7 @@ import pytest
 
 from rollbook import clock
 from rollbook.actions import webhooks
-from rollbook.delivery import outcomes, signing
+from rollbook.delivery import foreign_text, outcomes
 from rollbook.records.webhooks import REASONS, Webhook
 from rollbook.records.webhooks.health import LOOKED_AT, Attempt, WebhookHealth
 from tests.grids import grid
@@ -131,7 +131,7 @@ def test_a_paused_webhook_says_who_paused_it() -> None:
     ],
 )
 def test_what_an_endpoint_answered_is_one_line_without_controls(body: str, type: str | None, expected: str) -> None:
-    assert signing.answer(body, type) == expected
+    assert foreign_text.answer(body, type) == expected
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_what_an_endpoint_answered_is_one_line_without_controls(body: str, type:
 )
 def test_what_an_endpoint_answered_is_bounded(body: str) -> None:
     for type in ("text/plain", "text/html", "application/json"):
-        said = signing.answer(body, type)
-        assert len(said) <= signing.MAX_ANSWER and (not said or said.isprintable())
+        said = foreign_text.answer(body, type)
+        assert len(said) <= foreign_text.MAX_ANSWER and (not said or said.isprintable())
 
 
 def test_every_outcome_has_words() -> None:

@@ -19,9 +19,8 @@ from rollbook.config import Settings
 from rollbook.jobs import retention
 from rollbook.records import connect, users
 from rollbook.records.user_search import sqlite as user_search
-from rollbook.records.webhooks import deliveries, inbox
-from rollbook.records.webhooks.deliveries import Delivery
-from rollbook.records.webhooks.inbox import Message
+from rollbook.records.webhooks import deliveries
+from rollbook.records.webhooks.deliveries import Delivery, Message
 from rollbook.storage import migrate, sqlite_checkpoint
 from rollbook.storage.sqlite import SQLite
 
@@ -89,7 +88,7 @@ def test_what_is_stored_of_the_erased_afterwards_goes_too(db: SQLite, monkeypatc
         response_type="text/plain",
     )
     db.write_now(deliveries.add, [delivery._replace(id=ids.new("dlv")) for _ in range(300)])
-    db.write_now(inbox.add, [Message(ids.new("msg"), "webhook_1", user.id, 0, "", NAME)])
+    db.write_now(deliveries.add_message, [Message(ids.new("msg"), "webhook_1", user.id, 0, "", NAME)])
     monkeypatch.setattr(retention, "BUFFERED", -1)
     while on.run(retention.erase_usage(on)):
         pass

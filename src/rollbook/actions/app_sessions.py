@@ -24,11 +24,9 @@ from rollbook.actions.permissions import require, require_audience
 from rollbook.actions.principal import Principal
 from rollbook.actions.second_factors import FactorUse
 from rollbook.actions.verification import ProvenPassword
-from rollbook.auth import access_tokens
-from rollbook.auth import tokens as token_format
-from rollbook.auth.access_tokens import KeyPair
+from rollbook.auth import session_tokens
 from rollbook.auth.server_secret import Purpose, Secret
-from rollbook.auth.tokens import RefreshDigests
+from rollbook.auth.session_tokens import KeyPair, RefreshDigests
 from rollbook.config import Settings
 from rollbook.errors import SecondFactorRequired, SessionEnded, TokenInvalid, UserSuspended, WrongPassword
 from rollbook.records import app_sessions, events, users
@@ -66,7 +64,7 @@ async def issue(on: Rollbook, user_id: str, session_id: str, audience: str, ends
         "iat": now // clock.SECOND,
         "exp": expires_at // clock.SECOND,
     }
-    return AccessToken(access_tokens.sign(key.id, pair, claims), expires_at)
+    return AccessToken(session_tokens.sign(key.id, pair, claims), expires_at)
 
 
 async def _signing(on: Rollbook, now: int) -> tuple[SigningKey, KeyPair]:
@@ -97,14 +95,14 @@ def _usable(secret: Secret, keys: list[SigningKey], now: int) -> tuple[SigningKe
 
 
 def _new(secret: Secret, signs_from: int) -> tuple[SigningKey, KeyPair]:
-    id, pair = ids.new("sgn"), access_tokens.new_key()
+    id, pair = ids.new("sgn"), session_tokens.new_key()
     sealed = secret.seal(SEALED, pair.private, id.encode())
     return SigningKey(id, pair.public, sealed, clock.now(), signs_from), pair
 
 
 async def published(on: Rollbook) -> list[dict[str, str]]:
     """All public keys that verify tokens now, or will within a day, as JSON Web Keys."""
-    return [access_tokens.public_jwk(key.id, key.public) for key in await app_sessions.newest_keys(on.db)]
+    return [session_tokens.public_jwk(key.id, key.public) for key in await app_sessions.newest_keys(on.db)]
 
 
 async def rotate(on: Rollbook) -> bool:
@@ -289,7 +287,7 @@ async def _mint(
     """New tokens for a session; `former` is the refresh token that they replace."""
     ends_at = _ends_at(on.settings, created_at, clock.now())
     access = await issue(on, user_id, session_id, audience, ends_at)
-    return Minted(token_format.mint_session(), token_format.mint_refresh(former), access)
+    return Minted(session_tokens.mint_session(), session_tokens.mint_refresh(former), access)
 
 
 async def _start(tx: Tx, on: Rollbook, by: Actor, user_id: str, start: Start) -> IssuedSession:
@@ -320,7 +318,7 @@ async def refresh(on: Rollbook, by: Principal, asked: SessionRefresh) -> IssuedS
     require(by, "sessions:create")
     audience = audience_of(by, asked.audience)
     text = asked.refresh_token
-    digests = token_format.refresh_digests(text)
+    digests = session_tokens.refresh_digests(text)
     family = None if digests is None else await app_sessions.by_family(on.db, digests.family)
     if digests is None or family is None:
         raise SessionEnded()
@@ -362,7 +360,7 @@ async def verify(on: Rollbook, by: Principal, asked: SessionVerification, with_u
     """
     # `with_user`: all of the user's fields.
     require(by, "sessions:verify")
-    digest = token_format.session_digest(asked.token, audience_of(by, asked.audience))
+    digest = session_tokens.session_digest(asked.token, audience_of(by, asked.audience))
     if with_user:
         found = await app_sessions.with_user(on.db, digest)
     else:
@@ -383,10 +381,10 @@ def _ends_at(settings: Settings, created_at: int, now: int) -> int:
 
 def _issue(settings: Settings, minted: Minted, audience: str, created_at: int, now: int) -> Issue:
     """The tokens as they are stored. The token never outlives the session."""
-    digests = token_format.refresh_digests(minted.refresh_token)
+    digests = session_tokens.refresh_digests(minted.refresh_token)
     assert digests is not None  # minted here
     ends_at = _ends_at(settings, created_at, now)
     expires_at = min(now + settings.app_session_lifetime * clock.SECOND, ends_at)
     return Issue(
-        token_format.session_digest(minted.token, audience), digests.family, digests.token, expires_at, ends_at
+        session_tokens.session_digest(minted.token, audience), digests.family, digests.token, expires_at, ends_at
     )

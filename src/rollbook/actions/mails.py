@@ -16,8 +16,7 @@ from rollbook.auth import tokens
 from rollbook.config import LanguageCode, Settings
 from rollbook.delivery import mails, outcomes
 from rollbook.delivery.foreign_text import harmless
-from rollbook.delivery.mail_templates import Rendered, TemplateProblem, Templates
-from rollbook.delivery.mails import Facts, Letter, Occasion
+from rollbook.delivery.mails import Facts, Letter, Occasion, Rendered, TemplateProblem, Templates
 from rollbook.delivery.sender import Sent
 from rollbook.delivery.smtp import TIMEOUTS, Mailer
 from rollbook.errors import InvalidParameter, TooManyRequests

@@ -55,7 +55,7 @@ from rollbook.records.user_history import UserAsOf
 from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import ANY, AS_ADDED, NEWEST_DELETION_FIRST, Filters, Order, Query
 from rollbook.records.users import Deleted, User
-from rollbook.records.webhooks import deliveries, inbox
+from rollbook.records.webhooks import deliveries
 from rollbook.roles import DELETED
 from rollbook.storage.database import Queries, Tx
 
@@ -647,7 +647,7 @@ async def _purge(
     await scim.erase(tx, id)
     await webhooks.erase_all(tx, id)
     await deliveries.forget(tx, id, users.MAX_ERASED)
-    await inbox.forget(tx, id)
+    await deliveries.forget_messages(tx, id)
     await events.record(tx, "user.purged", id, by.actor, {"id": id})
     await events.forget(tx, id)
 

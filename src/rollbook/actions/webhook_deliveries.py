@@ -30,9 +30,8 @@ from rollbook.errors import NotFound, ReplayLimitReached
 from rollbook.records import event_parts, event_types, events, examples, webhooks
 from rollbook.records.events import Event, Selection
 from rollbook.records.one_time_tokens import REQUESTED
-from rollbook.records.webhooks import INBOX, Webhook, deliveries, inbox, replays
-from rollbook.records.webhooks.deliveries import FAILED, Delivery, DeliveryFilters, Undelivered
-from rollbook.records.webhooks.inbox import HIDDEN, Message
+from rollbook.records.webhooks import INBOX, Webhook, deliveries, replays
+from rollbook.records.webhooks.deliveries import FAILED, HIDDEN, Delivery, DeliveryFilters, Message, Undelivered
 from rollbook.records.webhooks.replays import Replay
 from rollbook.storage.database import Queries, Tx
 
@@ -214,7 +213,7 @@ async def _send(
         ) from None
     head = [("content-type", content_type), *signing.headers(event.id, now // clock.SECOND, body, keys)]
     if url == webhooks.INBOX:
-        return Sent(outcomes.DELIVERED), inbox.message(webhook.id, "", now, head, headers, body)
+        return Sent(outcomes.DELIVERED), deliveries.message(webhook.id, "", now, head, headers, body)
     try:
         sender = Sender(url, on.addresses, connections=1)
     except ValueError:  # `webhook_allow` is narrower than when the URL was set
@@ -234,7 +233,7 @@ async def _tested(tx: Tx, whole: DeliveryDetails, message: Message | None) -> De
     await webhooks.get(tx, whole.delivery.webhook_id)  # it may have been deleted meanwhile
     await deliveries.add(tx, (whole.delivery,))
     if message is not None:
-        await inbox.add(tx, (message,))
+        await deliveries.add_message(tx, (message,))
     return whole
 
 
@@ -270,7 +269,7 @@ async def arrivals(on: Rollbook, by: Principal, id: str, limit: int) -> list[Arr
     except ValueError:  # the server's secret has changed since
         keys = []
     found = []
-    for message in await on.read(inbox.newest, webhook.id, limit):
+    for message in await on.read(deliveries.newest, webhook.id, limit):
         lines = [line.partition(":") for line in message.headers.splitlines()]
         headers = {name: value.strip() for name, _, value in lines}
         found.append(Arrival(message, list(headers.items()), _is_signed(headers, message.body, keys)))
@@ -357,7 +356,7 @@ async def undelivered(on: Rollbook, by: Principal, id: str) -> Undelivered:
 
 async def _newest(queries: Queries, asked: Selection) -> int:
     """The number of the first of those events that an inbox keeps; 0: all."""
-    page = await events.page(queries, asked, inbox.MAX_KEPT, newest_first=True)
+    page = await events.page(queries, asked, deliveries.MAX_MESSAGES, newest_first=True)
     return page.events[-1].seq if page.more and page.events else 0
 
 

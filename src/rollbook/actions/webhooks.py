@@ -42,8 +42,8 @@ from rollbook.actions.permissions import (
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import Proven, prove
 from rollbook.auth.server_secret import Purpose, Secret
-from rollbook.delivery import outcomes, signing
-from rollbook.delivery.signing import plain
+from rollbook.delivery import foreign_text, outcomes, signing
+from rollbook.delivery.foreign_text import plain
 from rollbook.errors import InsufficientScope, NotFound
 from rollbook.records import events, users, webhooks
 from rollbook.records.webhooks import REASONS, Webhook, cursors, health
@@ -209,7 +209,7 @@ def _last_failure(health: WebhookHealth) -> str:
 
 def _said(health: WebhookHealth) -> str:
     """The words of the endpoint's answer, or of the failure: a stranger's text."""
-    said = signing.answer(health.answer or "", health.answer_type).rstrip(". ")
+    said = foreign_text.answer(health.answer or "", health.answer_type).rstrip(". ")
     return f": {said}" if said else ""
 
 

@@ -19,7 +19,7 @@ from rollbook.actions.arguments.tokens import ABOUT_PURPOSES, TokenCreate, Token
 from rollbook.actions.arguments.users import UserCreate, UserFields
 from rollbook.actions.bulk import MAX_OPERATIONS, Count, Operation, OperationResult, Verb
 from rollbook.actions.checking import check, fields_of, invalid, refuse
-from rollbook.api import show, take, types
+from rollbook.api import show, take
 from rollbook.api.call import Call
 from rollbook.api.parsing import READ_ONLY
 from rollbook.api.route import Route, Special, post
@@ -86,7 +86,7 @@ class BulkResult(Struct, frozen=True, omit_defaults=True):
         Annotated[str, says("The version of the user, for `if_match` and `If-Match`.", examples=['"3"'])] | UnsetType
     ) = UNSET
     token: Token | UnsetType = UNSET
-    error: types.ErrorResponse | UnsetType = UNSET
+    error: show.ErrorResponse | UnsetType = UNSET
 
 
 class BulkResults(Struct, frozen=True):
@@ -282,7 +282,7 @@ def shown(call: Call, results: list[OperationResult]) -> Response:
 def _result(call: Call, at: int, result: OperationResult) -> BulkResult:
     if result.error is not None:
         error = describe(result.error, call.request.id, call.services.url)
-        return BulkResult(at, result.error.status, error=types.ErrorResponse(**error))
+        return BulkResult(at, result.error.status, error=show.ErrorResponse(**error))
     if result.token is not None:
         return BulkResult(at, 201, token=Token(**token_with_text(call, result.token)))
     user = result.user

@@ -20,7 +20,7 @@ from rollbook.actions.arguments.groups import (
     MemberUpdate,
 )
 from rollbook.actions.groups import GroupPage, MemberPage, Put
-from rollbook.api import show, take, types
+from rollbook.api import show, take
 from rollbook.api.call import Call
 from rollbook.api.route import FOUND, Route, Special, delete, get, patch, post, put
 from rollbook.http.request import Response
@@ -34,7 +34,7 @@ from rollbook.schemas import identifier, moment, number, says
 
 class ListMembers(Query):
     limit: Limit = 50
-    cursor: types.Cursor | None = None
+    cursor: show.Cursor | None = None
 
 
 class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):

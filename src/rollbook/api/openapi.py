@@ -20,14 +20,13 @@ from rollbook.api import events as event_calls
 from rollbook.api import groups as group_calls
 from rollbook.api import openapi_tables as tables
 from rollbook.api import operations as operation_calls
-from rollbook.api import routes, types
+from rollbook.api import routes, show
 from rollbook.api import tokens as token_calls
 from rollbook.api import users as user_calls
 from rollbook.api import webhooks as webhook_calls
 from rollbook.api.openapi_sharing import share
 from rollbook.api.route import Route
 from rollbook.errors import ApiError, Fault
-from rollbook.records import event_types
 from rollbook.schemas import Schema, paragraphs
 
 
@@ -62,7 +61,7 @@ def spelled_out(server_url: str) -> Schema:
         "security": [{tables.SCHEME: []}],
         "tags": [{"name": name, "description": text} for name, text in tables.parts()["tags"].items()],
         "paths": _paths(),
-        "webhooks": {"event": _webhook()},
+        "webhooks": {"event": _webhook(server_url)},
         "components": {
             "securitySchemes": {
                 tables.SCHEME: {"type": "http", "scheme": "bearer", "description": tables.scheme_text()}
@@ -209,10 +208,9 @@ def _query_parameter(name: str, schema: Schema) -> Schema:
     return {**parameter, "style": "form", "explode": False} if schema.get("type") == "array" else parameter
 
 
-def _webhook() -> Schema:
-    """Description of a webhook's request. It is the same for all types of events."""
+def _webhook(server_url: str) -> Schema:
+    """Description of a webhook's request. It is the same for all types of events, which the guide explains."""
     body = {"schema": tables.reference("Event"), "example": tables.event_example("user.updated")}
-    types = "\n".join(f"- `{name}`: {type.description}" for name, type in event_types.TYPES.items())
     return {
         "post": {
             "operationId": "on_event",
@@ -220,7 +218,7 @@ def _webhook() -> Schema:
             "x-internal": True,
             "tags": ["Events"],
             "summary": "An event",
-            "description": f"Sent to each webhook that selects its type, of which there are:\n\n{types}",
+            "description": f"Sent to each webhook that selects its type: {server_url}/docs/events#event-types.",
             "security": [],
             "parameters": [
                 {"$ref": f"#/components/parameters/{header}"}
@@ -372,7 +370,7 @@ def _schemas() -> Schema:
     bodies = {route.body for route in routes.ROUTES if route.body is not None}
     answers = {_item(route.answer) for route in routes.ROUTES} - {None, str, dict}
     _, arriving = _components(bodies)
-    _, leaving = _components([*answers, types.Problem, event_calls.EventObject])
+    _, leaving = _components([*answers, show.Problem, event_calls.EventObject])
     schemas = {name: _arriving(schema) for name, schema in arriving.items()}
     schemas |= {name: _leaving(schema) for name, schema in leaving.items()}
     schemas |= tables.ENUMS | tables.OPEN_ENUMS | {"NotReady": _not_ready_body(schemas)}

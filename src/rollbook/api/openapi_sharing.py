@@ -1,19 +1,21 @@
 """Makes the OpenAPI description small: it says once what calls have in common, and nothing that its other parts give.
 
-- Errors that any call can get are its response `default`. A status stands beside it if one of its codes is the call's
-  own. The headers that every response has are there.
+- Errors that any call can get are the response `default`: one for calls with a key, one for others. A status stands
+  beside it if one of its codes is the call's own. The headers and forms that every error has are there.
 - Examples of objects are those of their fields. Fields that a schema has of another one are described in that one.
 - Responses and parameters that are there more than once become components.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from rollbook.api import openapi_tables as tables
+from rollbook.errors import NotFound
 from rollbook.schemas import Schema
 
 _encode = msgspec.json.Encoder().encode
@@ -22,7 +24,7 @@ Place = tuple[Any, Any, str]
 GENERAL = frozenset(
     error.code
     for errors in (tables.OF_EVERY_CALL, tables.OF_CALLS_WITH_A_KEY, tables.OF_CALLS_WITH_A_BODY, tables.OF_POSTS)
-    for error in errors
+    for error in (*errors, NotFound)
 )
 """Codes of errors that any call of its kind can get."""
 GATHERED = ("BulkOperation", "EventObject", "NotReady", "Problem")
@@ -33,8 +35,19 @@ def share(description: Schema) -> Schema:
     """Shorten the description as far as nothing is lost."""
     components = description["components"]
     operations = list(_operations(description))
+    for has_key in (True, False):
+        alike = [operation for operation in operations if bool(operation["security"]) == has_key]
+        general = {"default": _general([operation["responses"] for operation in alike])}
+        for operation in alike:
+            is_ours = any(map(_codes, operation["responses"].values()))
+            operation["responses"] = _own(operation["responses"]) | (general if is_ours else {})
     for operation in operations:
-        operation["responses"] = _shortened(operation["responses"])
+        # `security` names the scope.
+        rest = re.sub(r"Scope: `[^`]+`\.\s*", "", operation["description"]).strip()
+        operation["description"] = rest or operation["description"]
+        bodies = operation.get("requestBody", {}).get("content", {})
+        for kind in [*bodies][1:]:  # a merge patch, whose schema and example are those of JSON
+            bodies[kind] = {"schema": bodies[kind]["schema"]}
     answers = [
         (operation["responses"], status, "Error" if status == "default" else f"R{status}")
         for operation in operations
@@ -61,16 +74,32 @@ def _operations(description: Schema) -> Iterator[Schema]:
 # ---- responses
 
 
-def _shortened(answers: Schema) -> Schema:
-    """Successes, the statuses of the call's own errors, and all other errors as one."""
+def _own(answers: Schema) -> Schema:
+    """Successes, and the statuses of the call's own errors."""
     codes = {status: _codes(answer) for status, answer in answers.items()}
-    briefly = {
+    return {
         status: _brief(answer, [code for code in codes[status] if code not in GENERAL])
         for status, answer in answers.items()
         if not codes[status] or set(codes[status]) - GENERAL
     }
-    general = {status: shared for status in codes if (shared := [code for code in codes[status] if code in GENERAL])}
-    return briefly | ({"default": _any_other(general, answers)} if general else {})
+
+
+def _general(calls: Iterable[Schema]) -> Schema:
+    """One response for the errors that any call can get, by status, with the headers of all."""
+    codes: dict[str, list[str]] = {}
+    headers, content = {}, {}
+    for status, answer in ((status, answer) for answers in calls for status, answer in answers.items()):
+        listed = codes.setdefault(status, [])
+        if general := [code for code in _codes(answer) if code in GENERAL]:
+            listed += [code for code in general if code not in listed]
+            headers |= answer["headers"]
+            content |= {kind: {"schema": body["schema"]} for kind, body in answer["content"].items()}
+    lines = [f"- {status}: {_listed(listed)}" for status, listed in sorted(codes.items()) if listed]
+    return {
+        "description": "\n".join(["Any error, with a code by status:\n", *lines]),
+        "headers": headers,
+        "content": content,
+    }
 
 
 def _codes(answer: Schema) -> list[str]:
@@ -79,26 +108,16 @@ def _codes(answer: Schema) -> list[str]:
 
 
 def _brief(answer: Schema, codes: list[str]) -> Schema:
-    """A response with these codes only, without headers that all have, and examples that its schema has."""
+    """A response with these codes only, without headers that all have, the form that all errors can have, and examples
+    that its schema has."""
     headers = {name: header for name, header in answer.get("headers", {}).items() if name not in tables.LIMITED}
     content = {
         kind: {"schema": body["schema"]} if "$ref" in str(body["schema"]) else body
         for kind, body in answer.get("content", {}).items()
+        if not codes or kind == "application/json"
     }
     said = {"description": _listed(codes) + "." if codes else answer["description"]}
     return said | {name: part for name, part in {"headers": headers, "content": content}.items() if part}
-
-
-def _any_other(general: dict[str, list[str]], answers: Schema) -> Schema:
-    """One response for these codes by status, with the headers of all."""
-    lines = [f"- {status}: {_listed(codes)}" for status, codes in general.items()]
-    headers = {name: header for status in general for name, header in answers[status]["headers"].items()}
-    errors = answers[next(iter(general))]["content"]
-    return {
-        "description": "\n".join(["Any error, with a code by status:\n", *lines]),
-        "headers": headers,
-        "content": {kind: {"schema": body["schema"]} for kind, body in errors.items()},
-    }
 
 
 def _listed(codes: Iterable[str]) -> str:
@@ -109,26 +128,20 @@ def _listed(codes: Iterable[str]) -> str:
 
 
 def _said_once(schemas: Schema) -> Schema:
-    """The schemas without titles, which are their names, and without words that stand where their fields come from."""
-    described = {
-        (field, schema.get("description"))
-        for name, component in schemas.items()
-        if name not in GATHERED
-        for field, schema in component.get("properties", {}).items()
-    }
-    plain = {}
-    for name, component in schemas.items():
-        plain[name] = _plain(component)
-        for field, schema in component.get("properties", {}).items():
-            if name in GATHERED and (field, schema.get("description")) in described:
-                left_out = {"description", "examples"}
-            else:
-                named = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
-                left_out = {"description"} if schema.get("description") == named.get("description") else set()
-            plain[name]["properties"][field] = {
-                key: value for key, value in _plain(schema).items() if key not in left_out
-            }
-    return plain
+    """The schemas without titles, which are their names, and each field with its words and example once: where it is
+    created, or else in the first schema that has it. What its type says isn't repeated."""
+    said: set[tuple[str, str]] = set()
+    shorter = {name: _plain(schema) for name, schema in schemas.items()}
+    for name in sorted(schemas, key=lambda name: (name in GATHERED, not name.endswith("Create"))):
+        for field, schema in schemas[name].get("properties", {}).items():
+            named = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
+            words = schema.get("description", "").replace(named.get("description", "\0"), "").strip()
+            texts = {"description": words, "examples": str(schema.get("examples", ""))}
+            left_out = {key for key, text in texts.items() if not text or (field, text) in said}
+            said |= {(field, text) for text in texts.values()}
+            plain = _plain(schema) | ({"description": words} if words else {})
+            shorter[name]["properties"][field] = {key: value for key, value in plain.items() if key not in left_out}
+    return shorter
 
 
 def _plain(schema: Schema) -> Schema:

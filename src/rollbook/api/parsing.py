@@ -23,7 +23,7 @@ from rollbook.actions.checking import (
     names,
     text_hook,
 )
-from rollbook.api import types
+from rollbook.api import show
 from rollbook.api import users as user_calls
 from rollbook.errors import Fault, quoted, shortened
 
@@ -118,12 +118,12 @@ def parse_query(kind: type[S], query: str) -> S:
         except UnicodeDecodeError:
             faults.append(Fault(shortened(raw_name), f"{quoted(raw_name)} is not percent-encoded UTF-8."))
             continue
-        if (item := _ITEM(name)) and item[1] in types.LISTS:
+        if (item := _ITEM(name)) and item[1] in show.LISTS:
             name = item[1]
         if name not in fields and not ("metadata" in fields and _is_metadata(name)):
             allowed = f"Parameters: {', '.join(fields)}." if fields else "This endpoint has no parameters."
             faults.append(Fault(shortened(name), f"{quoted(name)} is not a parameter of this endpoint. {allowed}"))
-        elif name in texts and name not in types.LISTS:
+        elif name in texts and name not in show.LISTS:
             faults.append(Fault(name, f"{name} must not be repeated."))
         elif value == "":
             faults.append(Fault(name, f"{name} must not be empty."))
@@ -160,8 +160,8 @@ def _decoded(text: str) -> str:
 
 def _hook(kind: type, value: str) -> Any:
     """Also builds the types that only queries have."""
-    if kind is types.Cursor:
-        return types.Cursor(value)
+    if kind is show.Cursor:
+        return show.Cursor(value)
     if kind is user_calls.Fields:
         return user_calls.Fields(_user_fields(value))
     return text_hook(kind, value)

@@ -11,7 +11,7 @@ from rollbook.actions import usage
 from rollbook.actions.arguments import Time
 from rollbook.actions.arguments.usage import ListRequests, ReadUsage
 from rollbook.actions.usage import RequestPage, Usage
-from rollbook.api import show, take, types
+from rollbook.api import show, take
 from rollbook.api.call import Call
 from rollbook.api.route import FOUND, Route, get
 from rollbook.http.request import Response
@@ -55,7 +55,7 @@ class LoggedRequest(Struct, frozen=True, kw_only=True):
         array("The names of the query's parameters. `…` stands for an unusual one.", 100, examples=[["limit"]]),
     ]
     error: Annotated[
-        types.ErrorResponse | None,
+        show.ErrorResponse | None,
         says("What the request was answered with, if it failed. Null: it succeeded, or there was no room to keep it."),
     ]
     limited_by: (
@@ -186,18 +186,18 @@ def _request(line: Logged, base_url: str) -> dict[str, Any]:
     return {**request_log.public(line), "error": logged_error(line, base_url)}
 
 
-def logged_error(line: Logged, base_url: str) -> types.ErrorResponse | None:
+def logged_error(line: Logged, base_url: str) -> show.ErrorResponse | None:
     """The body that the request was answered with, as far as the log keeps it."""
     error = line.error
     if error is None:
         return None
-    return types.ErrorResponse(
+    return show.ErrorResponse(
         error=error.message,
         code=error.code,
         request_id=line.request_id,
         doc_url=f"{base_url}/docs/errors/{error.code}",
         param=UNSET if error.param is None else error.param,
-        errors=tuple(types.ErrorDetail(param, message) for param, message in error.faults) or UNSET,
+        errors=tuple(show.ErrorDetail(param, message) for param, message in error.faults) or UNSET,
     )
 
 

@@ -26,7 +26,7 @@ from rollbook.actions.arguments.applications import ApplicationFilters
 from rollbook.actions.arguments.users import UserFilters, UserSelection
 from rollbook.actions.checking import metadata_pair, refuse
 from rollbook.actions.users import presented, sort_of
-from rollbook.api import show, take, types
+from rollbook.api import show, take
 from rollbook.api.call import Call
 from rollbook.api.route import FOUND, PROOF, TAKEN, Route, delete, get, patch, post, put
 from rollbook.http.request import Response
@@ -103,7 +103,7 @@ Consistency = Annotated[
 class ListUsers(UserSelection):
     limit: Limit = 50
     offset: Offset = 0
-    cursor: types.Cursor | None = None
+    cursor: show.Cursor | None = None
     fields: Fields | None = None
     count: ExactCount | None = None
     consistency: Consistency | None = None
@@ -113,7 +113,7 @@ class ListApplications(ApplicationFilters):
     sort: Sort | None = None
     limit: Limit = 50
     offset: Offset = 0
-    cursor: types.Cursor | None = None
+    cursor: show.Cursor | None = None
     fields: Fields | None = None
     count: ExactCount | None = None
     consistency: Consistency | None = None

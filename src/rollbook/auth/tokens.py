@@ -1,29 +1,17 @@
-"""Tokens that sign people in: session cookies, and one-time tokens. Only their digests are stored.
+"""Tokens in the browsers of people: session cookies, one-time tokens in links, and device cookies, in base64url without
+padding (RFC 4648 section 5, RFC 7515 section 2). Only digests of the first two are stored.
 
-Base64url without padding (RFC 4648 section 5, RFC 7515 section 2).
-
-Device cookies: a browser shows that a user has signed in with it before, so strangers' guesses don't lock that user
-out.
-
-After the "device cookies" protocol of OWASP
-(https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies). The cookie signs no one in: its
-holder has attempts of their own at one account, and needs the password as anyone else. It names no user.
-
-The tokens of applications' sessions: `rbs_…` proves that a person is signed in, `rbr_…` gets the next pair. Only
-their digests are stored.
-
-A refresh token begins with what all of its session have in common, its family: so one that was replaced is recognized,
-whenever it was. The digests are made in another way than those of cookies and links, so that none of these, sent as
-another, is ever found.
+A device cookie shows that a user has signed in with a browser before, so strangers' guesses don't lock that user out,
+after the "device cookies" protocol of OWASP
+(https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies). It signs no one in: its holder
+has attempts of their own at one account, and needs the password as anyone else. It names no user.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from hashlib import blake2b, sha256
-from typing import NamedTuple
+from hashlib import sha256
 
 from rollbook import clock
 from rollbook.auth.server_secret import Secret
@@ -48,18 +36,16 @@ def decoded_or_empty(text: str) -> bytes:
 
 
 DEVICE = "-device"
-"""The end of the name of the device cookie: see `devices`."""
+"""The end of the name of the device cookie."""
 
 STEP = "-step"
 """The end of the name of the cookie with the challenge of a sign-in that waits for a second factor."""
-
-_BYTES = 32
 
 
 def mint() -> str:
     """A new token with 256 random bits, safe in cookies and URLs. It begins with a letter or digit, so that no command
     takes it for an option."""
-    while not (token := secrets.token_urlsafe(_BYTES))[0].isalnum():
+    while not (token := secrets.token_urlsafe(32))[0].isalnum():
         pass
     return token
 
@@ -115,13 +101,11 @@ DEVICE_VALID = 180 * clock.DAY
 MAX_DEVICE_LENGTH = 100
 """Characters of a cookie that is looked at."""
 
-_DEVICE_BYTES = 12
-
 
 def mint_device(secret: Secret, user_id: str) -> str:
     """A cookie for the browser in which this user has just signed in: the time, a random number and their signature,
     separated by dots."""
-    start = f"{clock.now() // clock.SECOND:x}.{secrets.token_urlsafe(_DEVICE_BYTES)}"
+    start = f"{clock.now() // clock.SECOND:x}.{secrets.token_urlsafe(12)}"
     return f"{start}.{encoded(secret.mac('devices', _signed_device(user_id, start)))}"
 
 
@@ -141,45 +125,3 @@ def known_device(secret: Secret, user_id: str, cookie: str) -> str | None:
 
 def _signed_device(user_id: str, start: str) -> bytes:
     return f"{user_id} {start}".encode()
-
-
-PREFIX, REFRESH_PREFIX = "rbs_", "rbr_"
-
-_SECRET, _FAMILY = 32, 16  # bytes
-_FAMILY_END = len(REFRESH_PREFIX) + 22  # characters of base64url
-_TOKENS = blake2b(digest_size=32, person=b"session")
-_IS_REFRESH_TOKEN = re.compile(r"rbr_[A-Za-z0-9_-]{65}").fullmatch
-
-
-class RefreshDigests(NamedTuple):
-    """Digests of a refresh token, 32 bytes each."""
-
-    family: bytes
-    token: bytes
-
-
-def mint_session() -> str:
-    """A new session token with 256 random bits."""
-    return PREFIX + secrets.token_urlsafe(_SECRET)
-
-
-def mint_refresh(former: str = "") -> str:
-    """A new refresh token with 256 random bits, of the same family as the `former` one, or else of a family of its own
-    with 128."""
-    family = former[:_FAMILY_END] or REFRESH_PREFIX + secrets.token_urlsafe(_FAMILY)
-    return family + secrets.token_urlsafe(_SECRET)
-
-
-def session_digest(token: str, audience: str) -> bytes:
-    """Digest of a session token, 32 bytes: for another audience, it is that of no session."""
-    hasher = _TOKENS.copy()  # a third of the time of making one
-    hasher.update(f"{token}\0{audience}".encode())
-    return hasher.digest()
-
-
-def refresh_digests(token: str) -> RefreshDigests | None:
-    """Digests of a refresh token; None if it is none."""
-    if not _IS_REFRESH_TOKEN(token):
-        return None
-    family = blake2b(token[:_FAMILY_END].encode(), digest_size=32, person=b"session family")
-    return RefreshDigests(family.digest(), blake2b(token.encode(), digest_size=32, person=b"session refresh").digest())

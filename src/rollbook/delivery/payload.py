@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from rollbook import clock, ids
-from rollbook.delivery.signing import plain
+from rollbook.delivery.foreign_text import plain
 from rollbook.records import events
 from rollbook.records.event_types import TYPES
 from rollbook.records.events import Event

@@ -21,7 +21,7 @@ from rollbook.records import (
     usage,
     users,
 )
-from rollbook.records.webhooks import deliveries, health, inbox, replays
+from rollbook.records.webhooks import deliveries, health, replays
 from rollbook.storage.database import Tx
 
 logger = logging.getLogger("rollbook")
@@ -145,7 +145,7 @@ async def erase_usage(on: Rollbook) -> bool:
 
 
 async def _forget_erased(tx: Tx, user_id: str) -> None:
-    await inbox.forget(tx, user_id)
+    await deliveries.forget_messages(tx, user_id)
     if not await deliveries.forget(tx, user_id, BATCH):
         await usage.forget_erased(tx, user_id, BATCH)
 

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from rollbook import clock
 from rollbook.errors import LimitsUnavailable
-from rollbook.limits import valkey_script as script
+from rollbook.limits import valkey_connection as script
 from rollbook.limits.valkey_address import Address
 from rollbook.limits.valkey_connection import Unavailable, ValkeyConnection, ValkeyTimeouts
 from rollbook.limits.windows import UNLIMITED, Limiter, Verdict

@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 
 from rollbook.client_tls import UNUSUAL_FLAGS
 from rollbook.config import is_loopback
-from rollbook.limits import valkey_script as script
+from rollbook.limits import valkey_connection as script
 from rollbook.limits.valkey_address import NO_TLS, Address
 from rollbook.limits.valkey_connection import ReplyError, Unavailable, ValkeyTimeouts, refusal
 from rollbook.quota import NO_LIMIT, Limit

@@ -8,8 +8,6 @@ from rollbook.config import Settings
 from rollbook.records.dialect import Dialect, Upkeep
 from rollbook.records.event_log import postgres as event_log_postgres
 from rollbook.records.event_log import sqlite as event_log_sqlite
-from rollbook.records.unique_keys import postgres as unique_keys_postgres
-from rollbook.records.unique_keys import sqlite as unique_keys_sqlite
 from rollbook.records.user_counts import postgres as user_counts_postgres
 from rollbook.records.user_counts import sqlite as user_counts_sqlite
 from rollbook.records.user_imports import postgres as user_imports_postgres
@@ -23,7 +21,6 @@ from rollbook.storage.sqlite import SQLite
 
 SQLITE = Dialect(
     event_log_sqlite,
-    unique_keys_sqlite,
     user_counts_sqlite,
     user_imports_sqlite,
     user_list_sqlite,
@@ -37,7 +34,6 @@ SQLITE = Dialect(
 )
 POSTGRESQL = Dialect(
     event_log_postgres,
-    unique_keys_postgres,
     user_counts_postgres,
     user_imports_postgres,
     user_list_postgres,

@@ -10,7 +10,6 @@ from rollbook.storage.database import Database, Queries
 
 if TYPE_CHECKING:
     from rollbook.records.event_log import EventLog
-    from rollbook.records.unique_keys import UniqueKeys
     from rollbook.records.user_counts import UserCounts
     from rollbook.records.user_imports import UserImports
     from rollbook.records.user_list import UserList
@@ -30,7 +29,6 @@ class Dialect(NamedTuple):
     """A module for each of these nouns: `user_list/sqlite.py` or `user_list/postgres.py`, and so on."""
 
     event_log: EventLog
-    unique_keys: UniqueKeys
     user_counts: UserCounts
     user_imports: UserImports
     user_list: UserList

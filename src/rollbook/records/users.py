@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
-from rollbook.records import marks, password_parameters, rules, usage, user_dates
+from rollbook.records import marks, password_parameters, rules, unique_keys, usage, user_dates
 from rollbook.records.dialect import dialect
 from rollbook.records.presenting import Flag, Hidden, Json, PrivateJson, Time, presenter
 from rollbook.storage.database import (
@@ -191,7 +191,7 @@ async def add(tx: Tx, new: User, password_hash: str | None = None) -> User:
         **on.user_search.columns(user.name, user.email),
     }
     try:
-        await on.unique_keys.reserve(tx, user.id, email_key, user.external_id)
+        await unique_keys.change(tx, user.id, after=(email_key, user.external_id))
         await tx.run(_add(tuple(row)), *row.values())
     except Duplicate as refused:
         raise _taken(refused) from None
@@ -224,11 +224,11 @@ async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
         columns |= on.user_search.columns(after.name, after.email)
     try:
         if "email" in changed or "external_id" in changed:
-            await on.unique_keys.change(
+            await unique_keys.change(
                 tx,
                 user.id,
-                (rules.email_key(user.email), rules.email_key(after.email)),
-                (user.external_id, after.external_id),
+                (rules.email_key(user.email), user.external_id),
+                (rules.email_key(after.email), after.external_id),
             )
         await tx.run(_update(tuple(columns)), *columns.values(), after.updated_at, user.id)
     except Duplicate as refused:
@@ -333,7 +333,7 @@ async def delete(tx: Tx, user: User) -> None:
     on = dialect(tx)
     await tx.run(_keep_deleted(on.user_search.COLUMNS), clock.now(), user.id)
     await tx.run(REMOVE, user.id)
-    await on.unique_keys.release(tx, rules.email_key(user.email), user.external_id)
+    await unique_keys.change(tx, user.id, (rules.email_key(user.email), user.external_id))
     await on.user_counts.adjust(tx, (user.seq,), -1)
     await on.user_search.changed(tx, (user.seq,))
     await marks.bump_auth_version(tx)
@@ -343,7 +343,7 @@ async def restore(tx: Tx, deleted: User) -> User:
     """Bring back a user that was deleted, to the position it had. Raises EmailTaken, ExternalIdTaken."""
     on = dialect(tx)
     try:
-        await on.unique_keys.reserve(tx, deleted.id, rules.email_key(deleted.email), deleted.external_id)
+        await unique_keys.change(tx, deleted.id, after=(rules.email_key(deleted.email), deleted.external_id))
         searched = on.user_search.columns(deleted.name, deleted.email)
         await tx.run(_bring_back(tuple(searched)), *searched.values(), deleted.id)
     except Duplicate as refused:

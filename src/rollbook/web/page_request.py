@@ -27,7 +27,7 @@ from rollbook.languages import ENGLISH, Language, chosen, language, named
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.roles import ROLES, WEBHOOK_ROLES
-from rollbook.web import brand, notices, templates, zones
+from rollbook.web import assets, notices, templates, zones
 from rollbook.web.notices import NOTICES, Notice
 from rollbook.web.zones import Zone
 
@@ -274,7 +274,7 @@ class PageRequest:
             error=error,
             language=self.language,
             t=templates.texts(self.language),
-            brand=brand.of(self.on.settings),
+            brand=assets.brand_of(self.on.settings),
             **{"section": "", **context},
         ).encode()
         error = error or (None if self.is_htmx else self.error)

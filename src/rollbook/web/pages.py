@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from rollbook.http.routing import STRANGERS_FORM
 from rollbook.roles import Scope
-from rollbook.web import assets, brand, docs, log_page, proof, usage_page, well_known
+from rollbook.web import assets, docs, log_page, proof, usage_page, well_known
 from rollbook.web.account import links, profile, security, sign_in, webhook_deliveries, webhook_form, webhooks
 from rollbook.web.admin import (
     applications,
@@ -53,9 +53,9 @@ class Page(NamedTuple):
 PAGES = [
     Page("GET", "/", sign_in.root, "anyone"),
     Page("GET", "/static/{name}", assets.show, "anyone"),
-    Page("GET", "/brand/logo", brand.show_logo, "anyone"),
-    Page("GET", "/brand/icon", brand.show_icon, "anyone"),
-    Page("GET", "/brand/colors.css", brand.show_colors, "anyone"),
+    Page("GET", "/brand/logo", assets.show_logo, "anyone"),
+    Page("GET", "/brand/icon", assets.show_icon, "anyone"),
+    Page("GET", "/brand/colors.css", assets.show_colors, "anyone"),
     Page("GET", "/account/sign-in", sign_in.show, "anyone"),
     Page("POST", "/account/sign-in", sign_in.sign_in, "anyone", STRANGERS_FORM),
     Page("GET", "/account/sign-in/code", proof.show_second_step, "anyone"),

@@ -25,9 +25,8 @@ from rollbook.records.events import Event
 from rollbook.records.one_time_tokens import Settled
 from rollbook.records.webhooks import cursors
 from rollbook.records.webhooks.cursors import BreakerState, StoredLane
-from rollbook.records.webhooks.deliveries import Delivery, Results
+from rollbook.records.webhooks.deliveries import Delivery, Message, Results
 from rollbook.records.webhooks.health import DeliveryHour
-from rollbook.records.webhooks.inbox import Message
 from rollbook.records.webhooks.replays import Progress
 from rollbook.storage.database import Database
 

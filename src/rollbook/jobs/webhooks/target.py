@@ -25,8 +25,8 @@ from rollbook.jobs.webhooks.state import MAX_WINDOW
 from rollbook.records import event_parts, event_types, events, webhooks
 from rollbook.records.events import Event
 from rollbook.records.one_time_tokens import REQUESTED, token_id
-from rollbook.records.webhooks import Webhook, inbox
-from rollbook.records.webhooks.inbox import Message
+from rollbook.records.webhooks import Webhook, deliveries
+from rollbook.records.webhooks.deliveries import Message
 
 logger = logging.getLogger("rollbook")
 
@@ -72,7 +72,7 @@ class Target(Protocol):
 class WebhookTarget:
     sends = "webhook"
     rate = math.inf
-    steps: Sequence[float] = signing.STEPS
+    steps: Sequence[float] = outcomes.STEPS
     is_one_by_one = False
     can_be_disabled = True
 
@@ -137,7 +137,7 @@ class WebhookTarget:
         if self._sender is not None:
             sent = await self._sender.post([*head, *self._headers], body)
             return sent if token is None else sent._replace(response=NOT_KEPT if sent.response else "")
-        self._store(inbox.message(webhook.id, entry.event.user_id, now, head, self._headers, body))
+        self._store(deliveries.message(webhook.id, entry.event.user_id, now, head, self._headers, body))
         return Sent(outcomes.DELIVERED)
 
     def _body(self, event: Event, names: Mapping[str, str] = {}) -> tuple[str, bytes]:
@@ -169,7 +169,7 @@ class MailTarget:
     reads: frozenset[str] | None = mail_delivery.TYPES
     skips_imports = True
     sends = "mail"
-    steps: Sequence[float] = signing.MAIL_STEPS
+    steps: Sequence[float] = outcomes.MAIL_STEPS
     is_one_by_one = True
     can_be_disabled = False
 

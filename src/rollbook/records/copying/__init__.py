@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rollbook.config import Settings
 from rollbook.records import groups, second_factors, users, webhooks
 from rollbook.records.connect import is_sqlite
-from rollbook.records.webhooks import deliveries, inbox, replays
+from rollbook.records.webhooks import deliveries, replays
 from rollbook.storage.database import DatabaseUnusable, Engine, Queries
 
 TABLE = "copy_unfinished"
@@ -147,7 +147,7 @@ TABLES = (
     ),
     _table("import_refusals", "import_id, number, line, field, code, reason, user_id", "import_id, number"),
     _table("import_rows", "id, size, sealed", "id"),
-    _table("webhook_inbox", inbox.COLUMNS, "id"),
+    _table("webhook_inbox", deliveries.MESSAGE_COLUMNS, "id"),
 )
 
 

@@ -9,7 +9,7 @@ from rollbook import clock
 from rollbook.errors import EmailTaken, ExternalIdTaken, IdTaken
 from rollbook.records import event_log, events, password_parameters, user_dates
 from rollbook.records.events import Actor
-from rollbook.records.unique_keys.postgres import EMAIL_CLAIM, EXTERNAL_ID_CLAIM
+from rollbook.records.unique_keys import EMAIL_CLAIM, EXTERNAL_ID_CLAIM
 from rollbook.records.user_counts import postgres as user_counts
 from rollbook.records.user_imports import (
     Existing,

@@ -1,23 +1,80 @@
-"""The log of attempts to deliver events.
-
-Results of the events that a holder has sent, stored in one transaction: deliveries, lanes, cursor, counts and lease
-together.
-"""
+"""The log of attempts to deliver events, the results that a holder stores in one transaction (deliveries, lanes,
+cursor, counts and lease together), and the messages of webhooks that deliver to the inbox inside the product."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, NamedTuple
 
+from rollbook import ids
 from rollbook.records import marks, one_time_tokens, webhooks
 from rollbook.records.one_time_tokens import Settled
 from rollbook.records.presenting import Hidden, OrNull, Shown, Time, presenter
-from rollbook.records.webhooks import cursors, health, inbox, replays
+from rollbook.records.webhooks import cursors, health, replays
 from rollbook.records.webhooks.cursors import BreakerState, StoredLane
 from rollbook.records.webhooks.health import DeliveryHour
-from rollbook.records.webhooks.inbox import Message
 from rollbook.records.webhooks.replays import Progress
 from rollbook.storage.database import Queries, Tx, existing
+
+MAX_MESSAGES = 100
+"""Messages of each webhook: the newest."""
+HIDDEN = "…"
+"""Instead of the values of a webhook's own headers, and of signatures that are not kept."""
+
+
+class Message(NamedTuple):
+    id: str
+    webhook_id: str
+    user_id: str
+    """ID of the user its event is about: erased with them."""
+    received_at: int
+    headers: str
+    """A line each."""
+    body: str
+
+
+MESSAGE_COLUMNS = ", ".join(Message._fields)
+ADD_MESSAGE = f"INSERT INTO webhook_inbox ({MESSAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+TRIM = """
+    DELETE FROM webhook_inbox WHERE webhook_id = ? AND id <= (
+        SELECT id FROM webhook_inbox WHERE webhook_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
+NEWEST = f"SELECT {MESSAGE_COLUMNS} FROM webhook_inbox WHERE webhook_id = ? ORDER BY id DESC LIMIT ?"
+FORGET_MESSAGES = "DELETE FROM webhook_inbox WHERE user_id = ?"
+
+
+def message(
+    webhook_id: str,
+    user_id: str,
+    now: int,
+    head: Iterable[tuple[str, str]],
+    own: Iterable[tuple[str, str]],
+    body: bytes,
+) -> Message:
+    """Message that would have been sent. Of the webhook's own headers, whose values are stored sealed and nowhere else,
+    only the names."""
+    lines = [*head, *((name, HIDDEN) for name, _ in own)]
+    return Message(
+        ids.new("msg"), webhook_id, user_id, now, "".join(f"{name}: {value}\n" for name, value in lines), body.decode()
+    )
+
+
+async def add_message(tx: Tx, messages: Sequence[Message]) -> None:
+    """All of one webhook."""
+    if messages:
+        webhook_id = messages[0].webhook_id
+        await tx.many(ADD_MESSAGE, messages[-MAX_MESSAGES:])
+        await tx.run(TRIM, webhook_id, webhook_id, MAX_MESSAGES)
+
+
+async def newest(queries: Queries, webhook_id: str, limit: int) -> list[Message]:
+    """Newest messages, newest first."""
+    return [Message._make(row) for row in await queries.all(NEWEST, webhook_id, limit)]
+
+
+async def forget_messages(tx: Tx, user_id: str) -> None:
+    """Erase what is about a user."""
+    await tx.run(FORGET_MESSAGES, user_id)
+
 
 MAX_KEPT = 10_000
 """Deliveries of each webhook: the newest."""
@@ -227,7 +284,7 @@ async def store_results(tx: Tx, holder: str, results: Sequence[Results]) -> Stor
         await cursors.remove_lanes(tx, id, each.delivered_lanes)
         await cursors.store_lanes(tx, id, each.lanes)
         await replays.advance(tx, each.replays)
-        await inbox.add(tx, each.messages)
+        await add_message(tx, each.messages)
         for hour in each.hours:
             await health.add_hour(tx, id, hour)
     await add(tx, [delivery for each in results for delivery in each.deliveries])

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from rollbook.actions import set_for_others, ways_in
+from rollbook.actions import set_for_others
 from rollbook.actions.set_for_others import SetForOther
 from rollbook.http.request import Response
 from rollbook.records.staff_events import StaffEvent
 from rollbook.web.page_request import PageRequest
 
 TEXTS = {
-    ways_in.ACCOUNT: ("Created the account", "Suspended", "Accounts are suspended."),
-    ways_in.RETURN: ("Activated or restored them", "Suspended", "Accounts are suspended."),
-    ways_in.ROLE: ("Gave the role", "Role becomes member", "Roles become member."),
-    ways_in.EMAIL: (
+    set_for_others.ACCOUNT: ("Created the account", "Suspended", "Accounts are suspended."),
+    set_for_others.RETURN: ("Activated or restored them", "Suspended", "Accounts are suspended."),
+    set_for_others.ROLE: ("Gave the role", "Role becomes member", "Roles become member."),
+    set_for_others.EMAIL: (
         "Changed the email",
         "Email becomes {} again. If someone else has it, suspended",
         "Emails change back, and people are signed out.",
     ),
-    ways_in.PASSWORD: (
+    set_for_others.PASSWORD: (
         "Set the password",
         "Signed out, and needs a new password",
         "People are signed out and need a new password.",
     ),
-    ways_in.LINK: (
+    set_for_others.LINK: (
         "Created a link or one-time token",
         "Signed out, and open links end",
         "People are signed out, and open links end.",
     ),
-    ways_in.FACTORS: (
+    set_for_others.FACTORS: (
         "Added a second factor or recovery codes",
         "Second factors are lifted",
         "Second factors are lifted.",
     ),
-    ways_in.KEYS: ("Created or changed {} API key{}: {}", "{} API key{} revoked: {}", "API keys are revoked."),
-    ways_in.WEBHOOKS: ("Created or changed {} webhook{}", "{} webhook{} paused", "Webhooks are paused."),
+    set_for_others.KEYS: ("Created or changed {} API key{}: {}", "{} API key{} revoked: {}", "API keys are revoked."),
+    set_for_others.WEBHOOKS: ("Created or changed {} webhook{}", "{} webhook{} paused", "Webhooks are paused."),
 }
 """Texts of what was done, of what becomes of it, and of what that does to all who are chosen."""
 
@@ -70,5 +70,5 @@ def _texts(line: SetForOther, which: int) -> dict[str, StaffEvent | None]:
         if what in line.what:
             values = line.what[what]
             counted = len(values), "" if len(values) == 1 else "s", ", ".join(line.key_names)
-            texts[all[which].format(*(values if what == ways_in.EMAIL else counted))] = line.events.get(what)
+            texts[all[which].format(*(values if what == set_for_others.EMAIL else counted))] = line.events.get(what)
     return texts
