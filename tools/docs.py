@@ -26,7 +26,7 @@ from rollbook.api import users as user_calls
 from rollbook.cli import options as cli_options
 from rollbook.cli.commands import app
 from rollbook.config import Settings
-from rollbook.delivery import outcomes
+from rollbook.delivery import outcomes, sender
 from rollbook.docs_site.guide import slug
 from rollbook.records import event_types
 from rollbook.schemas import paragraphs
@@ -185,7 +185,7 @@ def program_part(path: str) -> str:
 
 
 def retries_part() -> str:
-    waits = [("1", "at once"), *((str(number), _span(wait)) for number, wait in enumerate(outcomes.STEPS, 2))]
+    waits = [("1", "at once"), *((str(number), _span(wait)) for number, wait in enumerate(sender.STEPS, 2))]
     return table(("attempt", "after"), waits)
 
 

@@ -8,7 +8,7 @@ from email.utils import formatdate
 import pytest
 
 from rollbook import clock
-from rollbook.delivery import outcomes
+from rollbook.delivery import outcomes, sender
 from rollbook.delivery.sender import Sender, Sent
 from tests.delivery.receiver import loopback, once, receiving
 from tests.delivery.test_sender import BODY, HEAD, PATIENT
@@ -18,22 +18,22 @@ FAILED = Sent("http_500", 500)
 
 
 def test_ten_attempts_in_three_days() -> None:
-    waits = [outcomes.next_try(attempt, FAILED, lambda: 0.5) for attempt in range(1, 10)]
+    waits = [sender.next_try(attempt, FAILED, lambda: 0.5) for attempt in range(1, 10)]
     assert waits == [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]
     assert 3 <= sum(wait for wait in waits if wait) / 86400 <= 4
-    assert outcomes.next_try(10, FAILED, lambda: 0.5) is None
-    assert outcomes.next_try(11, FAILED, lambda: 0.5) is None
+    assert sender.next_try(10, FAILED, lambda: 0.5) is None
+    assert sender.next_try(11, FAILED, lambda: 0.5) is None
 
 
 def test_waits_differ_by_up_to_a_fifth() -> None:
-    assert outcomes.next_try(2, FAILED, lambda: 0.0) == pytest.approx(240)
-    assert outcomes.next_try(2, FAILED, lambda: 1.0) == pytest.approx(360)
+    assert sender.next_try(2, FAILED, lambda: 0.0) == pytest.approx(240)
+    assert sender.next_try(2, FAILED, lambda: 1.0) == pytest.approx(360)
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_busy_receiver_gets_a_minute(status: int) -> None:
-    assert outcomes.next_try(1, Sent(f"http_{status}", status), lambda: 0.5) == 60
-    assert outcomes.next_try(2, Sent(f"http_{status}", status), lambda: 0.5) == 300
+    assert sender.next_try(1, Sent(f"http_{status}", status), lambda: 0.5) == 60
+    assert sender.next_try(2, Sent(f"http_{status}", status), lambda: 0.5) == 300
 
 
 DAY = 86_400
@@ -72,11 +72,11 @@ def asked(value: str) -> Sent:
 
 @grid(("value", "seconds"), RETRY_AFTER, ids=[value[:40] for value, _ in RETRY_AFTER])
 def test_retry_after_is_honored_up_to_a_day(value: str, seconds: float) -> None:
-    assert outcomes.next_try(1, asked(value), lambda: 0.5) == seconds
+    assert sender.next_try(1, asked(value), lambda: 0.5) == seconds
 
 
 def test_retry_after_as_a_date() -> None:
-    wait = outcomes.next_try(1, asked(formatdate(clock.now() / clock.SECOND + 3600, usegmt=True)), lambda: 0.5)
+    wait = sender.next_try(1, asked(formatdate(clock.now() / clock.SECOND + 3600, usegmt=True)), lambda: 0.5)
     assert wait is not None and 3300 < wait <= 3600
 
 

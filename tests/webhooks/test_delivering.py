@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 
 import httpx2
 
-from rollbook.delivery import outcomes
+from rollbook.delivery import sender
 from tests import postgres
 from tests.engines import once
 from tests.harness import Server, new_user
@@ -105,9 +105,9 @@ def test_after_the_last_try_the_event_is_given_up_and_the_next_one_of_the_user_s
     webhook = make()
     for name in ("Poison", "Harmless"):
         rename(http, user, name)
-    for number, seconds in enumerate(outcomes.STEPS, 1):
+    for number, seconds in enumerate(sender.STEPS, 1):
         listener.wait_for(lambda: len(attempts(server, webhook)) == number)  # noqa: B023
-        later(seconds * (1 + outcomes.JITTER) + 1)
+        later(seconds * (1 + sender.JITTER) + 1)
     listener.wait_for(lambda: listener.delivered())
     listener.wait_for(lambda: len(attempts(server, webhook)) == 12)
     assert attempts(server, webhook) == [

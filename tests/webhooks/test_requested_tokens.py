@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from rollbook.delivery import outcomes
+from rollbook.delivery import sender
 from tests.certificates import certified
 from tests.contract.test_app_sessions import is_valid
 from tests.engines import once
@@ -186,10 +186,10 @@ def test_a_token_that_could_not_be_delivered_is_forgotten(
     listener.answer = lambda message: (500, 0)
     webhook = make(types=NAMED)
     ask_for(http, user["email"])
-    for number, seconds in enumerate(outcomes.STEPS, 1):
+    for number, seconds in enumerate(sender.STEPS, 1):
         listener.wait_for(lambda: len(attempts(server, webhook)) == number)  # noqa: B023
         assert kept(server, user) == [(True, 0)]
-        later(seconds * (1 + outcomes.JITTER) + 1)
+        later(seconds * (1 + sender.JITTER) + 1)
     listener.wait_for(lambda: kept(server, user) == [(False, 0)])
 
     ask_for(http, other["email"])

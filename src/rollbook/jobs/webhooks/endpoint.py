@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions.event_feeds import BATCH, Batch, Entry
-from rollbook.delivery import outcomes
+from rollbook.delivery import outcomes, sender
 from rollbook.delivery.sender import Sent
 from rollbook.errors import ApiError
 from rollbook.jobs.webhooks.replay import ReplayRun
@@ -490,7 +490,7 @@ class Endpoint:
         if is_over and self.target.can_be_disabled:
             self.is_closing = True
             self.disabled_for = "gone" if sent.outcome == outcomes.GONE else "failing"
-        seconds = outcomes.next_try(attempt, sent, random.random, self.target.steps)
+        seconds = sender.next_try(attempt, sent, random.random, self.target.steps)
         if seconds is None:
             self._note(entry.event, trigger, attempt, started, sent)
             self._note(entry.event, trigger, attempt, now, Sent(outcomes.EXHAUSTED))

@@ -16,7 +16,7 @@ from rollbook.actions import webhooks as webhook_actions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.event_feeds import Entry
 from rollbook.delivery import mails as mail_delivery
-from rollbook.delivery import outcomes, payload, signing
+from rollbook.delivery import outcomes, payload, sender, signing
 from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.mails import Occasion
 from rollbook.delivery.sender import Sender, Sent
@@ -72,7 +72,7 @@ class Target(Protocol):
 class WebhookTarget:
     sends = "webhook"
     rate = math.inf
-    steps: Sequence[float] = outcomes.STEPS
+    steps: Sequence[float] = sender.STEPS
     is_one_by_one = False
     can_be_disabled = True
 
@@ -169,7 +169,7 @@ class MailTarget:
     reads: frozenset[str] | None = mail_delivery.TYPES
     skips_imports = True
     sends = "mail"
-    steps: Sequence[float] = outcomes.MAIL_STEPS
+    steps: Sequence[float] = sender.MAIL_STEPS
     is_one_by_one = True
     can_be_disabled = False
 

@@ -14,7 +14,7 @@ from rollbook.actions.arguments.webhooks import ListDeliveries, ListReplays, Rep
 from rollbook.actions.context import ListPage
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.api.show import pretty
-from rollbook.delivery import outcomes
+from rollbook.delivery import outcomes, sender
 from rollbook.errors import ApiError, InvalidParameter
 from rollbook.http.request import Response
 from rollbook.records import event_types
@@ -151,7 +151,7 @@ def why(seen: WebhookDetails, last: Delivery) -> str:
         return f"This was a {last.trigger}, which is not retried."
     if last.retry_at is None:
         return (
-            f"That was attempt {last.attempt} of {outcomes.MAX_ATTEMPTS}. Rollbook has given up on the event: "
+            f"That was attempt {last.attempt} of {sender.MAX_ATTEMPTS}. Rollbook has given up on the event: "
             "resend it when the endpoint works."
         )
     if seen.webhook.status != "enabled":
@@ -161,10 +161,10 @@ def why(seen: WebhookDetails, last: Delivery) -> str:
             "The endpoint failed several times in a row, so Rollbook waits, and then tries one event before it "
             "sends the others."
         )
-    step = outcomes.STEPS[min(last.attempt, len(outcomes.STEPS)) - 1]
+    step = sender.STEPS[min(last.attempt, len(sender.STEPS)) - 1]
     waits = (last.retry_at - last.created_at) / 1e6
-    asked = waits > step * (1 + outcomes.JITTER) + last.duration / 1e6 + 1
-    usual = f"Attempt {last.attempt} of {outcomes.MAX_ATTEMPTS} failed. The next one is about {_length(step)} later"
+    asked = waits > step * (1 + sender.JITTER) + last.duration / 1e6 + 1
+    usual = f"Attempt {last.attempt} of {sender.MAX_ATTEMPTS} failed. The next one is about {_length(step)} later"
     if asked:
         return f"{usual}, but the receiver asked to wait longer, or answered that it is overloaded."
     return f"{usual}, give or take 20%, so that events that failed together are spread out."
