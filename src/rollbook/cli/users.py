@@ -347,53 +347,29 @@ def set_password(
         line(id) if quiet else hint(f"Set the password of {user}. They were signed out everywhere.")
 
 
-@options.on_server(
-    app,
+def _change(verb: str, help: str) -> None:
+    """Add a command that changes a user by a call without a body."""
+
+    def change(server: options.Server, user: str, json: bool, quiet: bool) -> None:
+        with server() as backend:
+            shown(backend.one("POST", at("users", backend.user(user)["id"], verb), WHOLE), json, quiet)
+
+    change.__doc__ = help
+    parameters = (options.NAMED, options.JSON, options.QUIET)
+    options.on_server(app, verb, *parameters, call=("POST", f"{ONE}/{verb}"), elsewhere=FIELDS)(change)
+
+
+_change(
     "suspend",
-    options.NAMED,
-    options.JSON,
-    options.QUIET,
-    call=("POST", f"{ONE}/suspend"),
-    elsewhere=FIELDS,
+    "Suspend a user. They can't sign in or use their API keys, and those that they created for others pause, until you "
+    "activate them.",
 )
-def suspend_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
-    """Suspend a user. They can't sign in or use their API keys, and those that they created for others pause, until you
-    activate them."""
-    with server() as backend:
-        shown(backend.one("POST", at("users", backend.user(user)["id"], "suspend"), WHOLE), json, quiet)
-
-
-@options.on_server(
-    app,
-    "activate",
-    options.NAMED,
-    options.JSON,
-    options.QUIET,
-    call=("POST", f"{ONE}/activate"),
-    elsewhere=FIELDS,
-)
-def activate_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
-    """Activate a suspended user."""
-    with server() as backend:
-        shown(backend.one("POST", at("users", backend.user(user)["id"], "activate"), WHOLE), json, quiet)
-
-
-@options.on_server(
-    app,
+_change("activate", "Activate a suspended user.")
+_change(
     "adopt",
-    options.NAMED,
-    options.JSON,
-    options.QUIET,
-    call=("POST", f"{ONE}/adopt"),
-    elsewhere=FIELDS,
+    "Adopt a user whom SCIM or an import refuses, since someone else may have signed up with their email.\n\n"
+    "Ends their password, second factors, sessions, API keys and links.",
 )
-def adopt_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
-    """Adopt a user whom SCIM or an import refuses, since someone else may have signed up with their email.
-
-    Ends their password, second factors, sessions, API keys and links.
-    """
-    with server() as backend:
-        shown(backend.one("POST", at("users", backend.user(user)["id"], "adopt"), WHOLE), json, quiet)
 
 
 @options.on_server(
