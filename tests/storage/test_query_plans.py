@@ -107,7 +107,7 @@ SMALL = {
 
 # Statements that only PostgreSQL is asked: what stands in them is not in SQLite's schema, or not in its language.
 POSTGRES = re.compile(
-    r"_claims\b|events_new|user_block_deltas|\bnumbers\b|\bleases\b|search_text|convert_to|FOR "
+    r"clock_timestamp|server_secret|_claims\b|events_new|user_block_deltas|\bnumbers\b|\bleases\b|search_text|convert_to|FOR "
     r"UPDATE|LATERAL|ANY\(|TABLESAMPLE"
 )
 

@@ -52,32 +52,14 @@ export interface components {
         };
         /** @description The fields of an application to change. Missing fields are left unchanged, and metadata is merged. */
         ApplicationPatch: {
-            /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
-             * @example Charlie Chaplin
-             */
             name?: string;
-            /**
-             * @description The application's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
-             * @enum {string}
-             */
+            /** @enum {string} */
             role?: "admin" | "member" | "viewer" | (string & {});
-            /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
-            /**
-             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
-             * @example {
-             *       "plan": "team",
-             *       "trial_ends": null
-             *     }
-             */
+            /** @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing. */
             metadata?: {
                 [key: string]: unknown;
             } | null;
-            /**
-             * @description Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies.
-             * @example 100/minute,5000/hour
-             */
             rate_limit?: string | null;
             status?: components["schemas"]["Status"];
         };
@@ -90,10 +72,7 @@ export interface components {
         };
         /** @description All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only people. */
         BulkFilter: {
-            /**
-             * @description Only the user with this email, ignoring case.
-             * @example alice@example.com
-             */
+            /** @description Only the user with this email, ignoring case. */
             email?: string;
             /**
              * @description Only the user with this external ID.
@@ -355,20 +334,8 @@ export interface components {
         BulkVerb: "create" | "update" | "delete" | "restore" | "suspend" | "activate" | "create_token" | (string & {});
         /** @description A code for the challenge of a sign-in. */
         ChallengeAnswer: {
-            /**
-             * @description The `challenge` that the right password returned with `second_factor_required`.
-             * @example Example-Only-Example-Only-Example-Only-Exam
-             */
             challenge: string;
-            /**
-             * @description A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter.
-             * @example 287082
-             */
             code: string;
-            /**
-             * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
-             * @example 203.0.113.7
-             */
             address?: string;
         };
         /** @description The user after a one-time token was used, with all fields, and the token. */
@@ -383,10 +350,7 @@ export interface components {
              * @example Alice Wonderland
              */
             name: string;
-            /**
-             * Format: email
-             * @description The user's email.
-             */
+            /** Format: email */
             email: string;
             /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. */
             kind?: "person" | "application" | (string & {});
@@ -394,17 +358,9 @@ export interface components {
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
             /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: "active" | "invited" | "suspended" | (string & {});
-            /**
-             * @description Your own identifier for the user.
-             * @example crm-1042
-             */
+            /** @description Your own identifier for the user. */
             external_id?: string | null;
-            /**
-             * @description A JSON object with your own data, which the user can read.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
+            /** @description A JSON object with your own data, which the user can read. */
             metadata?: {
                 [key: string]: unknown;
             };
@@ -417,7 +373,6 @@ export interface components {
             private_metadata?: {
                 [key: string]: unknown;
             };
-            /** @description Whether the email is verified. */
             email_verified?: boolean;
             /**
              * @description Rate limit, or `none`. Null: the default applies.
@@ -458,20 +413,9 @@ export interface components {
         };
         /** @description An email and a password. */
         Credentials: {
-            /**
-             * @description The user's email.
-             * @example alice@example.com
-             */
             email: string;
-            /**
-             * Format: password
-             * @description The user's current password.
-             */
+            /** Format: password */
             password: string;
-            /**
-             * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
-             * @example 203.0.113.7
-             */
             address?: string;
         };
         /** @description An attempt to send an event to a webhook. `request` and `response` are only returned for a single delivery. */
@@ -492,10 +436,7 @@ export interface components {
              */
             event_id: string;
             type: components["schemas"]["EventType"];
-            /**
-             * @description ID of the user the event is about. Null: about none, or a test.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user the event is about. Null: about none, or a test. */
             user_id: string | null;
             /** @description Why it was sent. */
             trigger: "event" | "test" | "resend" | "replay" | (string & {});
@@ -526,10 +467,7 @@ export interface components {
              * @description The status of the response. Null: there was none.
              */
             http_status: number | null;
-            /**
-             * @description The IP address that it was sent to. Null: no connection was opened.
-             * @example 203.0.113.7
-             */
+            /** @description The IP address that it was sent to. Null: no connection was opened. */
             address: string | null;
             /**
              * Format: date-time
@@ -543,10 +481,7 @@ export interface components {
         };
         /** @description The request that was sent, made again from the event log. */
         DeliveryRequest: {
-            /**
-             * @description The current URL of the webhook.
-             * @example https://app.example.com/hooks/rollbook
-             */
+            /** @description The current URL of the webhook. */
             url: string;
             /** @description The headers, without the values of signatures and of the webhook's own headers. */
             headers: {
@@ -598,17 +533,10 @@ export interface components {
              * @description The documentation of this error.
              */
             doc_url: string;
-            /**
-             * @description The query parameter, header or field of the body that is invalid.
-             * @example email
-             */
             param?: string;
             /** @description Everything that is wrong with the request, as far as it fits into 4 KiB. */
             errors?: components["schemas"]["ErrorDetail"][];
-            /**
-             * @description With `second_factor_required`: what to send to `verify-challenge` together with a code.
-             * @example Example-Only-Example-Only-Example-Only-Exam
-             */
+            /** @description With `second_factor_required`: what to send to `verify-challenge` together with a code. */
             challenge?: string;
         };
         /** @description Change of a user, of one of their keys, sessions or one-time tokens, of a webhook, or of the server. */
@@ -619,15 +547,9 @@ export interface components {
              */
             id: string;
             type: components["schemas"]["EventType"];
-            /**
-             * Format: date-time
-             * @description When it was created.
-             */
+            /** Format: date-time */
             created_at: string;
-            /**
-             * @description ID of the user the event is about, or whose key, session, token or webhook it is about. Null: it is about no user.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user the event is about, or whose key, session, token or webhook it is about. Null: it is about no user. */
             user_id: string | null;
             actor: components["schemas"]["EventActor"];
             object: components["schemas"]["EventObject"];
@@ -636,25 +558,13 @@ export interface components {
         };
         /** @description Actor of the change: the user, API key, ID and trace of the request, the client's IP address (`cli` for the command line), and the assistant that made it. */
         EventActor: {
-            /**
-             * @description ID of the user who made the request.
-             * @example user_065n14sd01rd526r46hrcu0i8o
-             */
+            /** @description ID of the user who made the request. */
             user_id: string | null;
-            /**
-             * @description ID of the API key that made the request.
-             * @example key_065n19esg1vsvaetc6pc73vuso
-             */
+            /** @description ID of the API key that made the request. */
             key_id: string | null;
-            /**
-             * @description Where the request came from: an IP address, `cli` for the command line, `system` for the server itself.
-             * @example 203.0.113.7
-             */
+            /** @description Where the request came from: an IP address, `cli` for the command line, `system` for the server itself. */
             address: string | null;
-            /**
-             * @description ID of the request, also in `X-Request-Id` and in the server's log, or of the import that did it.
-             * @example req_7m2c9v0kq1t8a3hs0000001f
-             */
+            /** @description ID of the request, also in `X-Request-Id` and in the server's log, or of the import that did it. */
             request_id: string | null;
             /**
              * @description ID of the distributed trace that the request belongs to, from its `traceparent` header. Null: it had none.
@@ -679,10 +589,7 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             id?: string;
-            /**
-             * @description The name of the user, group or API key.
-             * @example Charlie Chaplin
-             */
+            /** @description The name of the user, group or API key. */
             name?: string;
             /**
              * Format: email
@@ -690,10 +597,7 @@ export interface components {
              */
             email?: string | null;
             kind?: "person" | "application" | (string & {});
-            /**
-             * @description The role of the user or, of a member, in the group.
-             * @example member
-             */
+            /** @description The role of the user or, of a member, in the group. */
             role?: string;
             status?: "active" | "invited" | "suspended" | (string & {});
             external_id?: string | null;
@@ -716,10 +620,7 @@ export interface components {
             last_sign_in_at?: string | null;
             /** Format: int64 */
             members?: number;
-            /**
-             * @description The user the API key, session, token, webhook or membership belongs to.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description The user the API key, session, token, webhook or membership belongs to. */
             user_id?: string;
             masked?: string;
             scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
@@ -762,10 +663,7 @@ export interface components {
             skip_imports?: boolean;
             headers?: string[];
             status_reason?: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "access_ended" | "gone" | "failing" | (string & {})) | null;
-            /**
-             * @description The API key whose request exceeded the limit.
-             * @example key_065n19esg1vsvaetc6pc73vuso
-             */
+            /** @description The API key whose request exceeded the limit. */
             key_id?: string;
             error?: string | null;
             error_code?: string | null;
@@ -830,20 +728,11 @@ export interface components {
             with_hashes?: boolean;
             /** @description `true`: the user was erased, so that nothing else is left of the object. */
             erased?: boolean;
-            /**
-             * @description The group of a member.
-             * @example group_065n1e8q5o1v3g7m2h9c4t0d6s
-             */
+            /** @description The group of a member. */
             group_id?: string;
-            /**
-             * @description The name of that group.
-             * @example Engineering
-             */
+            /** @description The name of that group. */
             group_name?: string;
-            /**
-             * @description The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit.
-             * @example minute
-             */
+            /** @description The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit. */
             window?: string;
             /**
              * Format: int64
@@ -897,22 +786,11 @@ export interface components {
              * @example group_065n1e8q5o1v3g7m2h9c4t0d6s
              */
             id: string;
-            /**
-             * @description The group's name. Need not be unique.
-             * @example Engineering
-             */
+            /** @description The group's name. Need not be unique. */
             name: string;
-            /**
-             * @description Your own identifier for the group.
-             * @example team-7
-             */
+            /** @description Your own identifier for the group. */
             external_id: string | null;
-            /**
-             * @description A JSON object with your own data.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
+            /** @description A JSON object with your own data. */
             metadata: {
                 [key: string]: unknown;
             };
@@ -922,10 +800,7 @@ export interface components {
              * @example 12
              */
             members: number;
-            /**
-             * Format: date-time
-             * @description When it was created.
-             */
+            /** Format: date-time */
             created_at: string;
             /**
              * Format: date-time
@@ -947,12 +822,6 @@ export interface components {
              * @example team-7
              */
             external_id?: string | null;
-            /**
-             * @description A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -982,45 +851,16 @@ export interface components {
         };
         /** @description The fields of a group to change. Missing fields are left unchanged, and metadata is merged. */
         GroupPatch: {
-            /**
-             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.
-             * @example Engineering
-             */
             name?: string;
-            /**
-             * @description Your own identifier for the group. Unique among groups. Null removes it.
-             * @example team-7
-             */
             external_id?: string | null;
-            /**
-             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
-             * @example {
-             *       "plan": "team",
-             *       "trial_ends": null
-             *     }
-             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
         };
         /** @description The fields of a group to change. Missing fields are left unchanged. */
         GroupUpdate: {
-            /**
-             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.
-             * @example Engineering
-             */
             name?: string;
-            /**
-             * @description Your own identifier for the group. Unique among groups. Null removes it.
-             * @example team-7
-             */
             external_id?: string | null;
-            /**
-             * @description A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -1044,15 +884,9 @@ export interface components {
              * @example imp_065n1c7m8h1u9f3s6d2q5b8k4g
              */
             id: string;
-            /**
-             * @description ID of the user who requested it. Null: from the command line.
-             * @example user_065n14sd01rd526r46hrcu0i8o
-             */
+            /** @description ID of the user who requested it. Null: from the command line. */
             user_id: string | null;
-            /**
-             * @description ID of the API key it was requested with. Null: none.
-             * @example key_065n19esg1vsvaetc6pc73vuso
-             */
+            /** @description ID of the API key it was requested with. Null: none. */
             key_id: string | null;
             /** @description `failed`: it stopped, for the reason in `error`. What was imported by then stays. */
             status: "waiting" | "running" | "finished" | "failed" | "canceled" | (string & {});
@@ -1103,10 +937,7 @@ export interface components {
              * @description Records of the file: an estimate until the import has ended. Null: not known yet.
              */
             records_expected: number | null;
-            /**
-             * Format: int64
-             * @description Users who were added.
-             */
+            /** Format: int64 */
             added: number;
             /**
              * Format: int64
@@ -1143,15 +974,9 @@ export interface components {
              * @description When it was requested.
              */
             created_at: string;
-            /**
-             * Format: date-time
-             * @description When it started. Null: it waits.
-             */
+            /** Format: date-time */
             started_at: string | null;
-            /**
-             * Format: date-time
-             * @description When it ended. Null: it waits or runs.
-             */
+            /** Format: date-time */
             finished_at: string | null;
             /**
              * Format: uri
@@ -1190,15 +1015,9 @@ export interface components {
              * @example key_065n19esg1vsvaetc6pc73vuso
              */
             id: string;
-            /**
-             * @description ID of the user it belongs to.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user it belongs to. */
             user_id: string;
-            /**
-             * @description What the key is used for.
-             * @example billing service
-             */
+            /** @description What the key is used for. */
             name: string;
             /** @description Where the key works. */
             kind: "api" | "scim" | (string & {});
@@ -1213,19 +1032,12 @@ export interface components {
             scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow: string[] | null;
-            /**
-             * @description Rate limit, or `none`. Null: the default applies.
-             * @example 1000/minute
-             */
             rate_limit: string | null;
             /** @description The audiences for which the key creates, verifies, lists and ends sessions. Null: any. */
             audiences: string[] | null;
             /** @description Whether the key can be revealed again. */
             revealable: boolean;
-            /**
-             * Format: date-time
-             * @description When it was created.
-             */
+            /** Format: date-time */
             created_at: string;
             /**
              * Format: date-time
@@ -1276,7 +1088,7 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id?: string;
-            /** @description Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its scopes are by default those of users and groups. Default: `"api"`. */
+            /** @description Default: `"api"`. */
             kind?: components["schemas"]["KeyKind"];
             /** @description The scopes of the key. Default or null: everything its user can do. */
             scopes?: components["schemas"]["Scope"][] | null;
@@ -1287,10 +1099,6 @@ export interface components {
             expires_at?: string | null;
             /** @description IP addresses and networks that can use the key. Default or null: any. */
             ip_allow?: string[] | null;
-            /**
-             * @description Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies.
-             * @example 100/minute,5000/hour
-             */
             rate_limit?: string | null;
             /** @description The audiences for which the key creates, refreshes, verifies, lists and ends sessions. Default or null: any, or of an application, its ID. */
             audiences?: string[] | null;
@@ -1313,36 +1121,22 @@ export interface components {
         };
         /** @description The fields of an API key to change. Missing fields are left unchanged. */
         KeyUpdate: {
-            /**
-             * @description What you use the key for.
-             * @example billing service
-             */
             name?: string;
-            /** @description The scopes of the key. Null: everything its user can do. */
             scopes?: components["schemas"]["Scope"][] | null;
             /**
              * Format: date-time
              * @description When the key expires, an RFC 3339 time in the future. Null: never.
              */
             expires_at?: string | null;
-            /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow?: string[] | null;
-            /**
-             * @description Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies.
-             * @example 100/minute,5000/hour
-             */
             rate_limit?: string | null;
-            /** @description The audiences for which the key creates, refreshes, verifies, lists and ends sessions. Default or null: any, or of an application, its ID. */
             audiences?: string[] | null;
             /**
              * Format: password
              * @description Your current password. Required to give a key more than it has, unless you have a second factor.
              */
             current_password?: string;
-            /**
-             * @description A code of your authenticator app, or a recovery code. Required to give a key more than it has, if you have a second factor.
-             * @example 287082
-             */
+            /** @description A code of your authenticator app, or a recovery code. Required to give a key more than it has, if you have a second factor. */
             code?: string;
         };
         /** @description Requests with an API key. */
@@ -1371,20 +1165,14 @@ export interface components {
              * @example 0
              */
             server_errors: number;
-            /**
-             * @description ID of the API key, which may be revoked.
-             * @example key_065n19esg1vsvaetc6pc73vuso
-             */
+            /** @description ID of the API key, which may be revoked. */
             key_id: string;
             /**
              * @description Name of the key. Null: you can't read it, or the key was erased.
              * @example Backend
              */
             name: string | null;
-            /**
-             * @description ID of the key's user.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the key's user. */
             user_id: string;
         };
         /** @description A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored. */
@@ -1399,15 +1187,9 @@ export interface components {
              * @description When it was answered, to the microsecond.
              */
             created_at: string;
-            /**
-             * @description ID of the user whose API key was used.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user whose API key was used. */
             user_id: string;
-            /**
-             * @description ID of the API key.
-             * @example key_065n19esg1vsvaetc6pc73vuso
-             */
+            /** @description ID of the API key. */
             key_id: string;
             /**
              * @description The HTTP method.
@@ -1430,10 +1212,7 @@ export interface components {
              * @example 0.412
              */
             duration_ms: number;
-            /**
-             * @description The client's IP address.
-             * @example 203.0.113.7
-             */
+            /** @description The client's IP address. */
             address: string;
             /**
              * @description Request headers that help with debugging. Keys and cookies are never stored.
@@ -1467,51 +1246,24 @@ export interface components {
         };
         /** @description A member of a group. */
         Member: {
-            /**
-             * @description ID of the user.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user. */
             user_id: string;
-            /**
-             * @description The user's name.
-             * @example Charles Chaplin
-             */
+            /** @example Charles Chaplin */
             name: string;
-            /**
-             * Format: email
-             * @description The user's email.
-             */
+            /** Format: email */
             email: string;
-            /**
-             * @description The user's role in the group. Empty: none.
-             * @example lead
-             */
             role: string;
-            /**
-             * Format: date-time
-             * @description When the user was added to the group.
-             */
+            /** Format: date-time */
             added_at: string;
         };
         /** @description A user to add to a group. One who is a member already gets the role. */
         MemberToAdd: {
-            /**
-             * @description ID of the user.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
             user_id: string;
-            /**
-             * @description The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or null: an empty text.
-             * @example lead
-             */
+            /** @description The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or null: an empty text. */
             role?: string | null;
         };
         /** @description A member to add, or to change. */
         MemberUpdate: {
-            /**
-             * @description The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or null: an empty text.
-             * @example lead
-             */
             role?: string | null;
         };
         /** @description Users to add to a group. */
@@ -1555,7 +1307,6 @@ export interface components {
             /**
              * Format: password
              * @description A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
-             * @example securepassword123
              */
             password: string;
             /**
@@ -1581,10 +1332,7 @@ export interface components {
         };
         /** @description A setup or password reset link to create. */
         PasswordLinkCreate: {
-            /**
-             * @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
-             * @example https://app.example.com/sign-in
-             */
+            /** @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. */
             redirect_url?: string;
         };
         /** @description Your own password or, if you have a second factor, a code. */
@@ -1594,10 +1342,7 @@ export interface components {
              * @description Your password. Required unless you have a second factor.
              */
             password?: string;
-            /**
-             * @description A code of your authenticator app, or a recovery code. Required if you have a second factor.
-             * @example 287082
-             */
+            /** @description A code of your authenticator app, or a recovery code. Required if you have a second factor. */
             code?: string;
         };
         /** @description An error as problem details (RFC 9457), for clients that send `Accept: application/problem+json`. */
@@ -1692,10 +1437,6 @@ export interface components {
              * @example replay_065n1q2e4p1l8g3i0u7d5n6s1g
              */
             id: string;
-            /**
-             * @description ID of the webhook.
-             * @example webhook_065n1avd4p1q9h2v5c8m3k7r6g
-             */
             webhook_id: string;
             /** @description `resend`: of one delivery. */
             trigger: "replay" | "resend" | (string & {});
@@ -1715,10 +1456,7 @@ export interface components {
             failed: number;
             /** @description The events that are sent. Null: the types of the webhook. */
             types: string[] | null;
-            /**
-             * @description Only events about this user. Null: about all.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description Only events about this user. Null: about all. */
             user_id: string | null;
             /** @description Only events that failed, or were not delivered. Null: all. */
             only: ("failed" | "undelivered" | (string & {})) | null;
@@ -1727,10 +1465,7 @@ export interface components {
              * @example user_065n14sd01rd526r46hrcu0i8o
              */
             created_by: string | null;
-            /**
-             * Format: date-time
-             * @description When it was created.
-             */
+            /** Format: date-time */
             created_at: string;
             /**
              * Format: date-time
@@ -1769,16 +1504,10 @@ export interface components {
         ReplayOnly: "failed" | "undelivered" | (string & {});
         /** @description Event that was reverted: what was put back, and what was not. */
         RevertedEvent: {
-            /**
-             * @description ID of the event.
-             * @example evt_065n1ijrg1t7ne57u1m417e15k
-             */
+            /** @description ID of the event. */
             id: string;
             type: components["schemas"]["EventType"];
-            /**
-             * @description ID of the user the event is about. Null: it is about no user.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user the event is about. Null: it is about no user. */
             user_id: string | null;
             reverted: components["schemas"]["EventObject"];
             /** @description The fields that stay as they are. */
@@ -1791,29 +1520,13 @@ export interface components {
         Role: "member" | "viewer" | "admin" | "owner" | (string & {});
         /** @description Requests to an endpoint. */
         RouteUsage: {
-            /**
-             * Format: int64
-             * @description All requests.
-             * @example 1204
-             */
+            /** Format: int64 */
             requests: number;
-            /**
-             * Format: int64
-             * @description Requests answered with a 4xx status other than 429, or 501.
-             * @example 17
-             */
+            /** Format: int64 */
             client_errors: number;
-            /**
-             * Format: int64
-             * @description Requests answered with 429.
-             * @example 12
-             */
+            /** Format: int64 */
             rate_limited: number;
-            /**
-             * Format: int64
-             * @description Requests answered with a 5xx status other than 501.
-             * @example 0
-             */
+            /** Format: int64 */
             server_errors: number;
             /**
              * @description Method and path of the endpoint.
@@ -1866,22 +1579,12 @@ export interface components {
              * @example fac_065n1f3k9s1t7b2m5h8c0v4d6g
              */
             id: string;
-            /**
-             * @description ID of the user it belongs to.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
             user_id: string;
             /** @description `totp`: an authenticator app. `passkey`: a passkey. */
             kind: "totp" | "passkey" | (string & {});
-            /**
-             * @description What the user calls it.
-             * @example Phone
-             */
+            /** @description What the user calls it. */
             name: string;
-            /**
-             * Format: date-time
-             * @description When it was created.
-             */
+            /** Format: date-time */
             created_at: string;
             /**
              * Format: date-time
@@ -1905,23 +1608,12 @@ export interface components {
         };
         /** @description A code of the app to activate. */
         SecondFactorActivation: {
-            /**
-             * @description A code that the app shows.
-             * @example 287082
-             */
+            /** @description A code that the app shows. */
             code: string;
         };
         /** @description A code to verify. */
         SecondFactorCode: {
-            /**
-             * @description A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter.
-             * @example 287082
-             */
             code: string;
-            /**
-             * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
-             * @example 203.0.113.7
-             */
             address?: string;
         };
         /** @description An authenticator app to add. */
@@ -1941,10 +1633,6 @@ export interface components {
              * @example Acme
              */
             issuer?: string;
-            /**
-             * @description A code of your authenticator app, or a recovery code. Required to change your own second factors with an API key.
-             * @example 287082
-             */
             code?: string;
             /**
              * Format: password
@@ -1969,15 +1657,9 @@ export interface components {
              * @example ses_065n19qk2l1v7fm8c0t3b5d6eg
              */
             id: string;
-            /**
-             * @description ID of the user who is signed in.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user who is signed in. */
             user_id: string;
-            /**
-             * @description The application it is for. Null: the dashboard.
-             * @example https://app.example.com
-             */
+            /** @description The application it is for. Null: the dashboard. */
             audience: string | null;
             /**
              * Format: date-time
@@ -1999,15 +1681,9 @@ export interface components {
              * @description When the session ends, unless it is refreshed before. Null: it is the dashboard's.
              */
             refresh_expires_at: string | null;
-            /**
-             * @description The IP address the user signed in from. Empty if the application didn't send it.
-             * @example 203.0.113.7
-             */
+            /** @description The IP address the user signed in from. Empty if the application didn't send it. */
             address: string;
-            /**
-             * @description The browser's User-Agent header. Empty if the application didn't send it.
-             * @example Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0
-             */
+            /** @description The browser's User-Agent header. Empty if the application didn't send it. */
             user_agent: string;
         };
         /** @description A person who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor, or with a one-time `token`. */
@@ -2037,10 +1713,7 @@ export interface components {
              * @example Example-Only-Example-Only-Example-Only-Exam
              */
             challenge?: string;
-            /**
-             * @description A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter.
-             * @example 287082
-             */
+            /** @description A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter. */
             code?: string;
             /**
              * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
@@ -2060,38 +1733,20 @@ export interface components {
              * @example rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-
              */
             refresh_token: string;
-            /**
-             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
-             * @example https://app.example.com
-             */
             audience?: string;
         };
         /** @description A session of your application, and its tokens. They are only returned here. */
         SessionTokens: {
-            /**
-             * @description ID of the session.
-             * @example ses_065n19qk2l1v7fm8c0t3b5d6eg
-             */
             id: string;
-            /**
-             * @description ID of the user who is signed in.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
             user_id: string;
-            /**
-             * @description The application it is for.
-             * @example https://app.example.com
-             */
+            /** @description The application it is for. */
             audience: string;
             /**
              * @description Proves that the user is signed in: verify it.
              * @example rbs_Example-Only-Example-Only-Example-Only-Exam
              */
             token: string;
-            /**
-             * @description Gets the next `token` and `refresh_token`, once.
-             * @example rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-
-             */
+            /** @description Gets the next `token` and `refresh_token`, once. */
             refresh_token: string;
             /**
              * Format: date-time
@@ -2117,15 +1772,8 @@ export interface components {
         };
         /** @description A token of a session. */
         SessionVerification: {
-            /**
-             * @description The token of the session.
-             * @example rbs_Example-Only-Example-Only-Example-Only-Exam
-             */
+            /** @description The token of the session. */
             token: string;
-            /**
-             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
-             * @example https://app.example.com
-             */
             audience?: string;
         };
         /**
@@ -2140,12 +1788,8 @@ export interface components {
              * @example tok_065n19t5rh1ut9c6n8p2q4v7eg
              */
             id: string;
-            /**
-             * @description ID of the user it is for.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user it is for. */
             user_id: string;
-            /** @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password. */
             purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
             /**
              * Format: email
@@ -2154,29 +1798,18 @@ export interface components {
             email: string | null;
             /** @description Where the user continues afterwards. Null: in the dashboard. */
             redirect_url: string | null;
-            /**
-             * @description Your own data.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
+            /** @description Your own data. */
             data: {
                 [key: string]: unknown;
             } | null;
-            /**
-             * Format: date-time
-             * @description When it was created.
-             */
+            /** Format: date-time */
             created_at: string;
             /**
              * Format: date-time
              * @description When it expires.
              */
             expires_at: string;
-            /**
-             * @description The token, for a link to your own application.
-             * @example Example-Only-Example-Only-Example-Only-Exam
-             */
+            /** @description The token, for a link to your own application. */
             token?: string;
             /**
              * Format: uri
@@ -2186,33 +1819,19 @@ export interface components {
         };
         /** @description A one-time token to use, with what it needs. */
         TokenConsume: {
-            /**
-             * @description The token.
-             * @example Example-Only-Example-Only-Example-Only-Exam
-             */
+            /** @description The token. */
             token: string;
             /**
              * Format: password
              * @description The new password. Required for `invite` and `reset_password`.
-             * @example securepassword123
              */
             password?: string;
-            /**
-             * @description The user's name, only for `invite`, and if `member_fields` has it. Default: unchanged.
-             * @example Charlie Chaplin
-             */
+            /** @description The user's name, only for `invite`, and if `member_fields` has it. Default: unchanged. */
             name?: string;
-            /**
-             * @description A code of the user's authenticator app, or a recovery code. Required for all but `verify_email` if the user has a second factor.
-             * @example 287082
-             */
+            /** @description A code of the user's authenticator app, or a recovery code. Required for all but `verify_email` if the user has a second factor. */
             code?: string;
             /** @description Whether a new password revokes the user's API keys, disables their webhooks, and ends what they created for others. Default: `true` for `reset_password`, otherwise `false`. */
             revoke_keys?: boolean;
-            /**
-             * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
-             * @example 203.0.113.7
-             */
             address?: string;
         };
         /** @description A one-time token to create. */
@@ -2228,10 +1847,6 @@ export interface components {
              * @example 3600
              */
             expires_in?: number;
-            /**
-             * @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
-             * @example https://app.example.com/sign-in
-             */
             redirect_url?: string;
             /**
              * Format: email
@@ -2267,15 +1882,8 @@ export interface components {
              * @enum {string}
              */
             purpose: "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
-            /**
-             * @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
-             * @example https://app.example.com/sign-in
-             */
             redirect_url?: string;
-            /**
-             * @description The IP address of the person, as your application sees it. Not that of your application or its proxy.
-             * @example 203.0.113.7
-             */
+            /** @description The IP address of the person, as your application sees it. Not that of your application or its proxy. */
             address?: string;
             /**
              * @description Language of the email and the page. Default: the server's setting `language` for the email, the one that the browser prefers for the page.
@@ -2285,56 +1893,24 @@ export interface components {
         };
         /** @description Requests: all of them, and those that failed. */
         UsageCounts: {
-            /**
-             * Format: int64
-             * @description All requests.
-             * @example 1204
-             */
+            /** Format: int64 */
             requests: number;
-            /**
-             * Format: int64
-             * @description Requests answered with a 4xx status other than 429, or 501.
-             * @example 17
-             */
+            /** Format: int64 */
             client_errors: number;
-            /**
-             * Format: int64
-             * @description Requests answered with 429.
-             * @example 12
-             */
+            /** Format: int64 */
             rate_limited: number;
-            /**
-             * Format: int64
-             * @description Requests answered with a 5xx status other than 501.
-             * @example 0
-             */
+            /** Format: int64 */
             server_errors: number;
         };
         /** @description Requests in an hour or a day. */
         UsageInterval: {
-            /**
-             * Format: int64
-             * @description All requests.
-             * @example 1204
-             */
+            /** Format: int64 */
             requests: number;
-            /**
-             * Format: int64
-             * @description Requests answered with a 4xx status other than 429, or 501.
-             * @example 17
-             */
+            /** Format: int64 */
             client_errors: number;
-            /**
-             * Format: int64
-             * @description Requests answered with 429.
-             * @example 12
-             */
+            /** Format: int64 */
             rate_limited: number;
-            /**
-             * Format: int64
-             * @description Requests answered with a 5xx status other than 501.
-             * @example 0
-             */
+            /** Format: int64 */
             server_errors: number;
             /**
              * Format: date-time
@@ -2344,10 +1920,7 @@ export interface components {
         };
         /** @description Requests made with API keys, by a user or by all. */
         UsageReport: {
-            /**
-             * @description ID of the user. Null: all users.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user. Null: all users. */
             user_id: string | null;
             /**
              * @description How far it looks back.
@@ -2383,107 +1956,46 @@ export interface components {
         };
         /** @description The token that was used. */
         UsedToken: {
-            /**
-             * @description ID of the token.
-             * @example tok_065n19t5rh1ut9c6n8p2q4v7eg
-             */
+            /** @description ID of the token. */
             id: string;
             /** @description What it was for. */
             purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
             /** @description Where the user continues. */
             redirect_url: string | null;
-            /**
-             * @description Your own data.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
             data: {
                 [key: string]: unknown;
             } | null;
         };
         /** @description A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of `created_at`; reading a user returns all fields. Use `fields` to choose. */
         User: {
-            /**
-             * @description ID of the user. Never reused.
-             * @example user_065n14sd01rd526r46hrcu0i8o
-             */
             id: string;
-            /**
-             * @description The user's name.
-             * @example Alice Wonderland
-             */
             name: string;
-            /**
-             * Format: email
-             * @description The user's email.
-             */
+            /** Format: email */
             email: string;
-            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. */
             kind?: "person" | "application" | (string & {});
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
-            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: "active" | "invited" | "suspended" | (string & {});
-            /**
-             * @description Your own identifier for the user.
-             * @example crm-1042
-             */
             external_id?: string | null;
-            /**
-             * @description A JSON object with your own data, which the user can read.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
             metadata?: {
                 [key: string]: unknown;
             };
-            /**
-             * @description A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all users.
-             * @example {
-             *       "fraud_score": 12
-             *     }
-             */
             private_metadata?: {
                 [key: string]: unknown;
             };
-            /** @description Whether the email is verified. */
             email_verified?: boolean;
-            /**
-             * @description Rate limit, or `none`. Null: the default applies.
-             * @example 1000/minute
-             */
             rate_limit?: string | null;
-            /**
-             * Format: date-time
-             * @description When the user signed up: when they were created or, if they were imported, the date in the file.
-             */
+            /** Format: date-time */
             created_at?: string;
-            /**
-             * Format: date-time
-             * @description When it was last updated.
-             */
+            /** Format: date-time */
             updated_at?: string;
-            /**
-             * Format: date-time
-             * @description When the user last signed in, or their password was last verified.
-             */
+            /** Format: date-time */
             last_sign_in_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When the user was deleted. Only in lists with `status=deleted`.
-             */
+            /** Format: date-time */
             deleted_at?: string;
-            /** @description The fields that the event log doesn't tell. Only with `at`. */
             unknown_fields?: string[];
         };
         /** @description A user to create: with a `password` or the `status` `invited`. */
         UserCreate: {
-            /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
-             * @example Charlie Chaplin
-             */
             name: string;
             /**
              * Format: email
@@ -2496,16 +2008,9 @@ export interface components {
              * @example securepassword123
              */
             password?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
+            /** @description Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
-            /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
-            /**
-             * @description A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -2520,10 +2025,6 @@ export interface components {
             } | null;
             /** @description Whether the email is verified. */
             email_verified?: boolean;
-            /**
-             * @description Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies.
-             * @example 100/minute,5000/hour
-             */
             rate_limit?: string | null;
             /** @description Only `invited`: the user has no password until they set one, and then becomes `active`. */
             status?: components["schemas"]["Status"];
@@ -2535,32 +2036,15 @@ export interface components {
         UserKind: "person" | "application" | (string & {});
         /** @description The fields of a user to change. Missing fields are left unchanged, and metadata is merged. */
         UserPatch: {
-            /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
-             * @example Charlie Chaplin
-             */
             name?: string;
-            /**
-             * Format: email
-             * @description The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
-             */
+            /** Format: email */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
-            /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
-            /**
-             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
-             * @example {
-             *       "plan": "team",
-             *       "trial_ends": null
-             *     }
-             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description Like `metadata`, for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
              * @example {
              *       "plan": "team",
              *       "trial_ends": null
@@ -2569,14 +2053,9 @@ export interface components {
             private_metadata?: {
                 [key: string]: unknown;
             } | null;
-            /** @description Whether the email is verified. */
             email_verified?: boolean;
-            /**
-             * @description Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies.
-             * @example 100/minute,5000/hour
-             */
             rate_limit?: string | null;
-            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed. */
+            /** @description Can't be changed. */
             kind?: components["schemas"]["UserKind"];
             status?: components["schemas"]["Status"];
             /**
@@ -2587,89 +2066,37 @@ export interface components {
         };
         /** @description The fields of a user to change. Missing fields are left unchanged. */
         UserUpdate: {
-            /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
-             * @example Charlie Chaplin
-             */
             name?: string;
-            /**
-             * Format: email
-             * @description The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
-             */
+            /** Format: email */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
-            /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
-            /**
-             * @description A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
-            /**
-             * @description Like `metadata`, for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
             private_metadata?: {
                 [key: string]: unknown;
             } | null;
-            /** @description Whether the email is verified. */
             email_verified?: boolean;
-            /**
-             * @description Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies.
-             * @example 100/minute,5000/hour
-             */
             rate_limit?: string | null;
-            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed. */
             kind?: components["schemas"]["UserKind"];
             status?: components["schemas"]["Status"];
-            /**
-             * Format: password
-             * @description Your current password. Required to change your own email.
-             */
+            /** Format: password */
             current_password?: string;
         };
         /** @description Requests with the API keys of a user. */
         UserUsage: {
-            /**
-             * Format: int64
-             * @description All requests.
-             * @example 1204
-             */
+            /** Format: int64 */
             requests: number;
-            /**
-             * Format: int64
-             * @description Requests answered with a 4xx status other than 429, or 501.
-             * @example 17
-             */
+            /** Format: int64 */
             client_errors: number;
-            /**
-             * Format: int64
-             * @description Requests answered with 429.
-             * @example 12
-             */
+            /** Format: int64 */
             rate_limited: number;
-            /**
-             * Format: int64
-             * @description Requests answered with a 5xx status other than 501.
-             * @example 0
-             */
+            /** Format: int64 */
             server_errors: number;
-            /**
-             * @description ID of the user, who may be deleted.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user, who may be deleted. */
             user_id: string;
-            /**
-             * @description Name of the user. Null: you can't read it, or the user was erased.
-             * @example Charlie Chaplin
-             */
+            /** @description Name of the user. Null: you can't read it, or the user was erased. */
             name: string | null;
         };
         /** @description A code that was right. */
@@ -2679,33 +2106,15 @@ export interface components {
              * @example fac_065n1f3k9s1t7b2m5h8c0v4d6g
              */
             factor_id: string | null;
-            /**
-             * Format: int64
-             * @description How many recovery codes the user has left.
-             */
+            /** Format: int64 */
             recovery_codes_left: number;
         };
         /** @description A session of your application that has not ended, and its user as they are now. */
         VerifiedSession: {
-            /**
-             * @description ID of the session.
-             * @example ses_065n19qk2l1v7fm8c0t3b5d6eg
-             */
             id: string;
-            /**
-             * @description ID of the user who is signed in.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
             user_id: string;
-            /**
-             * @description The application it is for.
-             * @example https://app.example.com
-             */
             audience: string;
-            /**
-             * Format: date-time
-             * @description When the `token` expires.
-             */
+            /** Format: date-time */
             expires_at: string;
             user: components["schemas"]["User"];
         };
@@ -2716,25 +2125,12 @@ export interface components {
              * @example webhook_065n1avd4p1q9h2v5c8m3k7r6g
              */
             id: string;
-            /**
-             * @description ID of the user it belongs to.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
             user_id: string;
-            /**
-             * @description ID of the user it goes back to: who created it, or last changed its URL or owner, or created the key that did so. If that is not its owner, it is disabled when they lose the right to. Null: the command line, or not known.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user it goes back to: who created it, or last changed its URL or owner, or created the key that did so. If that is not its owner, it is disabled when they lose the right to. Null: the command line, or not known. */
             created_by: string | null;
-            /**
-             * @description Where events are sent, or `inbox`. Of the URL of a chat, only the host is shown.
-             * @example https://app.example.com/hooks/rollbook
-             */
+            /** @description Where events are sent, or `inbox`. Of the URL of a chat, only the host is shown. */
             url: string;
-            /**
-             * @description What the webhook is used for.
-             * @example Billing
-             */
+            /** @description What the webhook is used for. */
             description: string;
             /** @description The events that are sent. */
             types: string[];
@@ -2753,20 +2149,11 @@ export interface components {
             /** @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `access_ended`: A user it belongs or goes back to got a new password or was adopted, and what acts without the password ended. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days. */
             status_reason: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "access_ended" | "gone" | "failing" | (string & {})) | null;
             health: components["schemas"]["WebhookHealth"];
-            /**
-             * @description ID of the API key it was created with, or last changed its URL or owner. Null: none, or not known.
-             * @example key_065n19esg1vsvaetc6pc73vuso
-             */
+            /** @description ID of the API key it was created with, or last changed its URL or owner. Null: none, or not known. */
             created_with: string | null;
-            /**
-             * Format: date-time
-             * @description When it was created.
-             */
+            /** Format: date-time */
             created_at: string;
-            /**
-             * Format: date-time
-             * @description When it was last updated.
-             */
+            /** Format: date-time */
             updated_at: string;
             /**
              * @description The secret that signs the events (Standard Webhooks).
@@ -2786,16 +2173,11 @@ export interface components {
              * @example Billing
              */
             description?: string;
-            /**
-             * @description The events to send. Null: as if it were missing.
-             * @example [
-             *       "user.*"
-             *     ]
-             */
+            /** @description The events to send. Null: as if it were missing. */
             types?: components["schemas"]["EventPattern"][] | null;
-            /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. Default: `standard`. */
+            /** @description Default: `standard`. */
             format?: components["schemas"]["WebhookFormat"];
-            /** @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data. Default: `full`. */
+            /** @description Default: `full`. */
             payload?: components["schemas"]["WebhookPayload"];
             /**
              * @description `user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive in any order, and none waits for another. Default: `user`.
@@ -2815,10 +2197,7 @@ export interface components {
             } | null;
             /** @description `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for a new webhook: `enabled`. */
             status?: components["schemas"]["WebhookSetStatus"];
-            /**
-             * @description ID of the user the webhook belongs to. Default for a new webhook: yourself.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user the webhook belongs to. Default for a new webhook: yourself. */
             user_id?: string;
         };
         /**
@@ -2882,7 +2261,6 @@ export interface components {
             /**
              * Format: int64
              * @description Seconds during which events are signed with the old secret as well, at most 30 days. Default: `86400`.
-             * @example 3600
              */
             overlap?: number;
         };
@@ -2901,49 +2279,18 @@ export interface components {
         };
         /** @description The fields of a webhook to change. Missing fields are left unchanged. Headers are merged: null removes one. */
         WebhookUpdate: {
-            /**
-             * @description The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent like that, it stays as it is.
-             * @example https://app.example.com/hooks/rollbook
-             */
             url?: string;
-            /**
-             * @description What you use the webhook for.
-             * @example Billing
-             */
             description?: string;
-            /**
-             * @description The events to send. Null: as if it were missing.
-             * @example [
-             *       "user.*"
-             *     ]
-             */
             types?: components["schemas"]["EventPattern"][] | null;
-            /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. Default: `standard`. */
             format?: components["schemas"]["WebhookFormat"];
-            /** @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data. Default: `full`. */
             payload?: components["schemas"]["WebhookPayload"];
-            /**
-             * @description `user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive in any order, and none waits for another. Default: `user`.
-             * @enum {string}
-             */
+            /** @enum {string} */
             ordering?: "none" | "user" | (string & {});
-            /** @description `true`: leave out the events of imports, except `import.finished`. Default: `false`. */
             skip_imports?: boolean;
-            /**
-             * @description Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned. Null: as if it were missing.
-             * @example {
-             *       "X-Tenant": "acme"
-             *     }
-             */
             headers?: {
                 [key: string]: string | null;
             } | null;
-            /** @description `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for a new webhook: `enabled`. */
             status?: components["schemas"]["WebhookSetStatus"];
-            /**
-             * @description ID of the user the webhook belongs to. Default for a new webhook: yourself.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
             user_id?: string;
         };
         /** @description Requests that a window of a rate limit refused. */
