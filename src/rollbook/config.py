@@ -59,15 +59,15 @@ class RoleLimits(tuple[tuple[str, Limit], ...]):
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Self:
         """Raises ValueError with a sentence that says what to write."""
-        found: dict[str, Limit] = {}
+        limits: dict[str, Limit] = {}
         for text in texts:
             role, _, limit = text.partition("=")
             if role not in ROLES:
                 raise ValueError(
                     f"unknown role {role!r}. Use one of {', '.join(ROLES)}, for example admin=1000/minute."
                 )
-            found[role] = Limit.parse(limit)
-        return cls(found.items())
+            limits[role] = Limit.parse(limit)
+        return cls(limits.items())
 
 
 class RoleNames(tuple[str, ...]):
@@ -78,11 +78,11 @@ class RoleNames(tuple[str, ...]):
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Self:
         """Raises ValueError with a sentence that says what to write."""
-        found = cls(texts)
-        for role in found:
+        roles = cls(texts)
+        for role in roles:
             if role not in ROLES:
                 raise ValueError(f"unknown role {role!r}. Use one of {', '.join(ROLES)}.")
-        return found
+        return roles
 
 
 class FactorRoles(RoleNames):
@@ -93,8 +93,8 @@ class FactorRoles(RoleNames):
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Self:
         """Raises ValueError with a sentence that says what to write."""
-        found = cls(texts)
-        return found if found in (("auto",), ("none",)) else super().parse(found)
+        roles = cls(texts)
+        return roles if roles in (("auto",), ("none",)) else super().parse(roles)
 
     @property
     def is_auto(self) -> bool:
@@ -110,12 +110,12 @@ class MemberFields(tuple[str, ...]):
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Self:
         """Raises ValueError with a sentence that says what to write."""
-        found = cls(texts)
-        for name in found:
+        fields = cls(texts)
+        for name in fields:
             key = name.removeprefix("metadata.")
             if name not in ("name", "email") and (key == name or not 0 < len(key) <= 255 or not key.isprintable()):
                 raise ValueError(f"{name!r} is no field that users can change. Use name, email or metadata.KEY.")
-        return found
+        return fields
 
     @property
     def metadata_keys(self) -> frozenset[str]:
@@ -130,16 +130,17 @@ class Duration(int):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError with a sentence that says what to write."""
-        found = 0 if text in ("", "0", "off") else units.seconds(text)
-        if found is None or (found < 60 and found):
+        seconds = 0 if text in ("", "0", "off") else units.seconds(text)
+        if seconds is None or (seconds < 60 and seconds):
             raise ValueError(
                 f"{text!r} is not a duration. Use one of at least a minute, such as 15m, 24h or 7d, or off."
             )
-        return cls(found)
+        return cls(seconds)
 
     def __str__(self) -> str:
         length, unit = next(
-            ((each, unit) for each, unit in ((86_400, "d"), (3_600, "h"), (60, "m")) if self % each == 0), (1, "s")
+            ((seconds, unit) for seconds, unit in ((86_400, "d"), (3_600, "h"), (60, "m")) if self % seconds == 0),
+            (1, "s"),
         )
         return f"{self // length}{unit}" if self else "off"
 
@@ -166,13 +167,13 @@ class Origins(tuple[str, ...]):
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Self:
         """Raises ValueError with a sentence that says what to write."""
-        found = cls(texts)
-        for origin in found:
+        origins = cls(texts)
+        for origin in origins:
             if not _IS_ORIGIN(origin):
                 raise ValueError(
                     f"{origin!r} is not an origin. Use a scheme and a host, such as https://app.example.com."
                 )
-        return found
+        return origins
 
 
 # RFC 6454 section 6.2, in lower case and without a scheme's own port: compared byte by byte.
@@ -970,7 +971,7 @@ def without_secrets(name: str, value: Any) -> Any:
     if isinstance(value, (str, tuple, Path)) and value and _IS_SECRET(name):
         return MASKED
     if isinstance(value, tuple):
-        return [_public(str(each)) for each in value]
+        return [_public(str(item)) for item in value]
     return _public(str(value)) if isinstance(value, (str, Path)) else value
 
 
@@ -1003,19 +1004,19 @@ def load(
     """
     types = hints()
     # Each with its origin; what comes later wins.
-    given: dict[str, tuple[Any, str]] = {}
+    sources_by_name: dict[str, tuple[Any, str]] = {}
     path = file or Path(environment.get(PREFIX + "CONFIG", "rollbook.toml"))
     if path.exists():
-        given |= {name: (value, str(path)) for name, value in _in_file(path, types).items()}
+        sources_by_name |= {name: (value, str(path)) for name, value in _in_file(path, types).items()}
     elif file is not None:
         raise ConfigurationError(f"{path}: file not found.")
     for name, hint in types.items():
         if (text := environment.get(variable := PREFIX + name.upper())) is not None:
-            given[name] = _from_text(text, hint), variable
-    given |= {name: (value, "flag") for name, value in (flags or {}).items() if value is not None}
+            sources_by_name[name] = _from_text(text, hint), variable
+    sources_by_name |= {name: (value, "flag") for name, value in (flags or {}).items() if value is not None}
     values: dict[str, Any] = {}
     texts: dict[str, Any] = {}
-    for name, (value, origin) in given.items():
+    for name, (value, origin) in sources_by_name.items():
         try:
             texts[name], values[name] = _parsed(value, types[name])
         except msgspec.ValidationError:
@@ -1026,23 +1027,23 @@ def load(
             raise ConfigurationError(f"{name}: {problem}") from None
     settings = Settings(**values)
     return settings, [
-        Source(name, texts[name], given[name][1])
-        if name in given
+        Source(name, texts[name], sources_by_name[name][1])
+        if name in sources_by_name
         else Source(name, written(getattr(settings, name)), "default")
         for name in types
     ]
 
 
-def _in_file(path: Path, known: Collection[str]) -> dict[str, Any]:
+def _in_file(path: Path, names: Collection[str]) -> dict[str, Any]:
     """Raises ConfigurationError."""
     try:
-        found = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigurationError(f"{path}: {problem}") from None
-    for name in found:
-        if name not in known:
+    for name in values:
+        if name not in names:
             raise ConfigurationError(f"{path}: unknown setting {name!r}. docs/configuration.md lists all settings.")
-    return found
+    return values
 
 
 def _parsed(value: Any, hint: Any) -> tuple[Any, Any]:

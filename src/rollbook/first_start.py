@@ -74,9 +74,9 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
         on = Rollbook(settings, db)
         _check_secret(db, on.secret)
         owner = db.read_now(users.oldest_owner)
-        found = _make_owner(on, environment) if owner is None else _found(on, owner, environment)
+        start = _make_owner(on, environment) if owner is None else _found(on, owner, environment)
         on.run(_prepare_mail(on))
-        return found
+        return start
 
 
 def _found(on: Rollbook, owner: Owner, environment: Mapping[str, str]) -> FirstStart:
@@ -122,8 +122,8 @@ def _check_secret(db: Database, secret: Secret) -> None:
     ConfigurationError."""
     if not dialect(db).is_shared:
         return
-    kept = db.write_now(marks.kept_fingerprint_or, secret.mac("fingerprint", b""))
-    if not secret.has_mac("fingerprint", b"", kept):
+    fingerprint = db.write_now(marks.kept_fingerprint_or, secret.mac("fingerprint", b""))
+    if not secret.has_mac("fingerprint", b"", fingerprint):
         raise ConfigurationError(
             "This server's secret differs from that of the other servers on this database. Give all of them the "
             "same one: the file `secret` in the "
@@ -139,8 +139,8 @@ def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> FirstStart:
     password = environment.get(PASSWORD) or None
     if password is not None:
         _checked(PASSWORD, password, lambda text: passwords.accept(settings, text, email=email, name=NAME))
-    given = environment.get(KEY)
-    if given and not key_format.is_whole(given):
+    key = environment.get(KEY)
+    if key and not key_format.is_whole(key):
         raise ConfigurationError(
             f"{KEY} is not a complete API key: `rbk_`, 32 letters and digits, and a checksum. Generate one with "
             "`rollbook keys mint`, or unset "
@@ -148,15 +148,15 @@ def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> FirstStart:
         )
     needs_password = _needs_password(settings, Owner(email, password is not None))
     try:
-        made = on.run(owners.create_first(on, SYSTEM, NAME, email, password, given or None, needs_password))
+        owner = on.run(owners.create_first(on, SYSTEM, NAME, email, password, key or None, needs_password))
     except EmailTaken:
         raise ConfigurationError(
             f"{EMAIL}: {email} is already a user, but not an owner. Run: rollbook users set {email} --role owner "
             f"--data {settings.data}"
         ) from None
-    if made is None:  # another server on this database was faster
+    if owner is None:  # another server on this database was faster
         return FirstStart(email, False, None, _remark(on.db, environment), None, needs_password)
-    return FirstStart(email, True, None if given else made.key, None, made.link, needs_password)
+    return FirstStart(email, True, None if key else owner.key, None, owner.link, needs_password)
 
 
 def _needs_password(settings: Settings, owner: Owner) -> bool:

@@ -15,7 +15,7 @@ from rollbook import clock
 from rollbook.records import user_dates, user_imports, user_list, users
 from rollbook.records.dialect import dialect
 from rollbook.records.events import Actor
-from rollbook.records.user_imports import Prepared
+from rollbook.records.user_imports import PreparedUser
 from rollbook.records.user_list import sqlite as user_list_sqlite
 from rollbook.records.user_list.query import ANY, AS_ADDED, Filters, Order, Position, Query
 from rollbook.records.user_search import prefixes
@@ -112,7 +112,7 @@ class Model:
         return found
 
 
-async def imported(tx: Tx, prepared: list[Prepared]) -> None:
+async def imported(tx: Tx, prepared: list[PreparedUser]) -> None:
     assert await dialect(tx).user_imports.add(tx, prepared, NOBODY, "email", True) == []
 
 

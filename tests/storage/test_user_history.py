@@ -147,7 +147,7 @@ def _about_one(act: Callable[[Rollbook, str], Awaitable[object]]) -> Callable[[H
 async def _provided(on: Rollbook, id: str) -> None:
     """By an identity provider."""
     await scim.change_person(
-        on, CLI, id, lambda person: scim.Wanted(None, not person.is_active, None, None, {"displayName": "Zoë"})
+        on, CLI, id, lambda person: scim.PersonChange(None, not person.is_active, None, None, {"displayName": "Zoë"})
     )
 
 

@@ -31,7 +31,7 @@ from rollbook.config import Settings
 from rollbook.errors import SecondFactorRequired, SessionEnded, TokenInvalid, UserSuspended, WrongPassword
 from rollbook.records import app_sessions, events, users
 from rollbook.records import sessions as session_records
-from rollbook.records.app_sessions import Issue, NewSession, SigningKey, Verified
+from rollbook.records.app_sessions import Issue, NewSession, SessionWithUser, SigningKey
 from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
@@ -69,19 +69,19 @@ async def issue(on: Rollbook, user_id: str, session_id: str, audience: str, ends
 
 async def _signing(on: Rollbook, now: int) -> tuple[SigningKey, KeyPair]:
     """The newest key that signs. There may be none yet, or none that the server's secret opens."""
-    found = _usable(on.secret, await app_sessions.newest_keys(on.db), now)
-    if found is None:
-        found = await on.db.write(_add_first, on.secret, _new(on.secret, now))
-    return found
+    pair = _usable(on.secret, await app_sessions.newest_keys(on.db), now)
+    if pair is None:
+        pair = await on.db.write(_add_first, on.secret, _new(on.secret, now))
+    return pair
 
 
-async def _add_first(tx: Tx, secret: Secret, made: tuple[SigningKey, KeyPair]) -> tuple[SigningKey, KeyPair]:
+async def _add_first(tx: Tx, secret: Secret, new: tuple[SigningKey, KeyPair]) -> tuple[SigningKey, KeyPair]:
     """Unless another server was faster."""
-    key, _ = made
-    found = _usable(secret, await app_sessions.newest_keys(tx), key.signs_from)
-    if found is None:
+    key, _ = new
+    pair = _usable(secret, await app_sessions.newest_keys(tx), key.signs_from)
+    if pair is None:
         await app_sessions.add_key(tx, key)
-    return found or made
+    return pair or new
 
 
 def _usable(secret: Secret, keys: list[SigningKey], now: int) -> tuple[SigningKey, KeyPair] | None:
@@ -107,11 +107,11 @@ async def published(on: Rollbook) -> list[dict[str, str]]:
 
 async def rotate(on: Rollbook) -> bool:
     """A job: announce the next key in time, and withdraw those that no token needs anymore."""
-    now, found = clock.now(), await app_sessions.newest_keys(on.db)
-    if on.settings.access_tokens and found and found[0].signs_from + SIGNS - ANNOUNCED <= now:
-        await on.db.write(_announce, found[0].id, _new(on.secret, now + ANNOUNCED)[0])
+    now, keys = clock.now(), await app_sessions.newest_keys(on.db)
+    if on.settings.access_tokens and keys and keys[0].signs_from + SIGNS - ANNOUNCED <= now:
+        await on.db.write(_announce, keys[0].id, _new(on.secret, now + ANNOUNCED)[0])
     past = now - LIFETIME - LEEWAY
-    over = [old.id for newer, old in pairwise(found) if newer.signs_from <= past]
+    over = [old.id for newer, old in pairwise(keys) if newer.signs_from <= past]
     if over:
         await on.db.write(app_sessions.remove_keys, over)
     return False
@@ -170,7 +170,7 @@ class Start(NamedTuple):
     minted: Minted
 
 
-async def create(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
+async def create(on: Rollbook, by: Principal, fields: SessionCreate) -> IssuedSession:
     """Create a session
 
     Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a
@@ -181,56 +181,56 @@ async def create(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSes
     audience; the next one ends the oldest.
     """
     require(by, "sessions:create")
-    audience_of(by, asked.audience)
-    way = _way(asked)
+    audience_of(by, fields.audience)
+    way = _way(fields)
     if way == "token":
-        return await _by_token(on, by, asked)
+        return await _by_token(on, by, fields)
     if way == "challenge":
-        return await _by_challenge(on, by, asked)
-    return await _by_password(on, by, asked)
+        return await _by_challenge(on, by, fields)
+    return await _by_password(on, by, fields)
 
 
-def audience_of(by: Principal, asked: str | UnsetType) -> str:
+def audience_of(by: Principal, audience: str | UnsetType) -> str:
     """The audience that a call is about; by default, the only one of the caller's key. Raises InvalidParameter,
     InsufficientScope."""
     audiences = by.caller.audiences
-    if asked is UNSET:
+    if audience is UNSET:
         if audiences is None or len(audiences) != 1:
             refuse("audience", "is required, unless the API key has exactly one")
         return next(iter(audiences))
-    require_audience(by, asked)
-    return asked
+    require_audience(by, audience)
+    return audience
 
 
 WAYS = {"token": ("token",), "challenge": ("challenge",), "email": ("email", "password")}
 """Fields that go together, by the first of them. A code goes with a token or a challenge."""
 
 
-def _way(asked: SessionCreate) -> str:
+def _way(fields: SessionCreate) -> str:
     """One of WAYS, in which the user signs in. Raises InvalidParameter."""
-    begun = [way for way, names in WAYS.items() if any(getattr(asked, name) is not UNSET for name in names)]
+    begun = [way for way, names in WAYS.items() if any(getattr(fields, name) is not UNSET for name in names)]
     if len(begun) > 1:
         refuse(begun[0], f"can't be combined with {' and '.join(WAYS[begun[1]])}")
-    if asked.code is not UNSET and begun not in (["token"], ["challenge"]):
+    if fields.code is not UNSET and begun not in (["token"], ["challenge"]):
         refuse("challenge", "or a token is required with a code, and nothing else")
     way = begun[0] if begun else "email"
     for name in WAYS[way]:
-        if getattr(asked, name) is UNSET:
+        if getattr(fields, name) is UNSET:
             refuse(name, "is required" if begun else "is required, or a token, or a challenge")
-    if way == "challenge" and asked.code is UNSET:
+    if way == "challenge" and fields.code is UNSET:
         refuse("code", "is required")
     return way
 
 
-async def _by_password(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
+async def _by_password(on: Rollbook, by: Principal, fields: SessionCreate) -> IssuedSession:
     """Raises WrongPassword, SecondFactorRequired, TooManyAttempts, Overloaded, UserSuspended."""
-    email, password = given(asked.email), given(asked.password)
-    proven = await verification.prove_password(on, by, email, password, asked.address)
-    start = await _start_of(on, by, asked, proven.user_id)
-    found = await on.write(_with_password, on, proven, start)
-    if isinstance(found, str):
-        raise SecondFactorRequired(found)
-    return found
+    email, password = given(fields.email), given(fields.password)
+    proven = await verification.prove_password(on, by, email, password, fields.address)
+    start = await _start_of(on, by, fields, proven.user_id)
+    outcome = await on.write(_with_password, on, proven, start)
+    if isinstance(outcome, str):
+        raise SecondFactorRequired(outcome)
+    return outcome
 
 
 async def _with_password(tx: Tx, on: Rollbook, proven: ProvenPassword, start: Start) -> IssuedSession | str:
@@ -242,11 +242,11 @@ async def _with_password(tx: Tx, on: Rollbook, proven: ProvenPassword, start: St
     return await _start(tx, on, proven.actor, proven.user_id, start) if challenge is None else challenge
 
 
-async def _by_challenge(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
+async def _by_challenge(on: Rollbook, by: Principal, fields: SessionCreate) -> IssuedSession:
     """Raises InvalidChallenge, WrongCode, TooManyAttempts, UserSuspended."""
-    token, code = given(asked.challenge), given(asked.code)
-    actor, proven = await verification.prove_factor(on, by, token, code, asked.address)
-    start = await _start_of(on, by, asked, proven.user_id)
+    token, code = given(fields.challenge), given(fields.code)
+    actor, proven = await verification.prove_factor(on, by, token, code, fields.address)
+    start = await _start_of(on, by, fields, proven.user_id)
     return await on.write(_with_factor, on, actor, token, proven, start)
 
 
@@ -254,17 +254,17 @@ async def _with_factor(tx: Tx, on: Rollbook, by: Actor, token: str, proven: Fact
     return await _start(tx, on, by, await verification.second_step(tx, by, token, proven), start)
 
 
-async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
+async def _by_token(on: Rollbook, by: Principal, fields: SessionCreate) -> IssuedSession:
     """Raises TokenInvalid, InvalidParameter, SecondFactorRequired, WrongCode, TooManyAttempts."""
-    origin, actor = attempts.of_application(by, asked.address)
-    text = given(asked.token)
+    origin, actor = attempts.of_application(by, fields.address)
+    text = given(fields.token)
     open = await tokens.look(on, text)
     if open is not None and open.token.purpose != SIGN_IN:
         refuse("token", f"must have the purpose {SIGN_IN}. Use others with POST /v1/tokens/consume")
-    if open is not None and not tokens.is_for(open.token, [audience_of(by, asked.audience)]):
+    if open is not None and not tokens.is_for(open.token, [audience_of(by, fields.audience)]):
         raise TokenInvalid()
-    ready = await tokens.prepare(on, actor, TokenConsume(token=text, code=asked.code), origin)
-    start = await _start_of(on, by, asked, ready.open.user.id, creators.of_session(ready.open.token).lineage)
+    ready = await tokens.prepare(on, actor, TokenConsume(token=text, code=fields.code), origin)
+    start = await _start_of(on, by, fields, ready.open.user.id, creators.of_session(ready.open.token).lineage)
     return await on.write(_with_token, on, actor, ready, start)
 
 
@@ -274,10 +274,10 @@ async def _with_token(tx: Tx, on: Rollbook, by: Actor, ready: tokens.Ready, star
 
 
 async def _start_of(
-    on: Rollbook, by: Principal, asked: SessionCreate, user_id: str, lineage: str | None = None
+    on: Rollbook, by: Principal, fields: SessionCreate, user_id: str, lineage: str | None = None
 ) -> Start:
-    address, agent = given(asked.address, ""), given(asked.user_agent, "")
-    new = NewSession(ids.new("ses"), audience_of(by, asked.audience), address, agent, by.user_id, lineage)
+    address, agent = given(fields.address, ""), given(fields.user_agent, "")
+    new = NewSession(ids.new("ses"), audience_of(by, fields.audience), address, agent, by.user_id, lineage)
     return Start(new, await _mint(on, user_id, new.id, new.audience, clock.now()))
 
 
@@ -307,7 +307,7 @@ class _ReusedError(Exception):
     """A refresh token was sent that has been replaced."""
 
 
-async def refresh(on: Rollbook, by: Principal, asked: SessionRefresh) -> IssuedSession:
+async def refresh(on: Rollbook, by: Principal, fields: SessionRefresh) -> IssuedSession:
     """Refresh a session
 
     Returns the next `token` and `refresh_token`; those before are no longer valid. A refresh token works once. If it is
@@ -316,8 +316,8 @@ async def refresh(on: Rollbook, by: Principal, asked: SessionRefresh) -> IssuedS
     `Idempotency-Key`: it returns the same tokens. Never derive that key from the token.
     """
     require(by, "sessions:create")
-    audience = audience_of(by, asked.audience)
-    text = asked.refresh_token
+    audience = audience_of(by, fields.audience)
+    text = fields.refresh_token
     digests = session_tokens.refresh_digests(text)
     family = None if digests is None else await app_sessions.by_family(on.db, digests.family)
     if digests is None or family is None:
@@ -352,7 +352,7 @@ async def _end_reused(tx: Tx, by: Actor, family: bytes) -> None:
         await events.record(tx, "session.reuse_detected", session.user_id, by, session_records.public(session))
 
 
-async def verify(on: Rollbook, by: Principal, asked: SessionVerification, with_user: bool = True) -> Verified:
+async def verify(on: Rollbook, by: Principal, fields: SessionVerification, with_user: bool = True) -> SessionWithUser:
     """Verify a session
 
     Returns the session of a `token` and the user as they are now, or 401 `session_ended`. Call it for each request of
@@ -360,15 +360,15 @@ async def verify(on: Rollbook, by: Principal, asked: SessionVerification, with_u
     """
     # `with_user`: all of the user's fields.
     require(by, "sessions:verify")
-    digest = session_tokens.session_digest(asked.token, audience_of(by, asked.audience))
+    digest = session_tokens.session_digest(fields.token, audience_of(by, fields.audience))
     if with_user:
-        found = await app_sessions.with_user(on.db, digest)
+        session = await app_sessions.with_user(on.db, digest)
     else:
         row = await app_sessions.by_digest(on.db, digest)
-        found = None if row is None else Verified(*row)
-    if found is None or found.expires_at <= clock.now() or roles.is_barred(found.status):
+        session = None if row is None else SessionWithUser(*row)
+    if session is None or session.expires_at <= clock.now() or roles.is_barred(session.status):
         raise SessionEnded()
-    return found
+    return session
 
 
 def _ends_at(settings: Settings, created_at: int, now: int) -> int:

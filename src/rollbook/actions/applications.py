@@ -30,8 +30,8 @@ async def list_applications(on: Rollbook, by: Principal, query: Query) -> UserPa
     return await users.list_users(on, by, query)
 
 
-def filters_of(asked: ApplicationFilters) -> Filters:
-    return ANY._replace(kind=APPLICATION, q=asked.q, status=asked.status)
+def filters_of(filters: ApplicationFilters) -> Filters:
+    return ANY._replace(kind=APPLICATION, q=filters.q, status=filters.status)
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> User:

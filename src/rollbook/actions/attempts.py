@@ -61,14 +61,14 @@ def of_own(by: Principal) -> AttemptOrigin:
 
 def at_address(address: str) -> AttemptOrigin:
     """Origin for whoever signs in from this IP address."""
-    found = networks(address)
-    return AttemptOrigin(found[0].bucket, True, networks=found)
+    nets = networks(address)
+    return AttemptOrigin(nets[0].bucket, True, networks=nets)
 
 
 def in_browser(on: Rollbook, by: Principal, user: User | None, device: str | None) -> AttemptOrigin:
     """Origin for whoever signs in with a browser. `device` is its device cookie."""
-    known = tokens.known_device(on.secret, user.id, device) if user and device else None
-    return at_address(by.address) if known is None else AttemptOrigin(f"device:{known}", is_known_browser=True)
+    browser = tokens.known_device(on.secret, user.id, device) if user and device else None
+    return at_address(by.address) if browser is None else AttemptOrigin(f"device:{browser}", is_known_browser=True)
 
 
 def of_application(by: Principal, address: str | UnsetType) -> tuple[AttemptOrigin, Actor]:
@@ -126,7 +126,7 @@ async def count(on: Rollbook, account: str, origin: AttemptOrigin) -> Callable[[
         if own is not None:
             counted.append((own, own_limit, verdict.at))
 
-    of_networks = [("sign-in:" + each.bucket, each.limit(settings.address_attempts_limit)) for each in origin.networks]
+    of_networks = [("sign-in:" + net.bucket, net.limit(settings.address_attempts_limit)) for net in origin.networks]
     # Of both at once, or of neither: an address that is refused does not use up the account's attempts.
     address, address_limit = of_networks[0] if of_networks else (None, NO_LIMIT)
     await take(f"{account}:{origin.name}", settings.attempts_limit, address, address_limit)

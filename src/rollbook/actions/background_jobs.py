@@ -30,10 +30,10 @@ async def check_limits(
     return unfinished
 
 
-async def cancel(tx: Tx, by: Principal, table: JobTable[J], finish: Callable[..., Awaitable[J | None]], found: J) -> J:
+async def cancel(tx: Tx, by: Principal, table: JobTable[J], finish: Callable[..., Awaitable[J | None]], job: J) -> J:
     """Cancel a job, if it has not ended. Raises Forbidden for that of someone whom the caller may not change."""
-    await may_touch_of(tx, by, found.user_id)
-    return await finish(tx, by.actor, found.id, "canceled") or await table.get(tx, found.id)
+    await may_touch_of(tx, by, job.user_id)
+    return await finish(tx, by.actor, job.id, "canceled") or await table.get(tx, job.id)
 
 
 async def expire(on: Rollbook, table: JobTable[J], remove: Callable[..., Awaitable[bool]], at_once: int) -> bool:

@@ -100,7 +100,7 @@ def request(settings: Settings, by: Principal) -> None:
 
 def is_requested(settings: Settings) -> bool:
     """Test whether one is wanted, or was begun and has not ended."""
-    return any((folder(settings) / each).exists() for each in (REQUESTED, BEGUN))
+    return any((folder(settings) / file).exists() for file in (REQUESTED, BEGUN))
 
 
 def begin(settings: Settings, now: int) -> Path:

@@ -71,10 +71,7 @@ async def bulk_users(
     one request. Send an `Idempotency-Key` to make retries safe.
     """
     require(by, "users:write")
-    if (
-        sum(isinstance(each.fields, UserCreate) and each.fields.password is not UNSET for each in operations)
-        > MAX_PASSWORDS
-    ):
+    if sum(isinstance(op.fields, UserCreate) and op.fields.password is not UNSET for op in operations) > MAX_PASSWORDS:
         refuse(
             "operations",
             f"must have at most {MAX_PASSWORDS} passwords. Import users with many, or send them setup links",
@@ -103,21 +100,21 @@ async def plan(planning: Rollbook, by: Principal, operation: Operation) -> Plan 
     if operation.refused is not None:
         return operation.refused
     try:
-        made: Any = await _ACTIONS[operation.op](planning, by, operation)
+        result: Any = await _ACTIONS[operation.op](planning, by, operation)
     except ApiError as error:
         return _of_operation(error)
-    assert isinstance(made, Plan)  # an action writes as its last step
-    return made
+    assert isinstance(result, Plan)  # an action writes as its last step
+    return result
 
 
 _ACTIONS: dict[str, Callable[[Rollbook, Principal, Any], Awaitable[Any]]] = {
-    "create": lambda on, by, asked: users.create(on, by, asked.fields),
-    "update": lambda on, by, asked: users.update(on, by, asked.id, asked.fields, asked.versions),
-    "delete": lambda on, by, asked: users.delete(on, by, asked.id, asked.purge, asked.versions),
-    "restore": lambda on, by, asked: users.restore(on, by, asked.id),
-    "suspend": lambda on, by, asked: users.suspend(on, by, asked.id),
-    "activate": lambda on, by, asked: users.activate(on, by, asked.id),
-    "create_token": lambda on, by, asked: tokens.create_token(on, by, asked.id, asked.fields),
+    "create": lambda on, by, operation: users.create(on, by, operation.fields),
+    "update": lambda on, by, operation: users.update(on, by, operation.id, operation.fields, operation.versions),
+    "delete": lambda on, by, operation: users.delete(on, by, operation.id, operation.purge, operation.versions),
+    "restore": lambda on, by, operation: users.restore(on, by, operation.id),
+    "suspend": lambda on, by, operation: users.suspend(on, by, operation.id),
+    "activate": lambda on, by, operation: users.activate(on, by, operation.id),
+    "create_token": lambda on, by, operation: tokens.create_token(on, by, operation.id, operation.fields),
 }
 
 

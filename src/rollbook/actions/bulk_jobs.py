@@ -116,7 +116,7 @@ class Results(NamedTuple):
 # ---- asking for a job
 
 
-async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> BulkJob:
+async def create_bulk_job(on: Rollbook, by: Principal, new: BulkJobCreate) -> BulkJob:
     """Create a bulk job
 
     Changes many users in the background: those in `ids`, or all who match the `filter` now, any number of them.
@@ -127,49 +127,47 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
     /v1/bulk-jobs/{jobId}`. Jobs end when whoever created them loses the right to. You can have 10 unfinished jobs, of
     which one runs at a time.
     """
-    _require(by, asked.action)
+    _require(by, new.action)
     require_proof(by)
-    if asked.role is not UNSET:
-        may_grant(by, asked.role)
-    if asked.send and not on.settings.sends_mail:
+    if new.role is not UNSET:
+        may_grant(by, new.role)
+    if new.send and not on.settings.sends_mail:
         refuse("send", "needs a mail server: set smtp")
-    tokens.check(on.settings, given(asked.redirect_url))
+    tokens.check(on.settings, given(new.redirect_url))
     filters = None
-    if asked.filter is not UNSET:
+    if new.filter is not UNSET:
         require(by, "users:read")  # whom it finds, and how many, tells who there is
-        filters = chosen(asked.filter)
+        filters = chosen(new.filter)
         if filters.group is not None:
             await check_group(on, by, filters.group)
     options = {
-        "role": given(asked.role),
-        "metadata": None if asked.metadata is UNSET else msgspec.Raw(asked.metadata.encode()),
-        "send": asked.send,
-        "redirect_url": given(asked.redirect_url),
+        "role": given(new.role),
+        "metadata": None if new.metadata is UNSET else msgspec.Raw(new.metadata.encode()),
+        "send": new.send,
+        "redirect_url": given(new.redirect_url),
         "filter": None if filters is None else told(filters),
     }
-    return await _add(on, by, asked.action, options, partial(_asked_for, on, asked, filters))
+    return await _add(on, by, new.action, options, partial(_asked_for, on, new, filters))
 
 
-def chosen(asked: BulkFilter) -> Filters:
+def chosen(query: BulkFilter) -> Filters:
     """Filters of those whom a job changes."""
-    filters = filters_of(asked)
+    filters = filters_of(query)
     # So that no application stops by accident.
     return filters if filters.kind is not None else filters._replace(kind=PERSON)
 
 
-async def _asked_for(on: Rollbook, asked: BulkJobCreate, filters: Filters | None, targets: JobTargets) -> None:
+async def _asked_for(on: Rollbook, new: BulkJobCreate, filters: Filters | None, targets: JobTargets) -> None:
     """Raises InvalidParameter."""
     if filters is None:
-        ids = dict.fromkeys(given(asked.ids, ()))
+        ids = dict.fromkeys(given(new.ids, ()))
         if not all(map(_ID, ids)):
             refuse("ids", "must be IDs of users")
         targets.add([JobUser(id) for id in ids])
     else:
         await on.read_aside(_matching, filters, targets)
-    if asked.confirm_count not in (UNSET, targets.total):
-        refuse(
-            "confirm_count", f"is {asked.confirm_count:,}, but {targets.total:,} users match now. Nothing was changed"
-        )
+    if new.confirm_count not in (UNSET, targets.total):
+        refuse("confirm_count", f"is {new.confirm_count:,}, but {targets.total:,} users match now. Nothing was changed")
 
 
 async def _matching(queries: Queries, filters: Filters, targets: JobTargets) -> None:
@@ -188,17 +186,17 @@ async def _matching(queries: Queries, filters: Filters, targets: JobTargets) -> 
 
 def told(filters: Filters) -> dict[str, Any]:
     """Filters as they are kept, without what names a person: of filters by email, ID or search, only the name is."""
-    found: dict[str, Any] = {}
+    shown: dict[str, Any] = {}
     for name, value in filters._asdict().items():
         if value is None:
             continue
         if name in ("created_after", "created_before"):
-            found[name] = clock.format_time(value)
+            shown[name] = clock.format_time(value)
         elif name == "metadata":
-            found[name] = [f"{key}:{text}" for key, text in value]
+            shown[name] = [f"{key}:{text}" for key, text in value]
         else:
-            found[name] = "…" if name in ("email", "external_id", "ids", "q") else value
-    return found
+            shown[name] = "…" if name in ("email", "external_id", "ids", "q") else value
+    return shown
 
 
 async def _add(
@@ -291,13 +289,13 @@ def _changed_of(part: JobPart) -> list[JobUser]:
     ]
 
 
-async def list_bulk_jobs(on: Rollbook, by: Principal, asked: ListBulkJobs) -> list[BulkJob]:
+async def list_bulk_jobs(on: Rollbook, by: Principal, query: ListBulkJobs) -> list[BulkJob]:
     """List bulk jobs
 
     Returns the bulk jobs of the last 30 days, newest first: at most 1,000, and of 5,000,000 users in all.
     """
     require(by, "users:write")
-    return await JOBS.latest(on.db, asked.limit, asked.before)
+    return await JOBS.latest(on.db, query.limit, query.before)
 
 
 async def get_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
@@ -318,19 +316,19 @@ async def cancel_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     return await on.write(background_jobs.cancel, by, JOBS, _finish, await get_bulk_job(on, by, id))
 
 
-async def get_bulk_job_results(on: Rollbook, by: Principal, id: str, asked: BulkJobResults) -> Results:
+async def get_bulk_job_results(on: Rollbook, by: Principal, id: str, query: BulkJobResults) -> Results:
     """Get the results of a bulk job
 
     Returns a line for each user who is done: whether they were `changed`, `unchanged` or `refused`, and why. `name` and
     `email` are null without the scope `users:read`. For `setup_links`, it has their links as well, for one day, and
     only for whoever created the job, with the same API key.
     """
-    found = await get_bulk_job(on, by, id)
-    with_links = shows_links(by, found) and asked.result != "refused"
+    job = await get_bulk_job(on, by, id)
+    with_links = shows_links(by, job) and query.result != "refused"
     if with_links:
         require(by, "tokens:create")
         require_proof(by)
-    return Results(found, asked.format, _results(on, by, found, asked.result, with_links))
+    return Results(job, query.format, _results(on, by, job, query.result, with_links))
 
 
 def shows_links(by: Principal, job: BulkJob) -> bool:
@@ -408,9 +406,9 @@ async def run_part(on: Rollbook, id: str) -> bool:
             await events.settle(on.db)
         people = await on.read(bulk_jobs.known, [target.user_id for target in part.targets])
         planning = on.writing(bulk.planned)
-        asked = job_options(job)
+        options = job_options(job)
         patch = MetadataPatch(bulk_jobs.metadata_patch(job)) if job.action == "metadata" else None
-        operations = [_operation(by, job.action, asked, patch, target, people) for target in part.targets]
+        operations = [_operation(by, job.action, options, patch, target, people) for target in part.targets]
         plans = [await bulk.plan(planning, by, operation) for operation in operations]
         if job.undoes is not None and (type := _REVERTED.get(job.action)):
             plans = [
@@ -454,7 +452,7 @@ def _require(by: Principal, action: str) -> None:
 def _operation(
     by: Principal,
     action: str,
-    asked: Mapping[str, Any],
+    options: Mapping[str, Any],
     patch: MetadataPatch | None,
     target: JobUser,
     people: Mapping[str, UserState],
@@ -462,13 +460,13 @@ def _operation(
     id, role = target
     if action == "role":
         refused = NotYourself("You cannot change your own role in a bulk job.") if id == by.user_id else None
-        return Operation("update", id, UserUpdate(role=role or asked["role"]), refused=refused)
+        return Operation("update", id, UserUpdate(role=role or options["role"]), refused=refused)
     if patch is not None:
         return Operation("update", id, UserPatch(metadata=patch))
     if action == "setup_links":
         purpose = password_purpose(people[id].status if id in people else "")
-        url = UNSET if asked["redirect_url"] is None else RedirectUrl(asked["redirect_url"])
-        return Operation("create_token", id, TokenCreate(purpose=purpose, send=asked["send"], redirect_url=url))
+        url = UNSET if options["redirect_url"] is None else RedirectUrl(options["redirect_url"])
+        return Operation("create_token", id, TokenCreate(purpose=purpose, send=options["send"], redirect_url=url))
     return Operation(action, id)
 
 
@@ -489,16 +487,16 @@ async def _do(
     filters = job_options(job)["filter"] or {}
     if job.undoes is None and filters.get("kind") != APPLICATION:
         plans = [
-            _REFUSED if (known := people.get(id)) is not None and known.kind == APPLICATION else plan
+            _REFUSED if (person := people.get(id)) is not None and person.kind == APPLICATION else plan
             for id, plan in zip(user_ids, plans, strict=True)
         ]
     results = await _attempt_each(tx, job, part, plans, people)
     outcomes = [_outcome(job, people.get(id), result) for id, result in zip(user_ids, results, strict=True)]
     links = [
-        Link(each.text, each.token.purpose, each.token.expires_at)
-        if isinstance(each, IssuedToken) and each.text
+        Link(result.text, result.token.purpose, result.token.expires_at)
+        if isinstance(result, IssuedToken) and result.text
         else None
-        for each in results
+        for result in results
     ]
     sealed = None
     if any(links):
@@ -560,10 +558,10 @@ def _outcome(job: BulkJob, before: UserState | None, result: Any) -> Outcome:
 
 
 async def _finish(tx: Tx, by: Actor, id: str, status: str, why: Reason = NO_REASON) -> BulkJob | None:
-    found = await JOBS.finish(tx, id, status, why)
-    if found is not None:
-        await events.record(tx, "bulk_job.finished", found.user_id, by, bulk_jobs.in_events(found))
-    return found
+    job = await JOBS.finish(tx, id, status, why)
+    if job is not None:
+        await events.record(tx, "bulk_job.finished", job.user_id, by, bulk_jobs.in_events(job))
+    return job
 
 
 async def expire(on: Rollbook) -> bool:

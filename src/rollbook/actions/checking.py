@@ -71,7 +71,7 @@ _METADATA_PAIR = re.compile(r"((?:[^\\,:]|\\[\\,:])++):((?:[^\\,]|\\[\\,:])++)(?
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 
 
-def check(kind: type[S], given: Mapping[str, Any], password_min_length: int) -> S:
+def check(kind: type[S], values: Mapping[str, Any], password_min_length: int) -> S:
     """These fields as arguments of this type. Raises InvalidParameter with everything that is wrong with them.
 
     Null instead of an object or a list is the same as no such field: clients in typed languages have no other way to
@@ -79,25 +79,25 @@ def check(kind: type[S], given: Mapping[str, Any], password_min_length: int) -> 
     """
     hook = field_hook(password_min_length)
     try:
-        found = msgspec.convert(given, kind, dec_hook=hook)
+        checked = msgspec.convert(values, kind, dec_hook=hook)
     except ValidationError:
-        found = None
-    if found is None:
-        absent = collections_of(kind) if None in given.values() else ()
-        given = {name: _whole(value) for name, value in given.items() if value is not None or name not in absent}
+        checked = None
+    if checked is None:
+        absent = collections_of(kind) if None in values.values() else ()
+        values = {name: _whole(value) for name, value in values.items() if value is not None or name not in absent}
         try:
-            found = msgspec.convert(given, kind, dec_hook=hook)
+            checked = msgspec.convert(values, kind, dec_hook=hook)
         except ValidationError:
-            raise invalid(_faults(kind, given, hook)) from None
-    if faults := _at_odds(kind, given):
+            raise invalid(_faults(kind, values, hook)) from None
+    if faults := _at_odds(kind, values):
         raise invalid(faults)
-    return found
+    return checked
 
 
-def _at_odds(kind: type[Struct], given: Mapping[str, Any]) -> list[Fault]:
+def _at_odds(kind: type[Struct], values: Mapping[str, Any]) -> list[Fault]:
     """Faults of fields that are right by themselves, but not together."""
     find: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = getattr(kind, "at_odds", None)
-    return [] if find is None else [Fault(name, message) for name, message in find(given).items()]
+    return [] if find is None else [Fault(name, message) for name, message in find(values).items()]
 
 
 def _whole(value: Any) -> Any:
@@ -106,20 +106,20 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-def check_texts(kind: type[S], given: Mapping[str, str]) -> S:
+def check_texts(kind: type[S], texts: Mapping[str, str]) -> S:
     """Check arguments that are all text, as in a query string or on a command line."""
     faults: list[Fault] = []
-    values = from_texts(kind, given, text_hook, faults)
+    values = from_texts(kind, texts, text_hook, faults)
     if faults:
         raise invalid(faults)
     return kind(**values)
 
 
-def from_texts(kind: type[Struct], given: Mapping[str, str], hook: Hook, faults: list[Fault]) -> dict[str, Any]:
+def from_texts(kind: type[Struct], texts: Mapping[str, str], hook: Hook, faults: list[Fault]) -> dict[str, Any]:
     """The values of these fields, all of which the type has. Those that are wrong are added to the faults."""
     values: dict[str, Any] = {}
     fields = fields_of(kind)
-    for name, value in given.items():
+    for name, value in texts.items():
         field = fields[name]
         try:
             values[name] = msgspec.convert(_plain(value, field.type), field.type, dec_hook=hook)
@@ -227,7 +227,7 @@ def field_hook(password_min_length: int) -> Hook:
 
 
 def _texts(value: Any) -> list[str]:
-    if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
         raise ValueError("must be a list of strings")
     return value
 
@@ -319,25 +319,25 @@ def metadata_pair(key: str, value: str) -> str:
 
 
 def _metadata_filter(value: str) -> arguments.MetadataFilter:
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     at = 0
-    while at < len(value) or not found:
+    while at < len(value) or not pairs:
         item = _METADATA_PAIR(value, at)
         if item is None or "\0" in value:
             raise ValueError(
                 "must be KEY:VALUE, such as plan:pro, and several with commas between them. Write a comma, a "
                 "backslash, and a colon in a key with a backslash before it"
             )
-        key, text = (re.sub(r"\\(.)", r"\1", each) for each in item.groups())
-        if key in found:
+        key, text = (re.sub(r"\\(.)", r"\1", part) for part in item.groups())
+        if key in pairs:
             raise ValueError("must have each key once")
         if max(len(key), len(text)) > user_metadata.MAX_LENGTH:
             raise ValueError(f"must have keys and values of 1 to {user_metadata.MAX_LENGTH} characters")
-        found[key] = text
+        pairs[key] = text
         at = item.end()
-    if len(found) > MAX_PAIRS:
+    if len(pairs) > MAX_PAIRS:
         raise ValueError(f"must have at most {MAX_PAIRS} keys")
-    return arguments.MetadataFilter(found.items())
+    return arguments.MetadataFilter(pairs.items())
 
 
 def _webhook_url(value: str) -> webhook_arguments.WebhookUrl:
@@ -352,8 +352,8 @@ def _webhook_url(value: str) -> webhook_arguments.WebhookUrl:
 
 
 def _redirect_url(value: str) -> arguments.RedirectUrl:
-    found = None if len(value) > MAX_REDIRECT_URL else _REDIRECT_URL(value)
-    if found is None or int((found["port"] or ":0")[1:]) > 65_535:
+    url = None if len(value) > MAX_REDIRECT_URL else _REDIRECT_URL(value)
+    if url is None or int((url["port"] or ":0")[1:]) > 65_535:
         raise ValueError(
             f"must be an http or https URL with a host name and at most {MAX_REDIRECT_URL:,} characters, without user "
             "name, spaces and backslashes, and with characters other than ASCII percent-encoded"
@@ -393,10 +393,10 @@ def _webhook_headers(value: Any) -> webhook_arguments.WebhookHeaders:
 
 def names(value: str) -> list[str]:
     """Names, separated by commas."""
-    found = value.split(",")
-    if "" in found:
+    parts = value.split(",")
+    if "" in parts:
         raise ValueError("must be names separated by single commas")
-    return found
+    return parts
 
 
 def _sort(value: str) -> arguments.Sort:
@@ -410,13 +410,13 @@ def _sort(value: str) -> arguments.Sort:
 
 
 def _event_types(value: str) -> event_arguments.EventTypes:
-    found = names(value)
-    if len(found) > MAX_TYPES:
+    patterns = names(value)
+    if len(patterns) > MAX_TYPES:
         raise ValueError(f"must be at most {MAX_TYPES} types")
-    for each in found:
-        if not event_types.is_pattern(each):
-            raise ValueError(NO_EVENT_TYPE + _perhaps(each, event_types.TYPES))
-    return event_arguments.EventTypes(found)
+    for pattern in patterns:
+        if not event_types.is_pattern(pattern):
+            raise ValueError(NO_EVENT_TYPE + _perhaps(pattern, event_types.TYPES))
+    return event_arguments.EventTypes(patterns)
 
 
 def _column_mapping(value: str) -> import_arguments.ColumnMapping:
@@ -428,10 +428,10 @@ def _column_mapping(value: str) -> import_arguments.ColumnMapping:
 
 
 def _ids(value: str) -> arguments.Ids:
-    found = names(value)
-    if len(found) > MAX_IDS:
+    parts = names(value)
+    if len(parts) > MAX_IDS:
         raise ValueError(f"must be at most {MAX_IDS:,} IDs")
-    return arguments.Ids(found)
+    return arguments.Ids(parts)
 
 
 _FROM_FIELD: dict[type, Callable[[str], Any]] = {
@@ -482,27 +482,27 @@ def _plain(value: str, kind: Any) -> Any:
 # ---- what is wrong, in words for people
 
 
-def _faults(kind: type[Struct], given: Mapping[str, Any], hook: Hook) -> list[Fault]:
+def _faults(kind: type[Struct], values: Mapping[str, Any], hook: Hook) -> list[Fault]:
     """Everything that is wrong, field by field, in the order of the type; unknown fields at the end."""
     faults: list[Fault] = []
     fields = fields_of(kind)
     for name, field in fields.items():
-        if name not in given:
+        if name not in values:
             if field.required:
                 faults.append(Fault(name, f"{name} is required."))
             continue
         try:
-            msgspec.convert(given[name], field.type, dec_hook=hook)
+            msgspec.convert(values[name], field.type, dec_hook=hook)
         except ValidationError as problem:
-            inner = given[name]
-            kinds = [each for each in get_args(field.type) if isinstance(each, type) and issubclass(each, Struct)]
+            inner = values[name]
+            kinds = [arg for arg in get_args(field.type) if isinstance(arg, type) and issubclass(arg, Struct)]
             if kinds and isinstance(inner, dict):
                 faults += [_within(name, fault) for fault in _faults(kinds[0], inner, hook)]
             else:
                 faults.append(Fault(name, _message(name, str(problem), field.type)))
-    faults += _at_odds(kind, given)
+    faults += _at_odds(kind, values)
     refused: Mapping[str, str] = getattr(kind, "refused", {})
-    for name in given:
+    for name in values:
         if name not in fields and len(faults) < MAX_FAULTS:
             allowed = f"Fields: {', '.join(fields) or 'none'}."
             faults.append(
@@ -551,8 +551,8 @@ def _sentence(problem: str, kind: Any) -> str:
     """msgspec's message in words for people."""
     problem, _, place = problem.partition(" - at ")
     where = f" (item {int(place[3:-2]) + 1})" if place.startswith("`$[") and place[3:-2].isdigit() else ""
-    if found := _BOUND.match(problem):
-        of, length, comparison, bound = found.groups()
+    if match := _BOUND.match(problem):
+        of, length, comparison, bound = match.groups()
         unit = "" if not length else (" character" if of == "str" else " item") + ("" if bound == "1" else "s")
         amount = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than", "==": "exactly"}[comparison]
         verb = "must have" if length else "must be"
@@ -560,9 +560,9 @@ def _sentence(problem: str, kind: Any) -> str:
     if problem.startswith("Invalid enum value"):
         choices, value = _choices(kind), problem.partition("'")[2][:-1]
         return f"must be one of {', '.join(choices)}{where}{_perhaps(value, choices)}"
-    if found := _EXPECTED.match(problem):
-        expected = [_WORDS.get(word.strip(), word.strip()) for word in found[1].split("|")]
-        return f"must be {' or '.join(expected)}, not {_WORDS.get(found[2], found[2])}{where}"
+    if match := _EXPECTED.match(problem):
+        expected = [_WORDS.get(word.strip(), word.strip()) for word in match[1].split("|")]
+        return f"must be {' or '.join(expected)}, not {_WORDS.get(match[2], match[2])}{where}"
     if problem.startswith("Expected `str` matching regex"):
         otherwise = "must not contain control characters, or characters that no one sees"
         sentence = next((words for pattern, words in _PATTERNS.items() if pattern in problem), otherwise)
@@ -570,17 +570,17 @@ def _sentence(problem: str, kind: Any) -> str:
     return problem + where
 
 
-def _perhaps(value: str, known: Iterable[str]) -> str:
+def _perhaps(value: str, words: Iterable[str]) -> str:
     """The nearest of the known values, as one more sentence; nothing if none is near."""
-    nearest = get_close_matches(value[:64], known, 1)
+    nearest = get_close_matches(value[:64], words, 1)
     return f". Perhaps you mean {nearest[0]}" if nearest else ""
 
 
 def _choices(kind: Any) -> list[str]:
-    found: list[str] = []
+    choices: list[str] = []
     for part in get_args(kind):
         if isinstance(part, str):
-            found.append(part)
+            choices.append(part)
         else:
-            found.extend(_choices(part))
-    return found
+            choices.extend(_choices(part))
+    return choices

@@ -44,9 +44,9 @@ class Finding(NamedTuple):
 ok, warning, fault = (partial(Finding, state) for state in get_args(State))
 
 
-def judged(is_well: bool, what: str, found: str, fix: str, state: State = "warning") -> Finding:
+def judged(is_well: bool, what: str, text: str, fix: str, state: State = "warning") -> Finding:
     """A finding of this state, with its fix, unless all is well."""
-    return ok(what, found) if is_well else Finding(state, what, found, fix)
+    return ok(what, text) if is_well else Finding(state, what, text, fix)
 
 
 async def readiness(db: Database, limiter: Limiter) -> list[Finding]:
@@ -61,8 +61,8 @@ async def readiness(db: Database, limiter: Limiter) -> list[Finding]:
         return [database]
     if away and limiter.closed:
         return [database, fault("limits", LimitsUnavailable.message)]
-    found = "counted on this server only: Valkey cannot be reached"
-    return [database, warning("limits", found) if away else ok("limits", "counted in Valkey")]
+    text = "counted on this server only: Valkey cannot be reached"
+    return [database, warning("limits", text) if away else ok("limits", "counted in Valkey")]
 
 
 def of_machine(settings: Settings) -> Iterator[Finding]:
@@ -78,9 +78,9 @@ def of_machine(settings: Settings) -> Iterator[Finding]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = settings.max_connections + 512
     is_unlimited = hard == resource.RLIM_INFINITY
-    found = "no limit" if is_unlimited else f"at most {hard}, for {settings.max_connections} connections"
+    text = "no limit" if is_unlimited else f"at most {hard}, for {settings.max_connections} connections"
     fix = f"Raise it to {needed} (`ulimit -Hn`, LimitNOFILE= of systemd), or lower max_connections."
-    yield judged(is_unlimited or hard >= needed, "open files", found, fix)
+    yield judged(is_unlimited or hard >= needed, "open files", text, fix)
 
 
 def of_settings(settings: Settings) -> Iterator[Finding]:
@@ -116,8 +116,8 @@ def _backups(settings: Settings) -> Finding:
         fix = "Correct this. The server tries again every five minutes, or as soon as an owner asks for a backup."
         return warning("backups", f"failed at {clock.format_time(failed.at)}: {failed.reason}", fix)
     if backups.is_overdue(settings, clock.now()):
-        found = f"{newest}, though one is due every {units.duration(settings.backup_every)}"
-        return warning("backups", found, "Start the server. If it is running, its log says why there is none.")
+        text = f"{newest}, though one is due every {units.duration(settings.backup_every)}"
+        return warning("backups", text, "Start the server. If it is running, its log says why there is none.")
     if files:
         return ok("backups", f"{len(files)} in {backups.folder(settings)}, {newest}")
     return ok("backups", f"{newest}; start the server with --backup-every 24h to create them")
@@ -126,16 +126,16 @@ def _backups(settings: Settings) -> Finding:
 def _ways(settings: Settings) -> Iterator[Finding]:
     """Check that no one in between can read or change what is sent to clients, and to other servers."""
     if settings.is_in_clear:
-        found = f"off, and other machines can reach {settings.host or 'every address'}"
+        text = f"off, and other machines can reach {settings.host or 'every address'}"
         fix = "Set tls_cert and tls_key, or name the network of a proxy with TLS in trusted_proxy."
         if settings.insecure_http:
-            yield warning("TLS", f"{found} (insecure_http): API keys and passwords are sent unencrypted", fix)
+            yield warning("TLS", f"{text} (insecure_http): API keys and passwords are sent unencrypted", fix)
         else:
-            yield fault("TLS", f"{found}: the server does not start", f"{fix} Or start it with --insecure-http.")
+            yield fault("TLS", f"{text}: the server does not start", f"{fix} Or start it with --insecure-http.")
     urls = (settings.database, settings.database_direct, *settings.database_replicas)
     protections = map(postgres_tls.protection, filter(None, urls))
-    for told, is_safe in dict.fromkeys((protection.told, protection.is_safe) for protection in protections):
-        yield judged(is_safe, "way to PostgreSQL", told, postgres_tls.FIX)
+    for about, is_safe in dict.fromkeys((protection.told, protection.is_safe) for protection in protections):
+        yield judged(is_safe, "way to PostgreSQL", about, postgres_tls.FIX)
     with suppress(ValueError):  # with such an address no server starts, and doctor says why
         if settings.limits and (lacks := valkey_address.parse(settings.limits).lacks):
             fix = "Anyone who reaches it, or is in between, can change the counts. Use valkeys://user:password@host."
@@ -146,9 +146,9 @@ def _ways(settings: Settings) -> Iterator[Finding]:
         yield warning("way to the mail server", "without TLS", fix)
     collector = urlsplit(settings.otlp_endpoint)
     if collector.scheme == "http" and not is_loopback(collector.hostname or ""):
-        found = "on another machine, by plain HTTP: anyone in between can read addresses and IDs of users"
+        text = "on another machine, by plain HTTP: anyone in between can read addresses and IDs of users"
         fix = "Use an https:// URL, or a collector on this machine that sends on by TLS."
-        yield warning("OpenTelemetry", found, fix)
+        yield warning("OpenTelemetry", text, fix)
 
 
 def of_engine(about: dict[str, Any], settings: Settings) -> Iterator[Finding]:
@@ -157,20 +157,20 @@ def of_engine(about: dict[str, Any], settings: Settings) -> Iterator[Finding]:
     if about["engine"] == "postgresql":
         yield ok("database", f"PostgreSQL {about['version']} at {about['address']}, {units.size(about['size'])}")
         free = about["most_connections"] - about["connections"]
-        found = f"{about['connections']} of {about['most_connections']} in use"
+        text = f"{about['connections']} of {about['most_connections']} in use"
         fix = "Raise PostgreSQL's max_connections, lower database_connections, or put PgBouncer in between."
-        yield judged(free >= settings.database_connections * settings.workers, "connections", found, fix)
+        yield judged(free >= settings.database_connections * settings.workers, "connections", text, fix)
         commit, standbys = about["synchronous_commit"], about["standbys"]
-        found = f"synchronous_commit {commit}, {standbys} standby server{'' if standbys == 1 else 's'}"
-        yield judged(commit != "off", "durability", found, f"If PostgreSQL crashes, {power.format('on')}")
+        text = f"synchronous_commit {commit}, {standbys} standby server{'' if standbys == 1 else 's'}"
+        yield judged(commit != "off", "durability", text, f"If PostgreSQL crashes, {power.format('on')}")
         fix = "Run once as a superuser: CREATE EXTENSION pg_trgm; then run rollbook migrate to create the index."
-        found = "indexed" if about["trigrams"] else "the extension pg_trgm is missing: each search reads every user"
-        yield judged(about["trigrams"], "search", found, fix)
+        text = "indexed" if about["trigrams"] else "the extension pg_trgm is missing: each search reads every user"
+        yield judged(about["trigrams"], "search", text, fix)
         return
     pages = f"{about['page_count']:,} pages of {units.size(about['page_size'])}, {about['free_pages']:,} of them free"
     yield ok("database", f"SQLite {about['version']}, {about['path']}: {units.size(about['size'])} in {pages}")
-    found = f"synchronous {settings.synchronous}, journal {about['journal_mode']}"
-    yield judged(settings.synchronous == "full", "durability", found, f"If power fails, {power.format('full')}")
+    text = f"synchronous {settings.synchronous}, journal {about['journal_mode']}"
+    yield judged(settings.synchronous == "full", "durability", text, f"If power fails, {power.format('full')}")
     fix = "SQLite's locks are not safe on a network file system. Use a local disk."
     yield judged(not about["network_file_system"], "file system", about["file_system"], fix)
     fix = "A program has been reading for long (a copy, an open sqlite3). End it, and the next writes shorten the log."
@@ -187,12 +187,12 @@ async def of_contents(queries: Queries, settings: Settings) -> list[Finding]:
     is_large = event_actions.is_log_large(settings, size)
     last = next(iter((await events.latest(queries, 1)).events), None)
     ended = clock.format_time(last.created_at) if last else "none"
-    found = f"about {units.size(size)}{f', more than {limit}' if is_large else ''}; last event: {ended}"
+    text = f"about {units.size(size)}{f', more than {limit}' if is_large else ''}; last event: {ended}"
     fix = (
         "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for users who "
         "change very often."
     )
-    findings.append(judged(not is_large, "event log", found, fix))
+    findings.append(judged(not is_large, "event log", text, fix))
     if last and last.created_at > clock.now() + clock.MINUTE:
         findings.append(warning("clock", f"behind the last event, of {ended}", "It was set back. Turn on NTP."))
     return findings
@@ -203,14 +203,14 @@ def _hashes(costs: passwords.Costs) -> Iterator[Finding]:
     what, dearest = "password hashes", costs.dearest
     yield ok(what, f"a wrong password costs at most {dearest.price}: {dearest.parameters}")
     for used in costs.slow:
-        found = f"{used.whose} {used.parameters}: a stranger's wrong password for them costs {used.price}"
+        text = f"{used.whose} {used.parameters}: a stranger's wrong password for them costs {used.price}"
         fix = "Ask them to sign in, which replaces the hash. If you accept the price, raise imported_hash_seconds."
-        yield warning(what, found, fix)
+        yield warning(what, text, fix)
     for used in costs.shut:
         memory = used.price.mebibytes
-        found = f"{used.whose} {used.parameters}, which needs {memory:,} MiB: no password matches"
+        text = f"{used.whose} {used.parameters}, which needs {memory:,} MiB: no password matches"
         fix = f"Send them setup links, or set imported_hash_memory to {memory}: strangers can make the server use it."
-        yield warning(what, found, fix)
+        yield warning(what, text, fix)
     for used in costs.weak:
-        found = f"{used.whose} {used.parameters}, which is easy to guess at for whoever steals the database"
-        yield warning(what, found, "It is replaced when they sign in, or set a password by a link.")
+        text = f"{used.whose} {used.parameters}, which is easy to guess at for whoever steals the database"
+        yield warning(what, text, "It is replaced when they sign in, or set a password by a link.")

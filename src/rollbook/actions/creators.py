@@ -194,8 +194,8 @@ async def end(tx: Tx, by: Actor, user: User, now: User | None, reason: str = REA
     it. `reason` is that of webhooks."""
     role = None if now is None else now.role
     await _end_tokens_and_sessions(tx, user.id, role)
-    found = await keys.go_back_to(tx, user.id)
-    ids = [id for id, holder_role in found if not _may_create("keys:write", role, holder_role)]
+    holders = await keys.go_back_to(tx, user.id)
+    ids = [id for id, holder_role in holders if not _may_create("keys:write", role, holder_role)]
     for revoked in await keys.revoke_some(tx, ids):
         await events.record(tx, "key.revoked", revoked.user_id, by, keys.public(revoked))
     for webhook, holder_role in await webhooks.go_back_to(tx, user.id):
@@ -207,7 +207,7 @@ async def end(tx: Tx, by: Actor, user: User, now: User | None, reason: str = REA
 
 async def _end_tokens_and_sessions(tx: Tx, user_id: str, role: str | None) -> None:
     """Tokens first: one that is being used in this moment has begun a session by then, or begins none."""
-    lost = [each for each in roles.ROLES if not _may_create("tokens:create", role, each)]
+    lost = [other for other in roles.ROLES if not _may_create("tokens:create", role, other)]
     for holder_role in [None] if role is None else lost:
         await one_time_tokens.end_that_go_back_to(tx, user_id, holder_role)
         await sessions.end_that_go_back_to(tx, user_id, holder_role)
@@ -242,12 +242,12 @@ class GoingBack(NamedTuple):
 async def going_back(on: Rollbook, by: Principal, ids: Collection[str]) -> dict[str, GoingBack]:
     """Find what goes back to each of these users, at most MAX_SHOWN of a kind. Raises InsufficientScope."""
     require(by, "users:write")
-    found = {id: GoingBack({}, {}) for id in ids}
-    for id, key_id, holder in await on.read(keys.going_back, [*found], MAX_SHOWN):
-        found[id].keys[key_id] = holder
-    for id, webhook_id, owner in await on.read(webhooks.going_back, [*found], MAX_SHOWN):
-        found[id].webhooks[webhook_id] = owner
-    return found
+    by_user = {id: GoingBack({}, {}) for id in ids}
+    for id, key_id, holder in await on.read(keys.going_back, [*by_user], MAX_SHOWN):
+        by_user[id].keys[key_id] = holder
+    for id, webhook_id, owner in await on.read(webhooks.going_back, [*by_user], MAX_SHOWN):
+        by_user[id].webhooks[webhook_id] = owner
+    return by_user
 
 
 def _may_create(scope: str, role: str | None, holder_role: str) -> bool:

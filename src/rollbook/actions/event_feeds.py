@@ -322,11 +322,11 @@ class Feed:
     def offer(self, before: int, types: set[str], user_ids: set[str]) -> None:
         """There are new events after `before`, of these types and about these users: it is woken, or has read them if
         it wants none."""
-        asked = self._selection
-        wanted = (asked.types is None or not asked.types.isdisjoint(types)) and (
-            asked.user_id is None or asked.user_id in user_ids
+        selection = self._selection
+        concerns = (selection.types is None or not selection.types.isdisjoint(types)) and (
+            selection.user_id is None or selection.user_id in user_ids
         )
-        if wanted or self.seq < before:
+        if concerns or self.seq < before:
             self.wake()
         else:
             self.seq = max(self.seq, self._feeds.end)
@@ -337,17 +337,17 @@ class Feed:
         self.wake()
 
     def _recent(self) -> list[Entry]:
-        found: list[Entry] = []
+        entries: list[Entry] = []
         size = 0
         for entry in self._feeds.reader.since(self.seq):
             self.seq = entry.event.seq
             if events.selects(self._selection, entry.event):
-                found.append(entry)
+                entries.append(entry)
                 size += entry.event.size
                 if size > PART:
-                    return found
+                    return entries
         self.seq = max(self.seq, self._feeds.reader.end)
-        return found
+        return entries
 
 
 class Feeds:

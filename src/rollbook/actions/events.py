@@ -63,69 +63,69 @@ async def get(on: Rollbook, by: Principal, id: str) -> Event:
     """
     require(by, "events:read")
     await events.settle(on.db)
-    found = await on.read(events.find, known("evt", id))
-    if found is None:
+    event = await on.read(events.find, known("evt", id))
+    if event is None:
         raise NotFound("The event log has no event with this ID. It may be older than the retention period.")
-    return found
+    return event
 
 
 async def search(
-    on: Rollbook, by: Principal, asked: AuditFilters, limit: int, before: int | None = None, after: int | None = None
+    on: Rollbook, by: Principal, filters: AuditFilters, limit: int, before: int | None = None, after: int | None = None
 ) -> FoundEvents:
     """The newest events that match; or those before or after the event with a number. Raises InvalidParameter."""
     require(by, "events:read")
-    selection = await _audit_selection(on, by, asked)
+    selection = await _audit_selection(on, by, filters)
     await events.settle(on.db)
     if after is not None:
-        found, rest, _ = await _collect(on, selection._replace(after=after), limit, newest_first=False)
-        return FoundEvents(found[::-1], found[0].seq if found else after + 1, rest, None)
+        batch, rest, _ = await _collect(on, selection._replace(after=after), limit, newest_first=False)
+        return FoundEvents(batch[::-1], batch[0].seq if batch else after + 1, rest, None)
     if before is not None:
         selection = selection._replace(before=before)
-    found, rest, is_cut = await _collect(on, selection, limit, newest_first=True)
+    batch, rest, is_cut = await _collect(on, selection, limit, newest_first=True)
     searched_to = await on.read(events.time_at, rest) if is_cut else None
-    return FoundEvents(found, rest, None if before is None else found[0].seq if found else before - 1, searched_to)
+    return FoundEvents(batch, rest, None if before is None else batch[0].seq if batch else before - 1, searched_to)
 
 
 async def _collect(
-    on: Rollbook, asked: Selection, limit: int, newest_first: bool
+    on: Rollbook, selection: Selection, limit: int, newest_first: bool
 ) -> tuple[list[Event], int | None, bool]:
     """Up to `limit` events, from as many parts of the log as a page may look through; where the next page goes on; and
     whether events before that were not searched."""
-    found: list[Event] = []
+    matches: list[Event] = []
     at: int | None = None
     for _ in range(MAX_PARTS):
-        page = await on.read_aside(partial(events.page, newest_first=newest_first), asked, limit - len(found))
-        found += page.events
+        page = await on.read_aside(partial(events.page, newest_first=newest_first), selection, limit - len(matches))
+        matches += page.events
         if not page.more:
-            return found, None, False
+            return matches, None, False
         if page.searched_to is None:
-            return found, found[-1].seq, False
+            return matches, matches[-1].seq, False
         at = page.searched_to
-        if len(found) == limit:
+        if len(matches) == limit:
             break
-        asked = asked._replace(before=at) if newest_first else asked._replace(after=at)
-    return found, at, True
+        selection = selection._replace(before=at) if newest_first else selection._replace(after=at)
+    return matches, at, True
 
 
-async def export(on: Rollbook, by: Principal, asked: AuditFilters) -> AsyncGenerator[list[Event], None]:
+async def export(on: Rollbook, by: Principal, filters: AuditFilters) -> AsyncGenerator[list[Event], None]:
     """All events that match and are in the log by now, oldest first. You can run one export at a time. Raises
     InvalidParameter, ProofRequired, ExportRunning."""
     require(by, "events:read")
     require_proof(by)
-    selection = await _audit_selection(on, by, asked)
+    selection = await _audit_selection(on, by, filters)
     newest = await events.newest(on.db)
     return _all(on, take_turn(on, by, "events:read"), selection._replace(before=newest + 1))
 
 
-async def _all(on: Rollbook, turn: Turn, asked: Selection) -> AsyncGenerator[list[Event], None]:
+async def _all(on: Rollbook, turn: Turn, selection: Selection) -> AsyncGenerator[list[Event], None]:
     more = True
     try:
         while more:
             await turn.check()
-            page = await on.read_aside(events.page, asked, BATCH)
+            page = await on.read_aside(events.page, selection, BATCH)
             if page.events:
                 yield page.events
-            asked, more = asked._replace(after=page.position), page.more
+            selection, more = selection._replace(after=page.position), page.more
     finally:
         turn.end()
 
@@ -133,19 +133,19 @@ async def _all(on: Rollbook, turn: Turn, asked: Selection) -> AsyncGenerator[lis
 # ---- the filters
 
 
-async def _audit_selection(on: Rollbook, by: Principal, asked: AuditFilters) -> Selection:
-    check_range(asked.created_after, asked.created_before)
-    for pattern in asked.types:
+async def _audit_selection(on: Rollbook, by: Principal, filters: AuditFilters) -> Selection:
+    check_range(filters.created_after, filters.created_before)
+    for pattern in filters.types:
         if not event_types.is_pattern(pattern):
             refuse("types", "must be types of events, or groups such as user.*")
-    is_key = asked.actor is not None and ids.is_id("key", asked.actor)
+    is_key = filters.actor is not None and ids.is_id("key", filters.actor)
     return Selection(
-        event_types.selected(asked.types) if asked.types else None,
-        await person(on, by, "user", asked.user),
-        created_after=asked.created_after,
-        created_before=asked.created_before,
-        actor=asked.actor if is_key else await person(on, by, "actor", asked.actor),
-        address=None if asked.address is None else address(asked.address),
+        event_types.selected(filters.types) if filters.types else None,
+        await person(on, by, "user", filters.user),
+        created_after=filters.created_after,
+        created_before=filters.created_before,
+        actor=filters.actor if is_key else await person(on, by, "actor", filters.actor),
+        address=None if filters.address is None else address(filters.address),
     )
 
 
@@ -166,8 +166,8 @@ async def person(on: Rollbook, by: Principal, param: str, named: str | None) -> 
 async def _application(on: Rollbook, param: str, named: str) -> str:
     """The ID of the one application with this name. Raises InvalidParameter."""
     page = await user_list.page(on.db, Query(ANY._replace(kind=APPLICATION, q=named), limit=NAMESAKES))
-    found = [User._make(row) for row in page.rows]
-    same = [each.id for each in found if rules.fold(each.name) == rules.fold(named)]
+    candidates = [User._make(row) for row in page.rows]
+    same = [user.id for user in candidates if rules.fold(user.name) == rules.fold(named)]
     if len(same) > 1:
         refuse(param, "must be an ID: more than one application has this name")
     if not same:
@@ -181,19 +181,19 @@ def address(text: str) -> str:
     if text in INSIDE:
         return text
     try:
-        found = ip_address(text)
+        ip = ip_address(text)
     except ValueError:
-        found = None
-    if found is None or "%" in text:
+        ip = None
+    if ip is None or "%" in text:
         refuse("address", "must be an IP address such as 203.0.113.7, cli or system")
-    return str(found)
+    return str(ip)
 
 
 Waiting = Callable[[Callable[[], None]], AbstractContextManager[Any]]
 """Context of a call while it waits. It is told what to call when the client leaves."""
 
 
-async def list_events(on: Rollbook, by: Principal, asked: ListEvents, waiting: Waiting = nullcontext) -> EventPage:
+async def list_events(on: Rollbook, by: Principal, query: ListEvents, waiting: Waiting = nullcontext) -> EventPage:
     """List events
 
     Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed. To follow
@@ -205,29 +205,29 @@ async def list_events(on: Rollbook, by: Principal, asked: ListEvents, waiting: W
     waits up to that many seconds for an event, and responds as soon as there is one.
     """
     require(by, "events:read")
-    check_range(asked.created_after, asked.created_before)
+    check_range(query.created_after, query.created_before)
     await events.settle(on.db)
-    selection = _selection(by, asked)._replace(created_after=asked.created_after, created_before=asked.created_before)
-    if asked.wait and asked.order == "desc":
+    selection = _selection(by, query)._replace(created_after=query.created_after, created_before=query.created_before)
+    if query.wait and query.order == "desc":
         refuse("wait", "and order=desc can't be combined")
     read = on.read if selection.is_indexed else on.read_aside
-    page = await read(_page, selection, asked)
-    if asked.wait and not page.events and not page.more:
+    page = await read(_page, selection, query)
+    if query.wait and not page.events and not page.more:
         with closing(on.feeds.add(by, selection, page.position, page.position)) as feed, waiting(feed.close):
-            page = await _next_page(feed, page, asked)
+            page = await _next_page(feed, page, query)
     return page
 
 
-async def _next_page(feed: Feed, page: EventPage, asked: ListEvents) -> EventPage:
+async def _next_page(feed: Feed, page: EventPage, query: ListEvents) -> EventPage:
     """The first that is not empty, or an empty one when the time is over."""
     now = asyncio.get_running_loop().time
-    until = now() + asked.wait
+    until = now() + query.wait
     while not page.events and (left := until - now()) > 0 and await feed.wait(left) and not feed.is_closed:
-        page = await feed.page(asked.limit)
+        page = await feed.page(query.limit)
     return page
 
 
-async def follow_events(on: Rollbook, by: Principal, asked: FollowEvents, last: str | None = None) -> Feed:
+async def follow_events(on: Rollbook, by: Principal, query: FollowEvents, last: str | None = None) -> Feed:
     """Stream events
 
     Sends events as they happen, as server-sent events (`text/event-stream`). Without `after`, the stream starts with
@@ -239,12 +239,12 @@ async def follow_events(on: Rollbook, by: Principal, asked: FollowEvents, last: 
     # `last` is the ID that a client with a lost connection had last. It began with `after`.
     require(by, "events:read")
     newest = await events.newest(on.db)
-    selection = _selection(by, asked)
+    selection = _selection(by, query)
     seq = newest
     if last is not None:
         seq = await on.read(events.seq_of, "Last-Event-ID", last)
-    elif asked.after is not None:
-        seq = await on.read(events.seq_of, "after", asked.after)
+    elif query.after is not None:
+        seq = await on.read(events.seq_of, "after", query.after)
     return on.feeds.add(by, selection, seq, newest)
 
 
@@ -272,28 +272,28 @@ async def position_of(queries: Queries, param: str, text: str) -> int:
     return await events.seq_at(queries, at)
 
 
-async def _page(queries: Queries, selection: Selection, asked: ListEvents) -> EventPage:
-    if asked.after is not None:
-        selection = selection._replace(after=await events.seq_of(queries, "after", asked.after))
-    if asked.before is not None:
+async def _page(queries: Queries, selection: Selection, values: ListEvents) -> EventPage:
+    if values.after is not None:
+        selection = selection._replace(after=await events.seq_of(queries, "after", values.after))
+    if values.before is not None:
         try:
-            before = await events.seq_of(queries, "before", asked.before)
+            before = await events.seq_of(queries, "before", values.before)
         except PositionExpired:  # and all that came before it
             before = 0
         selection = selection._replace(before=before)
-    return await events.page(queries, selection, asked.limit, newest_first=asked.order == "desc")
+    return await events.page(queries, selection, values.limit, newest_first=values.order == "desc")
 
 
-def _selection(by: Principal, asked: FollowEvents) -> Selection:
+def _selection(by: Principal, query: FollowEvents) -> Selection:
     """Raises InvalidParameter."""
-    actor = asked.actor and whom(by, asked.actor)
+    actor = query.actor and whom(by, query.actor)
     if actor is not None and not ids.is_id("user", actor) and not ids.is_id("key", actor):
         refuse("actor", "must be me, or the ID of a user or an API key")
     return Selection(
-        None if asked.type is None else event_types.selected(asked.type),
-        asked.user and whom(by, asked.user),
+        None if query.type is None else event_types.selected(query.type),
+        query.user and whom(by, query.user),
         actor=actor,
-        address=None if asked.address is None else address(asked.address),
+        address=None if query.address is None else address(query.address),
     )
 
 

@@ -23,7 +23,7 @@ AT_ONCE = 200
 """Users that are read and written at a time: on PostgreSQL, that is done on the event loop."""
 
 
-class Held(NamedTuple):
+class ExportedUser(NamedTuple):
     """A user, with the hash of their password and the text of their groups where those are told."""
 
     user: User
@@ -38,7 +38,7 @@ class UserListExport(NamedTuple):
 
 
 async def export_users(
-    on: Rollbook, by: Principal, asked: ExportUsers, form: Form, with_hashes: bool = False
+    on: Rollbook, by: Principal, query: ExportUsers, form: Form, with_hashes: bool = False
 ) -> UserListExport:
     """Export users
 
@@ -51,13 +51,13 @@ async def export_users(
     require_proof(by)
     if with_hashes and not by.is_operator:
         raise InsufficientScope("Only whoever can read the server's files can export password hashes.")
-    filters = filters_of(asked)
+    filters = filters_of(query)
     if filters.group is not None:
         await check_group(on, by, filters.group)
     with_groups = reaches_all(by, "groups:read")
     turn = take_turn(on, by, "users:export")
-    told = {"count": await user_list.count(on.db, filters), "filters": _told(filters), "with_hashes": with_hashes}
-    await on.write(events.record, "users.exported", "", by.actor, told)
+    details = {"count": await user_list.count(on.db, filters), "filters": _told(filters), "with_hashes": with_hashes}
+    await on.write(events.record, "users.exported", "", by.actor, details)
     await events.settle(on.db)
     try:
         spool = Spool(on.settings.data, turn)
@@ -74,23 +74,23 @@ async def export_users(
 
 def _told(filters: Filters) -> dict[str, str]:
     """Filters for the event log, without what is personal."""
-    found: dict[str, str] = {}
+    shown: dict[str, str] = {}
     for name, value in filters._asdict().items():
         if value is not None:
             is_time = name in ("created_after", "created_before")
             is_told = name in ("role", "status", "kind", "group")
-            found[name] = clock.format_time(value) if is_time else value if is_told else "…"
-    return found
+            shown[name] = clock.format_time(value) if is_time else value if is_told else "…"
+    return shown
 
 
 _reading: set[asyncio.Task[None]] = set()
 """Kept, or they could be collected before they are done."""
 
 
-async def _read(on: Rollbook, spool: Spool, begun: asyncio.Future[int], *asked: Any) -> None:
+async def _read(on: Rollbook, spool: Spool, begun: asyncio.Future[int], *arguments: Any) -> None:
     try:
         async with on.exports:
-            await on.read_aside(_all, spool, begun, *asked)
+            await on.read_aside(_all, spool, begun, *arguments)
     except Exception as problem:
         if not begun.done():
             begun.set_exception(problem)
@@ -119,15 +119,15 @@ async def _all(
         page = await read(queries, query)
         users = [User._make(row[:width]) for row in page.rows]
         groups = await group_records.of_users(queries, [user.id for user in users]) if with_groups else None
-        held = [
-            Held(
+        lines = [
+            ExportedUser(
                 user,
                 row[width] if with_hashes else None,
                 None if groups is None else group_records.write(groups.get(user.id, ())),
             )
             for user, row in zip(users, page.rows, strict=True)
         ]
-        spool.write(form.part(held))
+        spool.write(form.part(lines))
         if page.after is None:
             return
         query = query._replace(position=page.after)

@@ -37,7 +37,7 @@ class MemberPage(NamedTuple):
     more: bool
 
 
-class Put(NamedTuple):
+class MembersOutcome(NamedTuple):
     """Outcome for users who were put into a group."""
 
     added: int = 0
@@ -50,24 +50,24 @@ class Put(NamedTuple):
 # ---- groups
 
 
-async def list_groups(on: Rollbook, by: Principal, asked: ListGroups) -> GroupPage:
+async def list_groups(on: Rollbook, by: Principal, query: ListGroups) -> GroupPage:
     """List groups
 
     Returns groups, oldest first, or sorted by name. Pass `user` for those of one user: each then has their `role`.
     """
     require(by, "groups:read")
-    user_id = None if asked.user is None else known("user", whom(by, asked.user))
-    selection = GroupSelection(asked.q, asked.name, asked.external_id, user_id)
-    return await on.read_aside(_list, selection, asked.sort, asked.limit, asked.offset)
+    user_id = None if query.user is None else known("user", whom(by, query.user))
+    selection = GroupSelection(query.q, query.name, query.external_id, user_id)
+    return await on.read_aside(_list, selection, query.sort, query.limit, query.offset)
 
 
-async def _list(queries: Queries, asked: GroupSelection, sort: str, limit: int, offset: int) -> GroupPage:
+async def _list(queries: Queries, selection: GroupSelection, sort: str, limit: int, offset: int) -> GroupPage:
     roles = None
-    if asked.user_id is not None:
-        await users.get(queries, asked.user_id)
-        roles = {each.group_id: each.role for each in await groups.of_user(queries, asked.user_id)}
-    found = await groups.some(queries, asked, limit, offset, sort)
-    return GroupPage(found, await groups.count(queries, asked), roles)
+    if selection.user_id is not None:
+        await users.get(queries, selection.user_id)
+        roles = {entry.group_id: entry.role for entry in await groups.of_user(queries, selection.user_id)}
+    batch = await groups.some(queries, selection, limit, offset, sort)
+    return GroupPage(batch, await groups.count(queries, selection), roles)
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> Group:
@@ -112,19 +112,19 @@ async def add(tx: Tx, by: Principal, new: Group) -> Group:
 async def named(tx: Tx, by: Principal, names: Sequence[str]) -> dict[str, str]:
     """The IDs of the groups with these names, by name; ignoring case where no group has the very name, and the oldest
     if several have it. Those that don't exist are created, as far as there may be so many: the others are missing."""
-    found = await groups.by_names(tx, names)
-    if len(found) == len(names):
-        return found
+    ids_by_name = await groups.by_names(tx, names)
+    if len(ids_by_name) == len(names):
+        return ids_by_name
     await users.lock_owner(tx)  # of two imports at the same time, the second sees the groups of the first
-    found = await groups.by_names(tx, names)
+    ids_by_name = await groups.by_names(tx, names)
     left = MAX_GROUPS - await groups.count(tx)
-    missing = {rules.fold(name): name for name in reversed(names) if name not in found}
+    missing = {rules.fold(name): name for name in reversed(names) if name not in ids_by_name}
     new = [await groups.add(tx, groups.new(name=name)) for name in [*reversed(missing.values())][: max(left, 0)]]
     if not new:
-        return found
+        return ids_by_name
     await events.record_many(tx, [events.row("group.created", "", by.actor, groups.public(group)) for group in new])
     created = {rules.fold(group.name): group.id for group in new}
-    return found | {name: created[rules.fold(name)] for name in names if rules.fold(name) in created}
+    return ids_by_name | {name: created[rules.fold(name)] for name in names if rules.fold(name) in created}
 
 
 async def update(
@@ -136,16 +136,16 @@ async def update(
     With `If-Match`, the update only succeeds if the group still has that version.
     """
     require(by, "groups:write")
-    wanted = _given(changes)
-    patch = wanted.pop("metadata") if isinstance(changes.metadata, MetadataPatch) else None
-    return await on.write(change, by, known("group", id), wanted, versions, patch)
+    fields = _given(changes)
+    patch = fields.pop("metadata") if isinstance(changes.metadata, MetadataPatch) else None
+    return await on.write(change, by, known("group", id), fields, versions, patch)
 
 
 async def change(
     tx: Tx,
     by: Principal,
     id: str,
-    wanted: Mapping[str, Any],
+    fields: Mapping[str, Any],
     versions: frozenset[int] | None = None,
     patch: str | None = None,
 ) -> Group:
@@ -154,8 +154,8 @@ async def change(
     group = await groups.get(tx, id)
     check_version(group.version, versions)
     if patch is not None:
-        wanted = {**wanted, "metadata": patched(group.metadata, patch)}
-    columns = {name: value for name, value in wanted.items() if getattr(group, name) != value}
+        fields = {**fields, "metadata": patched(group.metadata, patch)}
+    columns = {name: value for name, value in fields.items() if getattr(group, name) != value}
     if not columns:
         return group
     after = await groups.change(tx, group, columns)
@@ -202,30 +202,30 @@ async def list_members(on: Rollbook, by: Principal, id: str, limit: int = 50, af
 
 async def _members(queries: Queries, id: str, after: int, limit: int) -> MemberPage:
     group = await groups.get(queries, id)
-    found = await groups.members(queries, id, after, limit + 1)
-    return MemberPage(found[:limit], group.members, len(found) > limit)
+    batch = await groups.members(queries, id, after, limit + 1)
+    return MemberPage(batch[:limit], group.members, len(batch) > limit)
 
 
-async def add_members(on: Rollbook, by: Principal, id: str, new: MembersAdd) -> Put:
+async def add_members(on: Rollbook, by: Principal, id: str, new: MembersAdd) -> MembersOutcome:
     """Add members to a group
 
     Adds up to 1,000 users: all of them, or none if one can't be added. Members get the role you send.
     """
     require(by, "groups:write")
     roles: dict[str, str] = {}
-    for index, each in enumerate(new.members):
-        user_id = whom(by, each.user_id)
+    for index, member in enumerate(new.members):
+        user_id = whom(by, member.user_id)
         if user_id in roles:
             refuse(f"members[{index}].user_id", "must not be repeated")
-        roles[user_id] = given(each.role) or ""
+        roles[user_id] = given(member.role) or ""
     return await on.write(_add_members, by, known("group", id), roles)
 
 
-async def _add_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str]) -> Put:
+async def _add_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str]) -> MembersOutcome:
     put = await put_members(tx, by, id, roles)
     if put.unknown:
         at = {user_id: f"members[{index}].user_id" for index, user_id in enumerate(roles)}
-        raise invalid([Fault(at[each], f"{at[each]} must be the ID of a user.") for each in put.unknown])
+        raise invalid([Fault(at[user_id], f"{at[user_id]} must be the ID of a user.") for user_id in put.unknown])
     return put
 
 
@@ -254,29 +254,31 @@ async def set_roles(on: Rollbook, by: Principal, id: str, user_ids: Iterable[str
     return (await on.write(_set_roles, by, known("group", id), [*user_ids], given(member.role) or "")).changed
 
 
-async def _set_roles(tx: Tx, by: Principal, id: str, user_ids: Sequence[str], role: str) -> Put:
-    _, found = await _held(tx, by, id, dict.fromkeys(user_ids))
-    return await put_members(tx, by, id, {user_id: role for user_id in found if found[user_id].role is not None})
+async def _set_roles(tx: Tx, by: Principal, id: str, user_ids: Sequence[str], role: str) -> MembersOutcome:
+    _, candidates = await _held(tx, by, id, dict.fromkeys(user_ids))
+    return await put_members(
+        tx, by, id, {user_id: role for user_id in candidates if candidates[user_id].role is not None}
+    )
 
 
-async def put_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str]) -> Put:
+async def put_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str]) -> MembersOutcome:
     """Put users into a group, each with a role; those who have it already are left as they are. Raises NotFound if
     there is no such group, GroupLimitReached."""
-    group, found = await _held(tx, by, id, roles)
-    unknown = tuple([user_id for user_id in roles if user_id not in found])
+    group, candidates = await _held(tx, by, id, roles)
+    unknown = tuple([user_id for user_id in roles if user_id not in candidates])
     if unknown:
-        return Put(unknown=unknown)
-    joining = {user_id: role for user_id, role in roles.items() if found[user_id].role is None}
-    others = {user_id: role for user_id, role in roles.items() if found[user_id].role not in (None, role)}
+        return MembersOutcome(unknown=unknown)
+    joining = {user_id: role for user_id, role in roles.items() if candidates[user_id].role is None}
+    others = {user_id: role for user_id, role in roles.items() if candidates[user_id].role not in (None, role)}
     if joining and (crowded := await groups.in_many(tx, [*joining], MAX_MEMBERSHIPS)) is not None:
         raise GroupLimitReached(f"The user {crowded} is in 1,000 groups.")
     if joining or others:
-        await groups.join(tx, id, [(found[user_id].seq, user_id, role) for user_id, role in joining.items()])
-        await groups.set_roles(tx, id, [(found[user_id].seq, role) for user_id, role in others.items()])
+        await groups.join(tx, id, [(candidates[user_id].seq, user_id, role) for user_id, role in joining.items()])
+        await groups.set_roles(tx, id, [(candidates[user_id].seq, role) for user_id, role in others.items()])
         await groups.counted(tx, id, len(joining))
-        before = {user_id: {"role": found[user_id].role} for user_id in others}
+        before = {user_id: {"role": candidates[user_id].role} for user_id in others}
         await _record(tx, by, group, joining | others, before)
-    return Put(len(joining), len(others), len(roles) - len(joining) - len(others))
+    return MembersOutcome(len(joining), len(others), len(roles) - len(joining) - len(others))
 
 
 async def remove_member(on: Rollbook, by: Principal, id: str, user_id: str) -> None:
@@ -302,42 +304,42 @@ async def remove_members(on: Rollbook, by: Principal, id: str, user_ids: Iterabl
 async def drop_members(tx: Tx, by: Principal, id: str, user_ids: Iterable[str]) -> int:
     """Remove users from a group; those who are no members don't matter. Return how many were. Raises NotFound if there
     is no such group."""
-    group, found = await _held(tx, by, id, dict.fromkeys(user_ids))
-    leaving = {user_id: each for user_id, each in found.items() if each.role is not None}
+    group, candidates = await _held(tx, by, id, dict.fromkeys(user_ids))
+    leaving = {user_id: candidate for user_id, candidate in candidates.items() if candidate.role is not None}
     if leaving:
-        await groups.leave(tx, id, [each.seq for each in leaving.values()])
+        await groups.leave(tx, id, [candidate.seq for candidate in leaving.values()])
         await groups.counted(tx, id, -len(leaving))
-        await _record(tx, by, group, {user_id: each.role or "" for user_id, each in leaving.items()}, None)
+        await _record(tx, by, group, {user_id: candidate.role or "" for user_id, candidate in leaving.items()}, None)
     return len(leaving)
 
 
-async def _held(tx: Tx, by: Principal, id: str, wanted: Mapping[str, Any]) -> tuple[Group, dict[str, Candidate]]:
+async def _held(tx: Tx, by: Principal, id: str, user_ids: Mapping[str, Any]) -> tuple[Group, dict[str, Candidate]]:
     """The group and those of these users who exist. No one else changes, deletes or restores any of them meanwhile:
     users are locked first, as all do who lock both. Raises InsufficientScope, but not for identity providers, which
     send groups as a whole."""
-    await users.lock_users(tx, [*wanted])
+    await users.lock_users(tx, [*user_ids])
     group = await groups.get(tx, id)
-    found = await groups.candidates(tx, id, [*wanted])
+    candidates = await groups.candidates(tx, id, [*user_ids])
     if by.caller.kind != "scim":
-        for user_id, each in found.items():
-            may_touch(by, user_id, each.role_of_user)
-    return group, found
+        for user_id, candidate in candidates.items():
+            may_touch(by, user_id, candidate.role_of_user)
+    return group, candidates
 
 
 async def _record(
     tx: Tx, by: Principal, group: Group, roles: Mapping[str, str], before: Mapping[str, Any] | None
 ) -> None:
     """An event for each of these members. `before`: the earlier roles of those who had one; None: all of them left."""
-    told = []
+    entries = []
     for user_id, role in roles.items():
         was = None if before is None else before.get(user_id)
         what = "removed" if before is None else "added" if was is None else "changed"
         object = {"group_id": group.id, "group_name": group.name, "user_id": user_id, "role": role}
-        told.append((f"group.member_{what}", user_id, by.actor, object, was))
-    if len(told) == 1:
-        await events.record(tx, *told[0])
+        entries.append((f"group.member_{what}", user_id, by.actor, object, was))
+    if len(entries) == 1:
+        await events.record(tx, *entries[0])
     else:
-        await events.record_many(tx, [events.row(*each) for each in told])
+        await events.record_many(tx, [events.row(*entry) for entry in entries])
 
 
 # ---- what a deleted group leaves

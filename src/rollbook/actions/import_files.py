@@ -85,16 +85,16 @@ async def store(data: Path, id: str, chunks: AsyncIterator[bytes]) -> int:
 
 
 async def _fill(file: int, chunks: AsyncIterator[bytes]) -> int:
-    size, waiting, held = 0, [], 0
+    size, waiting, pending = 0, [], 0
     async for chunk in chunks:
         waiting.append(chunk)
-        held += len(chunk)
-        if held >= PART:
+        pending += len(chunk)
+        if pending >= PART:
             await asyncio.to_thread(_write, file, b"".join(waiting))
-            size, waiting, held = size + held, [], 0
+            size, waiting, pending = size + pending, [], 0
     await asyncio.to_thread(_write, file, b"".join(waiting))
     await asyncio.to_thread(os.fsync, file)
-    return size + held
+    return size + pending
 
 
 def _write(file: int, content: bytes) -> None:
@@ -153,33 +153,33 @@ def is_kept(data: Path, id: str) -> bool:
 
 def keep(data: Path, id: str, options: bytes, seal: Cipher) -> bool:
     """Keep the file of a dry run, with its options, unless it is too large. Raises OSError."""
-    at, kept = path(data, id), _tested(data, id)
-    older = sorted((each.stat().st_mtime, each.stat().st_size, each) for each in at.parent.glob("*.tested"))
+    at, tested = path(data, id), _tested(data, id)
+    older = sorted((other.stat().st_mtime, other.stat().st_size, other) for other in at.parent.glob("*.tested"))
     room = MAX_KEPT - at.stat().st_size
     if room < 0:
         return False
     while older and sum(size for _, size, _ in older) > room:
         older.pop(0)[2].unlink(missing_ok=True)
-    with _written(kept.with_suffix(".upload")) as file, at.open("rb") as source:
+    with _written(tested.with_suffix(".upload")) as file, at.open("rb") as source:
         for number, piece in enumerate(chain([options], iter(lambda: source.read(PART), b""))):
             sealed = seal(piece, f"{id}/{number}".encode())
             _write(file, len(sealed).to_bytes(4, "big") + sealed)
-    kept.with_suffix(".upload").rename(kept)
+    tested.with_suffix(".upload").rename(tested)
     _sync(at.parent)
     return True
 
 
 def tested_options(data: Path, id: str, unseal: Cipher) -> bytes:
     """The options of the dry run whose file is kept. Raises FileNotFoundError, ValueError."""
-    with _tested(data, id).open("rb") as kept:
-        return next(_pieces(kept, id, unseal))
+    with _tested(data, id).open("rb") as file:
+        return next(_pieces(file, id, unseal))
 
 
 def take(data: Path, id: str, new: str, unseal: Cipher) -> None:
     """Let the file of a dry run become that of the import `new`. Raises FileNotFoundError, ValueError, OSError."""
     at = path(data, new)
-    with _tested(data, id).open("rb") as kept, _written(at.with_suffix(".upload")) as file:
-        pieces = _pieces(kept, id, unseal)
+    with _tested(data, id).open("rb") as tested, _written(at.with_suffix(".upload")) as file:
+        pieces = _pieces(tested, id, unseal)
         next(pieces)
         for piece in pieces:
             _write(file, piece)
@@ -201,10 +201,10 @@ def _written(at: Path) -> Iterator[int]:
         os.close(file)
 
 
-def _pieces(kept: BinaryIO, id: str, unseal: Cipher) -> Iterator[bytes]:
+def _pieces(file: BinaryIO, id: str, unseal: Cipher) -> Iterator[bytes]:
     number = 0
-    while size := kept.read(4):
-        yield unseal(kept.read(int.from_bytes(size, "big")), f"{id}/{number}".encode())
+    while size := file.read(4):
+        yield unseal(file.read(int.from_bytes(size, "big")), f"{id}/{number}".encode())
         number += 1
 
 
@@ -213,11 +213,11 @@ def remove_abandoned(data: Path, needed: set[str]) -> None:
     folder = data / "imports"
     if not folder.is_dir():
         return
-    for each in folder.iterdir():
-        if each.suffix == ".upload" or each.stem not in needed:
+    for file in folder.iterdir():
+        if file.suffix == ".upload" or file.stem not in needed:
             try:
-                if each.stat().st_mtime < time.time() - (KEPT if each.suffix == ".tested" else ABANDONED):
-                    each.unlink()
+                if file.stat().st_mtime < time.time() - (KEPT if file.suffix == ".tested" else ABANDONED):
+                    file.unlink()
             except FileNotFoundError:  # it was finished meanwhile
                 continue
 
@@ -247,13 +247,13 @@ class Memberships:
 
     async def changes(self, tx: Tx, user_id: str, user: ImportedUser) -> bool:
         """Test whether an existing user is not in their groups yet, with their roles. Raises GroupLimitReached."""
-        wanted = self._wanted(user)
-        if not wanted:
+        new_roles = self._wanted(user)
+        if not new_roles:
             return False
-        roles = {each.group_id: each.role for each in await group_records.of_user(tx, user_id)}
-        if len(roles.keys() | wanted.keys()) > groups.MAX_MEMBERSHIPS:
+        roles = {membership.group_id: membership.role for membership in await group_records.of_user(tx, user_id)}
+        if len(roles.keys() | new_roles.keys()) > groups.MAX_MEMBERSHIPS:
             raise GroupLimitReached(f"The user would be in more than {groups.MAX_MEMBERSHIPS:,} groups.")
-        return not roles.items() >= wanted.items()
+        return not roles.items() >= new_roles.items()
 
     def _wanted(self, user: ImportedUser) -> dict[str, str]:
         return {self._ids[name]: role for name, role in named(user).items()}
@@ -303,24 +303,24 @@ def sealed(secret: Secret, id: str, text: bytes) -> bytes:
     return secret.seal(SEALED, text, id.encode())
 
 
-def _opened(on: Rollbook, id: str, found: bytes) -> bytes | None:
+def _opened(on: Rollbook, id: str, ciphertext: bytes) -> bytes | None:
     """The opened record; None if a secret sealed it that is gone."""
     try:
-        return on.secret.unseal(SEALED, found, id.encode())
+        return on.secret.unseal(SEALED, ciphertext, id.encode())
     except ValueError:
         return None
 
 
-def is_own(by: Principal, found: Import) -> bool:
+def is_own(by: Principal, job: Import) -> bool:
     """Test whether this is who started the import: the same key, or the person on the pages of the dashboard."""
-    return bool(by.user_id) and by.user_id == found.user_id and by.key_id in (None, found.key_id)
+    return bool(by.user_id) and by.user_id == job.user_id and by.key_id in (None, job.key_id)
 
 
 async def keep_facts(on: Rollbook, import_id: str, facts: FileFacts) -> None:
     """Store what the file was found to be. Columns of a run that was interrupted stay, and its name."""
     if (before := await facts_of(on, import_id)) is not None:
-        known = {column.name for column in facts.columns}
-        columns = facts.columns + [column for column in before.columns if column.name not in known]
+        names = {column.name for column in facts.columns}
+        columns = facts.columns + [column for column in before.columns if column.name not in names]
         facts = replace(facts, columns=columns, name=before.name)
     await on.write(_put, on.secret, import_id, facts)
 
@@ -338,8 +338,8 @@ async def _put(tx: Tx, secret: Secret, import_id: str, facts: FileFacts) -> None
 
 async def facts_of(on: Rollbook, import_id: str) -> FileFacts | None:
     id = import_rows.COLUMNS_OF.format(import_id)
-    found = await on.read(import_rows.get, id)
-    text = None if found is None else _opened(on, id, found)
+    ciphertext = await on.read(import_rows.get, id)
+    text = None if ciphertext is None else _opened(on, id, ciphertext)
     return None if text is None else import_rows.facts_of(text)
 
 
@@ -352,13 +352,13 @@ async def rows(on: Rollbook, import_id: str) -> AsyncGenerator[list[RefusedRow],
             yield import_rows.rows_of(text)
 
 
-async def faults(on: Rollbook, by: Principal, found: Import) -> list[RowFault]:
+async def faults(on: Rollbook, by: Principal, job: Import) -> list[RowFault]:
     """The first refused records of an import: with their values for whoever started it."""
-    refusals = await on.read(imports.refusals, found.id, -1, SHOWN)
-    facts = await facts_of(on, found.id) if is_own(by, found) else None
+    refusals = await on.read(imports.refusals, job.id, -1, SHOWN)
+    facts = await facts_of(on, job.id) if is_own(by, job) else None
     raws: dict[int, Raw] = {}
     if facts is not None:
-        async for part in rows(on, found.id):
+        async for part in rows(on, job.id):
             raws.update(part)
             if len(raws) >= SHOWN:
                 break

@@ -52,7 +52,7 @@ from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
 from rollbook.records.import_rows import Raw
 from rollbook.records.imports import Counts, Refusal
-from rollbook.records.user_imports import BATCH, DryRunKeys, Existing, Prepared
+from rollbook.records.user_imports import BATCH, DryRunKeys, Existing, PreparedUser
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Duplicate, Tx
@@ -82,7 +82,7 @@ class Row(Struct):
     source: Any
     """The record itself, for `Importer.raw`."""
     outcome: Outcome = "added"
-    prepared: Prepared | None = None
+    prepared: PreparedUser | None = None
     """The user as they are added. None: their password, or their hash of a weak family, is not hashed yet."""
     weak: str | None = None
     """The hash of a weak family."""
@@ -249,8 +249,8 @@ class Importer:
         if not rows:
             return
         existing = dialect(self._on.db).user_imports.existing
-        known = await self._on.read_aside(existing, self._options.match, [self._key(row) for row in rows])
-        rows = [row for row in rows if self._needs_password(known.get(self._key(row)))]
+        matches = await self._on.read_aside(existing, self._options.match, [self._key(row) for row in rows])
+        rows = [row for row in rows if self._needs_password(matches.get(self._key(row)))]
         self._pool = self._pool or ThreadPoolExecutor(available_cpus())
         loop = asyncio.get_running_loop()
         hashes = await asyncio.gather(*[loop.run_in_executor(self._pool, self._hash, row) for row in rows])
@@ -264,11 +264,11 @@ class Importer:
             return self._on.passwords.wrap_now(row.weak)
         return self._on.passwords.hash_now(str(_user_of(row).password))
 
-    def _needs_password(self, known: Existing | None) -> bool:
-        if known is None or self._options.on_conflict != "update":
-            return known is None
-        may_adopt = self._options.adopt and not (known.user.email_verified or known.user.email_asserted)
-        return may_adopt or not known.has_password
+    def _needs_password(self, match: Existing | None) -> bool:
+        if match is None or self._options.on_conflict != "update":
+            return match is None
+        may_adopt = self._options.adopt and not (match.user.email_verified or match.user.email_asserted)
+        return may_adopt or not match.has_password
 
     def _key(self, row: Row) -> str:
         user = _user_of(row)
@@ -299,7 +299,7 @@ class Importer:
     async def _advance(self, tx: Tx, result: BatchResult, bytes_read: int) -> None:
         assert self._runner is not None  # there is a job
         counts, report = self.counts.plus(result.counts), result.report
-        await imports.advance(tx, self._id, self._runner, bytes_read, counts, [each.refusal for each in report])
+        await imports.advance(tx, self._id, self._runner, bytes_read, counts, [record.refusal for record in report])
         first = counts.reported - len(report)
         rows = [(first + at, self.raw(source)) for at, (_, source) in enumerate(report) if source is not None]
         if rows and first < imports.MAX_REFUSALS:
@@ -344,11 +344,11 @@ class Importer:
             await user_records.lock_owner(tx)
         if not keys:  # the database tells who exists
             return True
-        known = await dialect(tx).user_imports.existing(tx, self._options.match, [key for _, key in keys])
+        matches = await dialect(tx).user_imports.existing(tx, self._options.match, [key for _, key in keys])
         if updates:
-            known = await _with_unproven(tx, known)
+            matches = await _with_unproven(tx, matches)
         for row, key in keys:
-            row.known = known.get(key)
+            row.known = matches.get(key)
         return not any(row.prepared is None and self._needs_password(row.known) for row, _ in keys)
 
     async def _add(self, tx: Tx, by: Principal, rows: Sequence[Row], memberships: Memberships) -> None:
@@ -393,14 +393,14 @@ class Importer:
         tx: Tx,
         by: Principal,
         row: Row,
-        known: Existing,
+        match: Existing,
         memberships: Memberships,
         unlogged: list[tuple[int, int]],
     ) -> Outcome:
         """`unlogged` gets the number of a user who was changed without an event, and when."""
-        user, new = known.user, _user_of(row)
-        adopts = known.is_unproven and self._options.adopt
-        sets_password = row.has_password and (adopts or not known.has_password)
+        user, new = match.user, _user_of(row)
+        adopts = match.is_unproven and self._options.adopt
+        sets_password = row.has_password and (adopts or not match.has_password)
         totp = _totp_of(new)
         if totp is not None and not adopts and await second_factors.has(tx, user.id):
             totp = None
@@ -408,7 +408,7 @@ class Importer:
             may_touch(by, user.id, user.role)
             if user.id == by.user_id and rules.email_key(new.email) != rules.email_key(user.email):
                 raise NotYourself("An import cannot change your own email. Change it in your account settings.")
-            change = users.plan(by, user, _changes(new, known))
+            change = users.plan(by, user, _changes(new, match))
             await _check_free(tx, user, change.columns)
             if sets_password or totp is not None:
                 user_kinds.check_person(user)
@@ -418,7 +418,7 @@ class Importer:
             # The user with the company's own ID is the one it means, but may still have given someone else's email.
             is_about_email = not change.columns.keys().isdisjoint(("email", "email_verified"))
             relies_on_email = changes and (self._options.match == "email" or is_about_email)
-            if known.is_unproven and relies_on_email and not adopts:
+            if match.is_unproven and relies_on_email and not adopts:
                 raise EmailUnproven()
             if adopts:
                 user = await users.take_over(tx, by, user)
@@ -513,25 +513,27 @@ async def _check_still_may(tx: Tx, by: Principal) -> None:
 
 async def _with_unproven(tx: Tx, existing: Mapping[str, Existing]) -> dict[str, Existing]:
     """The users, with who may not be who has their email."""
-    asked = [each.user.id for each in existing.values() if not (each.user.email_verified or each.user.email_asserted)]
-    unproven = await user_records.unproven(tx, asked) if asked else set()
-    return {key: each._replace(is_unproven=each.user.id in unproven) for key, each in existing.items()}
+    unverified = [
+        match.user.id for match in existing.values() if not (match.user.email_verified or match.user.email_asserted)
+    ]
+    unproven = await user_records.unproven(tx, unverified) if unverified else set()
+    return {key: match._replace(is_unproven=match.user.id in unproven) for key, match in existing.items()}
 
 
-def _changes(row: ImportedUser, known: Existing) -> Mapping[str, Any]:
+def _changes(row: ImportedUser, match: Existing) -> Mapping[str, Any]:
     """Changes that the file makes to a user who exists. An older file invites no one a second time, and the metadata
     keeps keys that the file doesn't have. Raises InvalidParameter."""
-    wanted = changes_of(row)
-    if wanted.get("status") == "invited":
-        del wanted["status"]
+    changes = changes_of(row)
+    if changes.get("status") == "invited":
+        del changes["status"]
     for name in user_records.METADATA:
-        has = getattr(known.user, name)
-        if wanted.get(name, has) != has:
+        has = getattr(match.user, name)
+        if changes.get(name, has) != has:
             try:
-                wanted[name] = rules.with_keys(has, wanted[name])
+                changes[name] = rules.with_keys(has, changes[name])
             except ValueError as problem:
                 refuse(name, f"with the keys that the user has already, {problem}")
-    return users.with_status(wanted, known.user, known.has_password)
+    return users.with_status(changes, match.user, match.has_password)
 
 
 async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:
@@ -566,7 +568,7 @@ def _check_times(user: ImportedUser) -> None:
         raise invalid(faults)
 
 
-def _prepare(user: ImportedUser, hash: str | None) -> Prepared:
+def _prepare(user: ImportedUser, hash: str | None) -> PreparedUser:
     """Prepare a user, with the hash of their password in the form in which it is stored."""
     return user_imports.prepare(
         _record(user), hash, user.id is not UNSET, _time(user.created_at), _time(user.updated_at)
@@ -588,8 +590,8 @@ def _totp_of(user: ImportedUser) -> Totp | None:
     return read_totp(user.totp_secret) if isinstance(user.totp_secret, str) else None
 
 
-def _time(given: int | None | UnsetType) -> int | None:
-    return int(given) if isinstance(given, int) else None
+def _time(value: int | None | UnsetType) -> int | None:
+    return int(value) if isinstance(value, int) else None
 
 
 def _refusal(line: int, problem: ApiError) -> Refusal:

@@ -99,7 +99,7 @@ async def _create(tx: Tx, on: Rollbook, new: Import, name: str) -> Import:
     """Add an import. Its user is locked: of two at the same time, the second sees the first."""
     await users.get(tx, new.user_id)
     unfinished = await check_limits(tx, IMPORTS, new.user_id, ImportLimitReached, on.uploads.values())
-    if new.runner and any(each.runner == new.runner for each in unfinished):
+    if new.runner and any(job.runner == new.runner for job in unfinished):
         raise NotFound("The file of this dry run is being imported.")
     await IMPORTS.add(tx, new)
     await import_files.keep_name(tx, on.secret, new.id, name)
@@ -138,13 +138,13 @@ async def run(on: Rollbook, by: Principal, id: str) -> Import:
     return await on.write(_create, on, new, facts.name)
 
 
-async def list_imports(on: Rollbook, by: Principal, asked: ListImports) -> list[Import]:
+async def list_imports(on: Rollbook, by: Principal, query: ListImports) -> list[Import]:
     """List imports
 
     Returns the imports of the last 30 days, newest first: at most 1,000, and 1,000,000 refused records in all.
     """
     require(by, "users:write")
-    return await IMPORTS.latest(on.db, asked.limit, asked.before)
+    return await IMPORTS.latest(on.db, query.limit, query.before)
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> ImportDetails:
@@ -155,25 +155,25 @@ async def get(on: Rollbook, by: Principal, id: str) -> ImportDetails:
     the file (`columns`).
     """
     require(by, "users:write")
-    found = await IMPORTS.get(on.db, known("imp", id))
-    return ImportDetails(found, await import_files.facts_of(on, id) if import_files.is_own(by, found) else None)
+    job = await IMPORTS.get(on.db, known("imp", id))
+    return ImportDetails(job, await import_files.facts_of(on, id) if import_files.is_own(by, job) else None)
 
 
-async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> Report | RefusedRows:
+async def report(on: Rollbook, by: Principal, id: str, query: ImportReport) -> Report | RefusedRows:
     """Get the report of an import
 
     Returns the records that were refused so far, each with its line, field, code and reason, and the users who were
     imported without a password, each with their `user_id`: at most 100,000 in all.
     """
-    found, facts = await get(on, by, id)
+    job, facts = await get(on, by, id)
     download = Download(on, by, "users:write")
-    if asked.format != "rows":
-        return Report(asked.format, _refusals(on, download, found.id))
-    if not import_files.is_own(by, found):
+    if query.format != "rows":
+        return Report(query.format, _refusals(on, download, job.id))
+    if not import_files.is_own(by, job):
         raise Forbidden("Only whoever started an import can read its refused records, with the same API key.")
     if facts is None:
         raise NotFound("The refused records are not there: they are kept for a week.")
-    return RefusedRows(facts, _refused_rows(on, download, found.id))
+    return RefusedRows(facts, _refused_rows(on, download, job.id))
 
 
 async def _refused_rows(on: Rollbook, download: Download, id: str) -> AsyncGenerator[list[tuple[Raw, str]], None]:
@@ -202,10 +202,10 @@ async def cancel(on: Rollbook, by: Principal, id: str) -> Import:
     with a role above member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write")
-    found = await IMPORTS.get(on.db, known("imp", id))
-    found = await on.write(background_jobs.cancel, by, IMPORTS, _finish, found)
+    job = await IMPORTS.get(on.db, known("imp", id))
+    job = await on.write(background_jobs.cancel, by, IMPORTS, _finish, job)
     import_files.remove(on.settings.data, id)
-    return found
+    return job
 
 
 # ---- what the job does
@@ -229,17 +229,17 @@ async def finish(on: Rollbook, by: Actor, id: str, status: str, why: Reason = NO
 
 
 async def _finish(tx: Tx, by: Actor, id: str, status: str, why: Reason = NO_REASON) -> Import | None:
-    found = await imports.finish(tx, id, status, why)
-    if found is not None and not options_of(found).dry_run:
-        await events.record(tx, "import.finished", found.user_id, by, imports.in_events(found))
-    return found
+    job = await imports.finish(tx, id, status, why)
+    if job is not None and not options_of(job).dry_run:
+        await events.record(tx, "import.finished", job.user_id, by, imports.in_events(job))
+    return job
 
 
 async def record_local(
     on: Rollbook, by: Principal, id: str, options: ImportOptions, counts: Counts, status: str, began: int, size: int
 ) -> None:
     """An import without a job is over."""
-    found = Import(
+    job = Import(
         id,
         "",
         None,
@@ -253,7 +253,7 @@ async def record_local(
         finished_at=clock.now(),
         **_stored(options),
     )
-    await on.write(events.record, "import.finished", "", by.actor, imports.in_events(found))
+    await on.write(events.record, "import.finished", "", by.actor, imports.in_events(job))
 
 
 async def look_after(on: Rollbook) -> list[Import]:
@@ -261,16 +261,16 @@ async def look_after(on: Rollbook) -> list[Import]:
     an hour have failed."""
     unfinished = await IMPORTS.unfinished(on.db)
     here, now = [], clock.now()
-    for each in unfinished:
-        if each.runner and import_files.is_kept(on.settings.data, each.runner):
-            await _take_tested(on, each, each.runner)
-        if import_files.exists(on.settings.data, each.id):
-            here.append(each)
-            if each.seen_at < now - LOST // 6:
-                await on.write(imports.seen, each.id)
-        elif each.seen_at < now - LOST:
+    for job in unfinished:
+        if job.runner and import_files.is_kept(on.settings.data, job.runner):
+            await _take_tested(on, job, job.runner)
+        if import_files.exists(on.settings.data, job.id):
+            here.append(job)
+            if job.seen_at < now - LOST // 6:
+                await on.write(imports.seen, job.id)
+        elif job.seen_at < now - LOST:
             why = Reason("The file is gone: the server that received it has lost it.", FILE_LOST)
-            await finish(on, SYSTEM.actor, each.id, "failed", why)
+            await finish(on, SYSTEM.actor, job.id, "failed", why)
     return here
 
 
@@ -287,8 +287,8 @@ async def _take_tested(on: Rollbook, job: Import, tested: str) -> None:
     unseal = import_files.unsealing(on.secret)
     try:
         text = await asyncio.to_thread(import_files.tested_options, on.settings.data, tested, unseal)
-        given = options_of_text(text) | {"dry_run": False}
-        await on.write(imports.set_options, job.id, options_text(given))
+        options = options_of_text(text) | {"dry_run": False}
+        await on.write(imports.set_options, job.id, options_text(options))
         await asyncio.to_thread(import_files.take, on.settings.data, tested, job.id, unseal)
         if (facts := await import_files.facts_of(on, tested)) is not None:
             await import_files.keep_facts(on, tested, structs.replace(facts, is_kept=False))
@@ -301,7 +301,7 @@ async def _take_tested(on: Rollbook, job: Import, tested: str) -> None:
 
 async def clean_folder(on: Rollbook) -> None:
     """Delete files that no import needs."""
-    import_files.remove_abandoned(on.settings.data, {each.id for each in await IMPORTS.unfinished(on.db)})
+    import_files.remove_abandoned(on.settings.data, {job.id for job in await IMPORTS.unfinished(on.db)})
 
 
 async def expire(on: Rollbook) -> bool:
@@ -309,8 +309,8 @@ async def expire(on: Rollbook) -> bool:
     return await background_jobs.expire(on, IMPORTS, imports.remove, PAGE) or await import_files.expire(on)
 
 
-def options_of(found: Import) -> ImportOptions:
-    return ImportOptions(**(job_options(found) | {"unknown_hashes": found.unknown_hashes}))
+def options_of(job: Import) -> ImportOptions:
+    return ImportOptions(**(job_options(job) | {"unknown_hashes": job.unknown_hashes}))
 
 
 def _stored(options: ImportOptions) -> dict[str, Any]:

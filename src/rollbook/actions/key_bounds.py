@@ -57,8 +57,8 @@ def of_key(key: Key) -> Bounds:
     )
 
 
-def check_no_wider(own: Bounds, held: frozenset[str], key: Key, role: str) -> None:
-    """A key gets no hold of a wider one: to reveal or to rotate that would widen itself. `held` are its scopes, `role`
+def check_no_wider(own: Bounds, scopes: frozenset[str], key: Key, role: str) -> None:
+    """A key gets no hold of a wider one: to reveal or to rotate that would widen itself. `scopes` are its own, `role`
     is the other's user's.
 
     Raises InsufficientScope.
@@ -67,7 +67,7 @@ def check_no_wider(own: Bounds, held: frozenset[str], key: Key, role: str) -> No
     reached = roles.grantable(role) if other.scopes is None else other.scopes & roles.grantable(role)
     if not (
         (own.scopes is None or other.scopes is not None)
-        and reached <= held
+        and reached <= scopes
         and _networks_within(other.networks, own.networks)
         and _limit_within(other.limit, own.limit)
         and _ends_within(other.expires_at, own.expires_at)
@@ -94,44 +94,44 @@ def widens(before: Key, after: Key) -> bool:
 
 def new_scopes(
     own: Bounds,
-    held: frozenset[str],
+    caller_scopes: frozenset[str],
     role: str,
     kind: str,
-    wanted: Iterable[str] | None,
-    kept: frozenset[str] = frozenset(),
+    scopes: Iterable[str] | None,
+    prior: frozenset[str] = frozenset(),
 ) -> str | None:
-    """`role` is that of the user the key is for, `kept` are scopes that the key has already. Raises InsufficientScope,
+    """`role` is that of the user the key is for, `prior` are scopes that the key has already. Raises InsufficientScope,
     InvalidParameter."""
     if kind == "scim":
         if role not in roles.SCIM_ROLES:
             raise InsufficientScope(f"Only admins and owners can have SCIM keys, not a user with the role {role}.")
-        wanted = roles.SCIM_SCOPES & held if wanted is None else wanted
-        for scope in set(wanted) - kept:
+        scopes = roles.SCIM_SCOPES & caller_scopes if scopes is None else scopes
+        for scope in set(scopes) - prior:
             if scope not in roles.SCIM_GRANTABLE:
                 refuse("scopes", f"contains {scope}, which SCIM keys don't need")
-    if wanted is None:
+    if scopes is None:
         # A key with scopes hands on scopes, even where they are all that the role has now: the role may get more.
-        return None if own.scopes is None else " ".join(sorted(roles.grantable(role) & held))
-    for scope in sorted(set(wanted) - kept):
-        if scope not in held:
+        return None if own.scopes is None else " ".join(sorted(roles.grantable(role) & caller_scopes))
+    for scope in sorted(set(scopes) - prior):
+        if scope not in caller_scopes:
             raise InsufficientScope(f"This key cannot grant the scope {scope}, which it does not have.", scope=scope)
         if scope not in roles.grantable(role):
             refuse("scopes", f"contains {scope}, which the role {role} does not have")
-    return " ".join(sorted(set(wanted)))
+    return " ".join(sorted(set(scopes)))
 
 
-def new_networks(own: Bounds, wanted: Iterable[str] | None) -> str | None:
+def new_networks(own: Bounds, texts: Iterable[str] | None) -> str | None:
     """Raises InsufficientScope."""
-    if wanted is None:
+    if texts is None:
         return None if own.networks is None else " ".join(map(str, own.networks))
-    if not _networks_within([ip_network(network) for network in wanted], own.networks):
+    if not _networks_within([ip_network(network) for network in texts], own.networks):
         raise InsufficientScope("This key cannot allow a key IPs that it does not allow itself.")
-    return " ".join(wanted)
+    return " ".join(texts)
 
 
-def new_limit(own: Bounds, wanted: str | None) -> str | None:
+def new_limit(own: Bounds, text: str | None) -> str | None:
     """Raises InsufficientScope."""
-    limit = own.limit if wanted is None else Limit.parse(wanted)
+    limit = own.limit if text is None else Limit.parse(text)
     if not _limit_within(limit, own.limit):
         raise InsufficientScope(
             "This key can only give keys the windows of its own rate limit, and no more requests in each."
@@ -139,18 +139,18 @@ def new_limit(own: Bounds, wanted: str | None) -> str | None:
     return str(limit) if limit else None
 
 
-def new_audiences(own: Bounds, user: User, kind: str, wanted: Iterable[str] | None) -> str | None:
+def new_audiences(own: Bounds, user: User, kind: str, audiences: Iterable[str] | None) -> str | None:
     """`user` is whom the key is for: an application is an audience by its ID, and no other unless one is named. Raises
     InsufficientScope, InvalidParameter."""
     if kind == "scim":
-        if wanted is not None:
+        if audiences is not None:
             refuse("audiences", "are not for SCIM keys, which sign no one in")
         return None
-    if wanted is None:
-        wanted = own.audiences or ([user.id] if user.kind == roles.APPLICATION else None)
-    elif not _audiences_within(frozenset(wanted), own.audiences):
+    if audiences is None:
+        audiences = own.audiences or ([user.id] if user.kind == roles.APPLICATION else None)
+    elif not _audiences_within(frozenset(audiences), own.audiences):
         raise InsufficientScope("This key can only give keys audiences that it has itself.")
-    return None if wanted is None else " ".join(sorted(set(wanted)))
+    return None if audiences is None else " ".join(sorted(set(audiences)))
 
 
 def within_age(expires_at: int | None, max_days: int) -> int | None:
@@ -159,36 +159,36 @@ def within_age(expires_at: int | None, max_days: int) -> int | None:
     return expires_at if not max_days or (expires_at is not None and expires_at <= latest) else latest
 
 
-def new_expiry(own: Bounds, wanted: int | None, max_days: int) -> int | None:
+def new_expiry(own: Bounds, expiry: int | None, max_days: int) -> int | None:
     """Raises InsufficientScope, InvalidParameter."""
-    if wanted is None:
+    if expiry is None:
         return within_age(own.expires_at, max_days)
-    if wanted <= clock.now():
+    if expiry <= clock.now():
         refuse("expires_at", "must be in the future")
-    if within_age(wanted, max_days) != wanted:
+    if within_age(expiry, max_days) != expiry:
         refuse("expires_at", f"must be at most {max_days} days from now, the key_max_age of this server")
-    if not _ends_within(wanted, own.expires_at):
+    if not _ends_within(expiry, own.expires_at):
         raise InsufficientScope("This key cannot let a key expire later than itself.")
-    return int(wanted)
+    return int(expiry)
 
 
-def changed_expiry(own: Bounds, key: Key, wanted: int | None, max_days: int) -> int | None:
+def changed_expiry(own: Bounds, key: Key, expiry: int | None, max_days: int) -> int | None:
     """The expiry of a key that exists, at most this many days after its creation unless it was later before. Raises
     InsufficientScope, InvalidParameter."""
     latest = None
     if max_days and key.expires_at is not None:
         latest = max(key.expires_at, key.created_at + max_days * clock.DAY)
-    if wanted is None:
+    if expiry is None:
         return min((at for at in (own.expires_at, latest) if at is not None), default=None)
-    if wanted <= clock.now():
+    if expiry <= clock.now():
         refuse("expires_at", "must be in the future")
-    if not _ends_within(wanted, latest):
+    if not _ends_within(expiry, latest):
         refuse(
             "expires_at", f"must be at most {max_days} days after the key was created, the key_max_age of this server"
         )
-    if not _ends_within(wanted, own.expires_at):
+    if not _ends_within(expiry, own.expires_at):
         raise InsufficientScope("This key cannot let a key expire later than itself.")
-    return int(wanted)
+    return int(expiry)
 
 
 # ---- whether one is within another
@@ -313,11 +313,13 @@ def new_key_of(name: str, purpose: str | None) -> dict[str, Any]:
 def purpose_of(user: User, key: Key) -> Purpose | None:
     """The purpose of an application that has this key, if it is one of these."""
     scopes = scopes_of(key.scopes)
-    matching = (each for each in PURPOSES.values() if user.role == each.role and scopes == frozenset(each.scopes))
+    matching = (
+        purpose for purpose in PURPOSES.values() if user.role == purpose.role and scopes == frozenset(purpose.scopes)
+    )
     return next(matching, None)
 
 
 def program(purpose: Purpose, url: str, token: str, audience: str) -> str:
     """A program for a shell that works with the key as it is."""
     fields = {"run": _TRY, "url": url, "audience": audience, "password": TEST_PASSWORD}
-    return "\n".join([f"export ROLLBOOK_KEY={token}", *(each.format(**fields) for each in purpose.commands)])
+    return "\n".join([f"export ROLLBOOK_KEY={token}", *(command.format(**fields) for command in purpose.commands)])

@@ -76,33 +76,33 @@ class IssuedKey(NamedTuple):
     token: str
 
 
-async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> KeyPage:
+async def list_keys(on: Rollbook, by: Principal, query: ListKeys) -> KeyPage:
     """List API keys
 
     Returns your own keys, oldest first, without the secrets. Admins can pass another `user`, or `all` for the keys of
     the whole server. With `q`, or with another order of one user's keys, of those that were revoked or have expired
     only the newest 10,000 are looked at.
     """
-    if asked.user == ALL or any(getattr(asked, name) is not None for name in FILTERS):
-        found = await select(on, by, asked)
-        return found if asked.user == ALL else found._replace(users=None)
-    user_id = await subject(on, by, "keys:read", asked.user)
-    if asked.q is None and asked.sort == "created_at":
-        own = await keys.of_user(on.db, user_id, asked.limit, asked.offset)
+    if query.user == ALL or any(getattr(query, name) is not None for name in FILTERS):
+        page = await select(on, by, query)
+        return page if query.user == ALL else page._replace(users=None)
+    user_id = await subject(on, by, "keys:read", query.user)
+    if query.q is None and query.sort == "created_at":
+        own = await keys.of_user(on.db, user_id, query.limit, query.offset)
         return KeyPage(own, await keys.count(on.db, user_id))
-    return KeyPage(*(await on.read_aside(_listed, user_id, (True, False), asked))[:2])
+    return KeyPage(*(await on.read_aside(_listed, user_id, (True, False), query))[:2])
 
 
-async def select(on: Rollbook, by: Principal, asked: ListKeys, works: bool | None = None) -> KeyPage:
+async def select(on: Rollbook, by: Principal, query: ListKeys, works: bool | None = None) -> KeyPage:
     """Keys of all users, or of one, that pass the filters; `works` None: whether they work or not. Raises
     InsufficientScope, InvalidParameter, NotFound."""
-    if asked.user == ALL:
+    if query.user == ALL:
         require(by, "users:read")
         require(by, "keys:read")
-    user_id = None if asked.user == ALL else await subject(on, by, "keys:read", asked.user)
-    if asked.q is not None:
+    user_id = None if query.user == ALL else await subject(on, by, "keys:read", query.user)
+    if query.q is not None:
         refuse("q", "can't be used with `user=all` or a filter. Use `prefix`")
-    prefix = (asked.prefix or "").replace("...", "…")
+    prefix = (query.prefix or "").replace("...", "…")
     start, _, last = prefix.partition("…")
     is_id = prefix.startswith("key_")
     selection = KeySelection(
@@ -110,49 +110,49 @@ async def select(on: Rollbook, by: Principal, asked: ListKeys, works: bool | Non
         prefix if is_id else None,
         None if is_id or not start else key_format.start(start),
         last or (key_format.last_four(prefix) if key_format.is_whole(prefix) else None),
-        asked.scope,
-        tuple(role for role in roles.ROLES if asked.scope in roles.grantable(role)),
-        asked.unused_since,
-        asked.expires_before,
-        None if asked.created_by is None else known("user", whom(by, asked.created_by)),
-        works if asked.unused_since is None and asked.expires_before is None else True,
+        query.scope,
+        tuple(role for role in roles.ROLES if query.scope in roles.grantable(role)),
+        query.unused_since,
+        query.expires_before,
+        None if query.created_by is None else known("user", whom(by, query.created_by)),
+        works if query.unused_since is None and query.expires_before is None else True,
     )
-    return await on.read_aside(_selected, selection, asked)
+    return await on.read_aside(_selected, selection, query)
 
 
 FILTERS = ("prefix", "scope", "unused_since", "expires_before", "created_by")
 
 
-async def _selected(queries: Queries, selection: KeySelection, asked: ListKeys) -> KeyPage:
-    found = await keys.some(queries, selection, asked.sort, asked.limit, asked.offset)
-    return KeyPage(found, await keys.count_some(queries, selection), await keys.users_of(queries, found))
+async def _selected(queries: Queries, selection: KeySelection, query: ListKeys) -> KeyPage:
+    batch = await keys.some(queries, selection, query.sort, query.limit, query.offset)
+    return KeyPage(batch, await keys.count_some(queries, selection), await keys.users_of(queries, batch))
 
 
-async def list_by_state(on: Rollbook, by: Principal, asked: ListKeys, working: bool) -> ListPage[Key]:
+async def list_by_state(on: Rollbook, by: Principal, query: ListKeys, working: bool) -> ListPage[Key]:
     """A page of the keys of a user that work, or of those that were revoked or have expired. Raises InsufficientScope,
     NotFound."""
-    user_id = await subject(on, by, "keys:read", asked.user)
-    if asked.q is not None or asked.sort != "-created_at":
-        return await on.read_aside(_listed, user_id, (working,), asked)
+    user_id = await subject(on, by, "keys:read", query.user)
+    if query.q is not None or query.sort != "-created_at":
+        return await on.read_aside(_listed, user_id, (working,), query)
     live = await keys.count_live(on.db, user_id, MAX_LIVE)
     total = live if working else await keys.count(on.db, user_id) - live
-    found = await (keys.working if working else keys.ended)(on.db, user_id, asked.limit, asked.offset)
-    return ListPage(found, total)
+    batch = await (keys.working if working else keys.ended)(on.db, user_id, query.limit, query.offset)
+    return ListPage(batch, total)
 
 
-async def _listed(queries: Queries, user_id: str, states: Sequence[bool], asked: ListKeys) -> ListPage[Key]:
+async def _listed(queries: Queries, user_id: str, states: Sequence[bool], query: ListKeys) -> ListPage[Key]:
     """`states` are those of the keys: whether they work."""
     lines: list[KeyLine] = []
     if True in states:
         lines += await keys.working_lines(queries, user_id, MAX_LIVE)
     if False in states:
         lines += await keys.ended_lines(queries, user_id, MAX_ENDED_LISTED)
-    if asked.q is not None:
-        wanted, spellings = str(asked.q), folding.spellings(asked.q)
-        lines = [line for line in lines if _is_named(line, spellings) or _is_called(line, wanted)]
-    column = asked.sort.removeprefix("-")
-    lines.sort(key=_ORDERS[column], reverse=asked.sort != column)
-    ids = [line.id for line in lines[asked.offset : asked.offset + asked.limit]]
+    if query.q is not None:
+        text, spellings = str(query.q), folding.spellings(query.q)
+        lines = [line for line in lines if _is_named(line, spellings) or _is_called(line, text)]
+    column = query.sort.removeprefix("-")
+    lines.sort(key=_ORDERS[column], reverse=query.sort != column)
+    ids = [line.id for line in lines[query.offset : query.offset + query.limit]]
     return ListPage(await keys.by_ids(queries, user_id, ids), len(lines))
 
 
@@ -202,9 +202,9 @@ async def _choices(queries: Queries, user_id: str, first: Sequence[str]) -> list
 async def list_scim(on: Rollbook, by: Principal) -> list[HeldKey]:
     """The newest SCIM keys of all users that were not revoked. Raises InsufficientScope."""
     require(by, "keys:read")
-    found = await keys.of_scim(on.db, MAX_SCIM)
-    users_by_id = {id: await users.by_id(on.db, id) for id in {key.user_id for key in found}}
-    return [HeldKey(key, user) for key in found if (user := users_by_id[key.user_id]) is not None]
+    scim_keys = await keys.of_scim(on.db, MAX_SCIM)
+    users_by_id = {id: await users.by_id(on.db, id) for id in {key.user_id for key in scim_keys}}
+    return [HeldKey(key, user) for key in scim_keys if (user := users_by_id[key.user_id]) is not None]
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> Key:
@@ -457,20 +457,20 @@ async def update(on: Rollbook, by: Principal, id: str, changes: KeyUpdate, seen:
         raise PreconditionFailed(
             "Someone has changed this key meanwhile, so nothing was saved. The form shows it as it is now."
         )
-    wanted = _wanted(on, by, key, role, changes)
+    changed = _wanted(on, by, key, role, changes)
     if changes.audiences is not UNSET:
         user = await users.get(on.db, key.user_id)
         audiences = key_bounds.new_audiences(by.caller.bounds, user, key.kind, changes.audiences)
-        wanted = wanted._replace(audiences=audiences)
-    if _fields(wanted) == _fields(key):
+        changed = changed._replace(audiences=audiences)
+    if _fields(changed) == _fields(key):
         return key
     proven = None
-    if key_bounds.widens(key, wanted):
+    if key_bounds.widens(key, changed):
         proven = await _prove(on, by, changes)
         # Whoever gives a key more answers for it as well: they may have it.
-        wanted = wanted._replace(lineage=creators.joined(by, key.user_id, lineages.users(key.lineage)))
+        changed = changed._replace(lineage=creators.joined(by, key.user_id, lineages.users(key.lineage)))
     # None: someone else was faster. What can be given is then looked at again.
-    return await on.write(_update, by, key, wanted, proven) or await update(on, by, id, changes, seen)
+    return await on.write(_update, by, key, changed, proven) or await update(on, by, id, changes, seen)
 
 
 def version(key: Key) -> str:
@@ -489,8 +489,8 @@ def _wanted(on: Rollbook, by: Principal, key: Key, role: str, changes: KeyUpdate
     if changes.name is not UNSET:
         columns["name"] = changes.name
     if changes.scopes is not UNSET:
-        kept = key_bounds.scopes_of(key.scopes) or frozenset()
-        columns["scopes"] = key_bounds.new_scopes(own, by.scopes, role, key.kind, changes.scopes, kept)
+        scopes = key_bounds.scopes_of(key.scopes) or frozenset()
+        columns["scopes"] = key_bounds.new_scopes(own, by.scopes, role, key.kind, changes.scopes, scopes)
     if changes.ip_allow is not UNSET:
         columns["ip_allow"] = key_bounds.new_networks(own, changes.ip_allow)
     if changes.rate_limit is not UNSET:
@@ -519,7 +519,7 @@ async def _prove(on: Rollbook, by: Principal, changes: KeyUpdate) -> Proven | No
     return await prove(on, by, PasswordProof(password=changes.current_password, code=changes.code), "current_password")
 
 
-async def _update(tx: Tx, by: Principal, key: Key, wanted: Key, proven: Proven | None) -> Key | None:
+async def _update(tx: Tx, by: Principal, key: Key, changed: Key, proven: Proven | None) -> Key | None:
     """The changed key; None if it is not what it was, so that it might get more than was looked at."""
     # Its user first, as all do who change both.
     await creators.lock_people(tx, by, "keys:write", key.user_id)
@@ -530,7 +530,7 @@ async def _update(tx: Tx, by: Principal, key: Key, wanted: Key, proven: Proven |
     if (_fields(now), now.limited_with, now.lineage) != (_fields(key), key.limited_with, key.lineage):
         return None
     await proof.use(tx, by.actor, proven)
-    after = await records.change(tx, wanted)
+    after = await records.change(tx, changed)
     was, shown = records.public(now), records.public(after)
     before = {name: was[name] for name in FIELDS if was[name] != shown[name]}
     await events.record(tx, "key.updated", after.user_id, by.actor, shown, before)
@@ -581,8 +581,8 @@ async def _give(tx: Tx, notice: ExpiryNotice, now: int) -> bool:
     if not since:  # the first time, there is no telling what was due
         await marks.advance(tx, notice.mark, now)
         return False
-    found, up_to = await _due(tx, notice, since, now)
-    for key in found:
+    due, up_to = await _due(tx, notice, since, now)
+    for key in due:
         await events.record(tx, notice.type, key.user_id, SYSTEM.actor, keys.public(key))
     await marks.advance(tx, notice.mark, now if up_to is None else up_to - notice.ahead)
     return up_to is not None

@@ -74,9 +74,9 @@ def _page(on: Rollbook, user: User, occasion: Occasion) -> str:
     return on.settings.url + occasion.page if occasion.page and user.role in on.settings.sign_in_roles else ""
 
 
-def _language(on: Rollbook, asked: str | None) -> LanguageCode:
+def _language(on: Rollbook, code: str | None) -> LanguageCode:
     """The language of a mail about a token."""
-    return languages.named(asked or "") or on.settings.language
+    return languages.named(code or "") or on.settings.language
 
 
 async def _facts(on: Rollbook, occasion: Occasion) -> dict[str, str]:
@@ -125,12 +125,12 @@ def _templates(folder: str) -> Templates:
 def preview(on: Rollbook, by: Principal, kind: str, language: LanguageCode) -> Rendered:
     """A mail about someone made up. Raises InsufficientScope."""
     require(by, SCOPE)
-    found = _rendered(on.settings, templates(on.settings), _sample(on.settings, kind, "", language))
+    rendered = _rendered(on.settings, templates(on.settings), _sample(on.settings, kind, "", language))
     logo = mails.logo(on.settings.brand_logo)
     if logo is None:
-        return found
+        return rendered
     image = "data:image/png;base64," + b64encode(logo).decode()
-    return found._replace(html=found.html.replace(mails.LOGO, image))
+    return rendered._replace(html=rendered.html.replace(mails.LOGO, image))
 
 
 def problems(settings: Settings) -> list[TemplateProblem]:
@@ -180,6 +180,6 @@ async def send_sample(settings: Settings, kind: str, recipient: str, language: L
 async def list_attempts(on: Rollbook, by: Principal, limit: int, before: str | None = None) -> ListPage[Delivery]:
     """Attempts to send mails, newest first, before the one with this ID. Raises InsufficientScope, NotFound."""
     require(by, SCOPE)
-    asked = DeliveryFilters(before=None if before is None else known("dlv", before))
-    found = await on.read_aside(deliveries.some, webhooks.MAIL_ID, asked, limit + 1)
-    return ListPage(found[:limit], more=len(found) > limit)
+    filters = DeliveryFilters(before=None if before is None else known("dlv", before))
+    batch = await on.read_aside(deliveries.some, webhooks.MAIL_ID, filters, limit + 1)
+    return ListPage(batch[:limit], more=len(batch) > limit)

@@ -67,8 +67,8 @@ async def add(tx: Tx, by: Principal, user: User, new: NewToken) -> None:
     """Raises EmailTaken."""
     await tokens.check_free(tx, user, str(new.email))
     token = await tokens.add(tx, by.actor, user, new)
-    told = one_time_tokens.in_events(token) | {"send": True}
-    await events.record(tx, "token.created", user.id, by.actor, told)
+    details = one_time_tokens.in_events(token) | {"send": True}
+    await events.record(tx, "token.created", user.id, by.actor, details)
 
 
 async def waiting(on: Rollbook, by: Principal) -> Token | None:
@@ -84,7 +84,9 @@ async def cancel(on: Rollbook, by: Principal) -> None:
 
 
 async def _waiting(queries: Queries, id: str) -> Token | None:
-    return next((each for each in await one_time_tokens.of_user(queries, id) if each.purpose == "change_email"), None)
+    return next(
+        (token for token in await one_time_tokens.of_user(queries, id) if token.purpose == "change_email"), None
+    )
 
 
 async def _cancel(tx: Tx, by: Principal) -> None:
@@ -125,4 +127,4 @@ async def _stop(tx: Tx, by: Principal, user_id: str, id: str) -> User:
 
 
 async def _change(queries: Queries, user_id: str, id: str) -> Token | None:
-    return next((each for each in await one_time_tokens.of_user(queries, user_id) if each.id == id), None)
+    return next((token for token in await one_time_tokens.of_user(queries, user_id) if token.id == id), None)

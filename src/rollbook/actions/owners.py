@@ -34,9 +34,9 @@ async def create_first(
     """
     new = records.new(name, email, role="owner")
     hash = None if password is None else await on.passwords.hash(password)
-    made = FirstOwner(key or key_format.mint(), tokens.mint() if with_link else None)
+    first = FirstOwner(key or key_format.mint(), tokens.mint() if with_link else None)
     try:
-        return await on.write(_create_first, on, by, new, hash, made)
+        return await on.write(_create_first, on, by, new, hash, first)
     except EmailTaken:
         if await records.oldest_owner(on.db) is None:
             raise
@@ -48,12 +48,12 @@ async def is_first_link_open(on: Rollbook) -> bool:
     owner = await records.oldest_owner(on.db)
     if owner is None or owner.has_password or "owner" not in on.settings.sign_in_roles:
         return False
-    found = await one_time_tokens.of_users(on.db, [owner.id], "reset_password")
-    return any(link.expires_at > clock.now() for link in found.values())
+    open_links = await one_time_tokens.of_users(on.db, [owner.id], "reset_password")
+    return any(link.expires_at > clock.now() for link in open_links.values())
 
 
 async def _create_first(
-    tx: Tx, on: Rollbook, by: Principal, new: User, password_hash: str | None, made: FirstOwner
+    tx: Tx, on: Rollbook, by: Principal, new: User, password_hash: str | None, first: FirstOwner
 ) -> FirstOwner | None:
     if await records.oldest_owner(tx) is not None:
         return None
@@ -61,9 +61,9 @@ async def _create_first(
     await keys.add(
         tx,
         by,
-        keys.sealed_record(on.secret, made.key, user_id=user.id, name="first key", origin=creators.of(by, user.id)),
-        made.key,
+        keys.sealed_record(on.secret, first.key, user_id=user.id, name="first key", origin=creators.of(by, user.id)),
+        first.key,
     )
-    if made.link is not None:
-        await links.add_link(tx, by, user, made.link)
-    return made
+    if first.link is not None:
+        await links.add_link(tx, by, user, first.link)
+    return first

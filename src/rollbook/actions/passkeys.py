@@ -15,7 +15,7 @@ from rollbook.actions.permissions import require_own, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.second_factors import ActivatedFactor
 from rollbook.auth import one_time_codes, passkeys, tokens
-from rollbook.auth.passkeys import Assertion, Described, NewPasskey, RelyingParty
+from rollbook.auth.passkeys import Assertion, Descriptor, NewPasskey, RelyingParty
 from rollbook.errors import BadRequest, WrongCode
 from rollbook.records import second_factors as records
 from rollbook.records import users
@@ -49,9 +49,9 @@ def about_step(token: str) -> str:
 async def registration(on: Rollbook, by: Principal, party: RelyingParty, shown_as: str) -> dict[str, Any]:
     """The options of a browser that makes a passkey for the person who is signed in."""
     user = await users.get(on.db, by.user_id)
-    held = [_described(each) for each in await records.of_user(on.db, user.id) if each.kind == PASSKEY]
+    factors = [_described(factor) for factor in await records.of_user(on.db, user.id) if factor.kind == PASSKEY]
     challenge = passkeys.challenge(on.secret, about_registration(by))
-    return passkeys.creation_options(party, shown_as, user.id, user.email, user.name, challenge, held)
+    return passkeys.creation_options(party, shown_as, user.id, user.email, user.name, challenge, factors)
 
 
 async def register(
@@ -63,29 +63,29 @@ async def register(
     require_proof(by)
     try:
         about = about_registration(by)
-        made = await asyncio.to_thread(passkeys.registered, on.secret, party, about, credential)
+        new = await asyncio.to_thread(passkeys.registered, on.secret, party, about, credential)
     except passkeys.Refused:
         raise BadRequest(UNREGISTERED) from None
-    factor = _factor(records.new(by.user_id, PASSKEY, named.name), made)
-    return await on.write(_register, by, factor, made, one_time_codes.mint_recovery_codes())
+    factor = _factor(records.new(by.user_id, PASSKEY, named.name), new)
+    return await on.write(_register, by, factor, new, one_time_codes.mint_recovery_codes())
 
 
-def _factor(new: SecondFactor, made: NewPasskey) -> SecondFactor:
+def _factor(new: SecondFactor, passkey: NewPasskey) -> SecondFactor:
     """Active at once: to make it was to use it."""
     return new._replace(
         confirmed_at=new.created_at,
-        credential_id=made.credential_id,
-        public_key=made.public_key,
-        sign_count=made.sign_count,
-        transports=" ".join(made.transports),
+        credential_id=passkey.credential_id,
+        public_key=passkey.public_key,
+        sign_count=passkey.sign_count,
+        transports=" ".join(passkey.transports),
     )
 
 
 async def _register(
-    tx: Tx, by: Principal, factor: SecondFactor, made: NewPasskey, codes: tuple[str, ...]
+    tx: Tx, by: Principal, factor: SecondFactor, passkey: NewPasskey, codes: tuple[str, ...]
 ) -> ActivatedFactor:
     await second_factors.lock_user(tx, by, factor.user_id)
-    if not await _use_challenge(tx, factor.user_id, made.challenge, made.begun_at):
+    if not await _use_challenge(tx, factor.user_id, passkey.challenge, passkey.begun_at):
         raise BadRequest(UNREGISTERED)
     is_first = not await records.has(tx, factor.user_id)
     try:
@@ -109,7 +109,7 @@ async def _use_challenge(tx: Tx, user_id: str, challenge: str, begun_at: int) ->
 # ---- what one proves
 
 
-class Presented(NamedTuple):
+class PasskeyAnswer(NamedTuple):
     """An answer of a browser that is to prove something with a passkey: not verified yet."""
 
     party: RelyingParty
@@ -117,7 +117,7 @@ class Presented(NamedTuple):
     credential: str
 
 
-class Checked(NamedTuple):
+class PasskeyUse(NamedTuple):
     """A passkey that has signed what it should, to be used in the transaction of what it proves."""
 
     factor: SecondFactor
@@ -129,32 +129,32 @@ class Checked(NamedTuple):
 async def request(on: Rollbook, party: RelyingParty, about: str, user_id: str | None = None) -> dict[str, Any] | None:
     """The options of a browser that asks for a passkey: one of this user's, or whichever the person has. None for a
     user without a passkey."""
-    held: list[SecondFactor] = []
+    factors: list[SecondFactor] = []
     if user_id is not None:
-        held = [each for each in await records.of_user(on.db, user_id) if each.kind == PASSKEY]
-        if not held:
+        factors = [factor for factor in await records.of_user(on.db, user_id) if factor.kind == PASSKEY]
+        if not factors:
             return None
     challenge = passkeys.challenge(on.secret, about)
-    return passkeys.request_options(party, challenge, map(_described, held))
+    return passkeys.request_options(party, challenge, map(_described, factors))
 
 
-async def owner(on: Rollbook, presented: Presented) -> User | None:
+async def owner(on: Rollbook, presented: PasskeyAnswer) -> User | None:
     """The user whose passkey it says to be."""
     factor = await records.by_credential(on.db, (await _read(presented)).credential_id)
     return None if factor is None else await users.by_id(on.db, factor.user_id)
 
 
 async def check(
-    on: Rollbook, by: Actor, user: User | None, presented: Presented, origin: AttemptOrigin, is_own: bool = False
-) -> Checked:
+    on: Rollbook, by: Actor, user: User | None, presented: PasskeyAnswer, origin: AttemptOrigin, is_own: bool = False
+) -> PasskeyUse:
     """Check that a passkey of this user has signed this; it is not used up before `use`. Failures are counted and
     recorded as wrong codes are, but for the passkey that is named: no one can guess one. Raises WrongCode,
     TooManyAttempts."""
-    given = await _read(presented)
-    account = "attempts:" + sha256(b"passkey " + given.credential_id).hexdigest()[:32]
+    assertion = await _read(presented)
+    account = "attempts:" + sha256(b"passkey " + assertion.credential_id).hexdigest()[:32]
     take_back = await attempts.count(on, account, origin)
     try:
-        checked = await _checked(on, user, presented, given)
+        checked = await _checked(on, user, presented, assertion)
     except passkeys.Refused:
         if is_own and user is not None:
             on.deferred_events.confirmation_failed(user.id, by)
@@ -165,20 +165,20 @@ async def check(
     return checked
 
 
-async def _checked(on: Rollbook, user: User | None, presented: Presented, given: Assertion) -> Checked:
+async def _checked(on: Rollbook, user: User | None, presented: PasskeyAnswer, assertion: Assertion) -> PasskeyUse:
     """Raises Refused."""
-    factor = await records.by_credential(on.db, given.credential_id)
+    factor = await records.by_credential(on.db, assertion.credential_id)
     if factor is None or user is None or factor.user_id != user.id:
         raise passkeys.Refused("not a passkey of this user")
-    if given.user_handle not in (None, user.id.encode()):
+    if assertion.user_handle not in (None, user.id.encode()):
         raise passkeys.Refused("made for another user")
-    begun_at = passkeys.begun_at(on.secret, presented.about, given.challenge)
+    begun_at = passkeys.begun_at(on.secret, presented.about, assertion.challenge)
     key, count = bytes(factor.public_key or b""), factor.sign_count or 0
-    new_count = await asyncio.to_thread(passkeys.verified, presented.party, given, key, count)
-    return Checked(factor, given.challenge, begun_at, new_count)
+    new_count = await asyncio.to_thread(passkeys.verified, presented.party, assertion, key, count)
+    return PasskeyUse(factor, assertion.challenge, begun_at, new_count)
 
 
-async def use(tx: Tx, checked: Checked) -> None:
+async def use(tx: Tx, checked: PasskeyUse) -> None:
     """Use it up, in the transaction of what it is for: neither its challenge nor its counter works again. Its user is
     locked. Raises WrongCode."""
     if not await _use_challenge(tx, checked.factor.user_id, checked.challenge, checked.begun_at):
@@ -187,12 +187,12 @@ async def use(tx: Tx, checked: Checked) -> None:
         raise WrongCode(REFUSED)
 
 
-async def _read(presented: Presented) -> Assertion:
+async def _read(presented: PasskeyAnswer) -> Assertion:
     try:
         return await asyncio.to_thread(passkeys.assertion, presented.credential)
     except passkeys.Refused:
         raise WrongCode(REFUSED) from None
 
 
-def _described(factor: SecondFactor) -> Described:
-    return Described(bytes(factor.credential_id or b""), tuple((factor.transports or "").split()))
+def _described(factor: SecondFactor) -> Descriptor:
+    return Descriptor(bytes(factor.credential_id or b""), tuple((factor.transports or "").split()))

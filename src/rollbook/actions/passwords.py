@@ -294,17 +294,17 @@ class Costs(NamedTuple):
 async def costs(queries: Queries, settings: Settings) -> Costs:
     memory, passes, lanes = settings.password_memory, settings.password_time_cost, settings.password_parallelism
     today = f"$argon2id$v=19$m={memory},t={passes},p={lanes}$"
-    found = {
-        parameters: InUse(parameters, each.users, password_parameters.price(parameters))
-        for parameters, each in (await password_parameters.in_use(queries, MAX_SETS_COUNTED)).items()
-        if each.users or not each.counted_at
+    in_use = {
+        parameters: InUse(parameters, count.users, password_parameters.price(parameters))
+        for parameters, count in (await password_parameters.in_use(queries, MAX_SETS_COUNTED)).items()
+        if count.users or not count.counted_at
     }
-    found.setdefault(today, InUse(today, 0, password_parameters.price(today)))
-    most = max(settings.imported_hash_memory, found[today].price.mebibytes)
-    shut = [each for each in found.values() if each.price.mebibytes > most]
-    computed = [each for each in found.values() if each.price.mebibytes <= most]
+    in_use.setdefault(today, InUse(today, 0, password_parameters.price(today)))
+    most = max(settings.imported_hash_memory, in_use[today].price.mebibytes)
+    shut = [used for used in in_use.values() if used.price.mebibytes > most]
+    computed = [used for used in in_use.values() if used.price.mebibytes <= most]
     slow = [
-        each for each in computed if each.price.seconds > settings.imported_hash_seconds and each.parameters != today
+        used for used in computed if used.price.seconds > settings.imported_hash_seconds and used.parameters != today
     ]
-    weak = [each for each in computed if each.price.is_low and each.parameters != today]
-    return Costs(max(computed, key=lambda each: each.price), slow, shut, weak)
+    weak = [used for used in computed if used.price.is_low and used.parameters != today]
+    return Costs(max(computed, key=lambda used: used.price), slow, shut, weak)

@@ -15,7 +15,7 @@ from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.passkeys import Presented
+from rollbook.actions.passkeys import PasskeyAnswer
 from rollbook.actions.permissions import require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.second_factors import FactorUse
@@ -28,7 +28,7 @@ from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
 
-Proven = FactorUse | passkeys.Checked
+Proven = FactorUse | passkeys.PasskeyUse
 """A factor that was right, to be used up in the transaction of what it is for."""
 
 
@@ -37,7 +37,7 @@ class GivenFactor(NamedTuple):
 
     code: str = ""
     """Code of an authenticator app, or a recovery code."""
-    passkey: Presented | None = None
+    passkey: PasskeyAnswer | None = None
 
 
 class Ways(NamedTuple):
@@ -49,19 +49,19 @@ class Ways(NamedTuple):
 
 async def ways(on: Rollbook, user_id: str) -> Ways | None:
     """The ways they can prove it by; None if they have no second factor."""
-    kinds = {each.kind for each in await records.of_user(on.db, user_id) if each.confirmed_at is not None}
+    kinds = {factor.kind for factor in await records.of_user(on.db, user_id) if factor.confirmed_at is not None}
     return Ways(records.TOTP in kinds, records.PASSKEY in kinds) if kinds else None
 
 
 async def check(
-    on: Rollbook, by: Actor, user: User, given: GivenFactor, origin: AttemptOrigin, is_own: bool = False
+    on: Rollbook, by: Actor, user: User, factor: GivenFactor, origin: AttemptOrigin, is_own: bool = False
 ) -> Proven:
     """Check it; see `second_factors.check`. Raises SecondFactorRequired, WrongCode, TooManyAttempts."""
-    if given.passkey is not None:
-        return await passkeys.check(on, by, user, given.passkey, origin, is_own)
-    if not given.code:
+    if factor.passkey is not None:
+        return await passkeys.check(on, by, user, factor.passkey, origin, is_own)
+    if not factor.code:
         raise SecondFactorRequired()
-    return await second_factors.check(on, by, user, given.code, origin, is_own)
+    return await second_factors.check(on, by, user, factor.code, origin, is_own)
 
 
 async def use(tx: Tx, by: Actor, proven: Proven | None) -> None:
@@ -92,20 +92,20 @@ async def prove(on: Rollbook, by: Principal, proof: PasswordProof, named: str = 
     return None
 
 
-async def renew(on: Rollbook, by: Principal, session: Session, given: str | GivenFactor) -> tuple[Session, str]:
+async def renew(on: Rollbook, by: Principal, session: Session, secret: str | GivenFactor) -> tuple[Session, str]:
     """Prove to be the person of a session, by a factor or, without one, by the password. Returns the session and its
     new token: a copy of the old one signs no one in.
 
     Raises WrongPassword, SecondFactorRequired, WrongCode, TooManyAttempts, Overloaded, NotFound.
     """
     proven: Proven | None = None
-    if isinstance(given, GivenFactor):
+    if isinstance(secret, GivenFactor):
         user = await users.get(on.db, by.user_id)
-        proven = await check(on, by.actor, user, given, attempts.of_own(by), is_own=True)
+        proven = await check(on, by.actor, user, secret, attempts.of_own(by), is_own=True)
     elif await second_factors.has(on.db, by.user_id):
         raise SecondFactorRequired()
     else:
-        await _prove_password(on, by, given)
+        await _prove_password(on, by, secret)
     token = tokens.mint()
     return await on.write(_renew, by, session.id, token, proven), token
 

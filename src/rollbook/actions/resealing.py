@@ -80,25 +80,25 @@ class Resealing:
 
     async def _reseal(self, kind: Sealed, after: str) -> str:
         """Returns the last one's ID, empty if there are no more."""
-        found = await kind.after(self._on.db, after, BATCH)
+        rows = await kind.after(self._on.db, after, BATCH)
         changed = [
             (new, id, old)
-            for id, old in found
+            for id, old in rows
             if (new := self._on.secret.sealed_again(kind.purpose, old, id.encode())) is not None
         ]
         if changed:
             await self._on.db.write(kind.seal_again, changed)
             self.sealed += len(changed)
-        return found[-1][0] if len(found) == BATCH else ""
+        return rows[-1][0] if len(rows) == BATCH else ""
 
     async def _webhooks(self, after: str) -> str:
         """Returns the last one's ID, empty if there are no more."""
-        found = await webhooks.after(self._on.db, after, BATCH)
-        changed = [new for each in found if (new := webhook_actions.sealed_again(self._on.secret, each)) != each]
+        batch = await webhooks.after(self._on.db, after, BATCH)
+        changed = [new for hook in batch if (new := webhook_actions.sealed_again(self._on.secret, hook)) != hook]
         if changed:
             await self._on.db.write(_store, changed)
             self.sealed += len(changed)
-        return found[-1].id if len(found) == BATCH else ""
+        return batch[-1].id if len(batch) == BATCH else ""
 
 
 async def _store(tx: Tx, changed: list[Webhook]) -> None:

@@ -20,7 +20,7 @@ from rollbook.errors import InvalidParameter, NotFound, NotReversible, Precondit
 from rollbook.records import groups, rules, users
 from rollbook.records import keys as key_records
 from rollbook.records.events import Event
-from rollbook.records.user_history import CHANGED_SINCE, KeptField, Reverted, changed_since, compared, decoded, keep
+from rollbook.records.user_history import CHANGED_SINCE, KeptField, Reversal, changed_since, compared, decoded, keep
 from rollbook.records.webhooks import in_events
 from rollbook.roles import DELETED, Scope
 from rollbook.storage.database import Queries, Tx
@@ -54,11 +54,11 @@ class _Way(NamedTuple):
 
     scope: Scope
     """Scope that the change by hand takes."""
-    plan: Callable[[Queries, Principal, Event], Awaitable[Reverted]]
-    act: Callable[[Tx, Rollbook, Principal, Reverted], Awaitable[object]]
+    plan: Callable[[Queries, Principal, Event], Awaitable[Reversal]]
+    act: Callable[[Tx, Rollbook, Principal, Reversal], Awaitable[object]]
 
 
-async def revert(on: Rollbook, by: Principal, id: str, asked: EventRevert) -> Reverted:
+async def revert(on: Rollbook, by: Principal, id: str, options: EventRevert) -> Reversal:
     """Revert an event
 
     Puts the fields back that the event changed, and restores a user who was deleted. Fields that have changed since
@@ -66,14 +66,14 @@ async def revert(on: Rollbook, by: Principal, id: str, asked: EventRevert) -> Re
     an event of its own. With `dry_run`, the response is the same, and nothing is changed. Fails with 409 if nothing can
     be put back: passwords, API keys that were revoked and users who were erased can't be.
     """
-    if not asked.dry_run:
+    if not options.dry_run:
         return await _revert(on, by, id)
     # People prove who they are for what is done, not to see what would be.
     proven = Principal(by.caller, by.address, by.request_id, by.trace_id, None, by.session_id, by.client)
     return await _revert(on.dry(), proven, id)
 
 
-async def _revert(on: Rollbook, by: Principal, id: str) -> Reverted:
+async def _revert(on: Rollbook, by: Principal, id: str) -> Reversal:
     event = await events.get(on, by, id)
     if event.type in _ACTIONS:
         return await _revert_by_action(on, by, event)
@@ -81,7 +81,7 @@ async def _revert(on: Rollbook, by: Principal, id: str) -> Reverted:
     return await on.write(revert_in, on, by, event)
 
 
-async def revert_in(tx: Tx, on: Rollbook, by: Principal, event: Event) -> Reverted:
+async def revert_in(tx: Tx, on: Rollbook, by: Principal, event: Event) -> Reversal:
     """Revert an event about a user or group, in a transaction, for who has the scope. Raises NotReversible if nothing
     can be put back, and what the change by hand does."""
     way = _way(event)
@@ -89,9 +89,9 @@ async def revert_in(tx: Tx, on: Rollbook, by: Principal, event: Event) -> Revert
         await users.lock_if_owner(tx, event.user_id)
     elif event.user_id:
         await users.lock_users(tx, [event.user_id])  # before the group, as all do who lock both
-    found = _checked(await _planned(tx, way, by, event))
-    await way.act(tx, on, by, found)
-    return found
+    undo = _checked(await _planned(tx, way, by, event))
+    await way.act(tx, on, by, undo)
+    return undo
 
 
 def _way(event: Event) -> _Way:
@@ -104,82 +104,82 @@ def _way(event: Event) -> _Way:
     return way
 
 
-async def _planned(queries: Queries, way: _Way, by: Principal, event: Event) -> Reverted:
+async def _planned(queries: Queries, way: _Way, by: Principal, event: Event) -> Reversal:
     try:
         return await way.plan(queries, by, event)
     except NotFound:
         raise NotReversible(GONE) from None
 
 
-def _checked(found: Reverted) -> Reverted:
+def _checked(undo: Reversal) -> Reversal:
     """Raises NotReversible if there is nothing to put back."""
-    if not found.values:
-        raise NotReversible(" ".join([each.message for each in found.kept]) or CHANGES_NOTHING)
-    return found
+    if not undo.values:
+        raise NotReversible(" ".join([field.message for field in undo.kept]) or CHANGES_NOTHING)
+    return undo
 
 
 # ---- users
 
 
-async def _plan_user(queries: Queries, by: Principal, event: Event) -> Reverted:
+async def _plan_user(queries: Queries, by: Principal, event: Event) -> Reversal:
     user = await users.get(queries, event.user_id)
-    found = compared(event, users.complete(user))
-    if "email" in found.wanted and user.id == by.user_id:
-        keep(found, "email", "Your own email takes your password. Change it in your account settings.")
-    if "email_verified" in found.wanted:
-        found.wanted["email_verified"] = is_verified = int(found.wanted["email_verified"])
+    undo = compared(event, users.complete(user))
+    if "email" in undo.wanted and user.id == by.user_id:
+        keep(undo, "email", "Your own email takes your password. Change it in your account settings.")
+    if "email_verified" in undo.wanted:
+        undo.wanted["email_verified"] = is_verified = int(undo.wanted["email_verified"])
         was = decoded(event.object) | decoded(event.before or "{}")
-        if is_verified and rules.email_key(found.wanted.get("email", user.email)) != rules.email_key(was["email"]):
-            keep(found, "email_verified", "What was verified was another email.")
-    if found.wanted.get("status") == "invited":
+        if is_verified and rules.email_key(undo.wanted.get("email", user.email)) != rules.email_key(was["email"]):
+            keep(undo, "email_verified", "What was verified was another email.")
+    if undo.wanted.get("status") == "invited":
         if user.status != "suspended":
-            keep(found, "status", "They have set a password since, and can’t be invited again.")
+            keep(undo, "status", "They have set a password since, and can’t be invited again.")
         else:
-            found.wanted["status"] = "active"  # or invited, if they have no password
-    return found
+            undo.wanted["status"] = "active"  # or invited, if they have no password
+    return undo
 
 
-async def _change_user(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
-    was_active = bool(found.event.before) and decoded(found.event.before).get("status") == "active"
-    await user_actions.change(tx, by, await users.get(tx, found.event.user_id), found.wanted, is_undo=was_active)
+async def _change_user(tx: Tx, on: Rollbook, by: Principal, undo: Reversal) -> None:
+    was_active = bool(undo.event.before) and decoded(undo.event.before).get("status") == "active"
+    await user_actions.change(tx, by, await users.get(tx, undo.event.user_id), undo.wanted, is_undo=was_active)
 
 
-async def _plan_restoration(queries: Queries, by: Principal, event: Event) -> Reverted:
+async def _plan_restoration(queries: Queries, by: Principal, event: Event) -> Reversal:
     if await users.by_id(queries, event.user_id) is not None:
-        return Reverted(event, {}, [KeptField("status", CHANGED_SINCE, "The user has been restored since.")], {})
+        return Reversal(event, {}, [KeptField("status", CHANGED_SINCE, "The user has been restored since.")], {})
     deleted = await users.deleted(queries, event.user_id)
     if deleted is None:
         raise NotFound()
-    return Reverted(event, {"status": deleted.user.status}, [], {})
+    return Reversal(event, {"status": deleted.user.status}, [], {})
 
 
-async def _restore(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
-    await user_actions.restore_in(tx, by, found.event.user_id, user_actions.restorable_by(on, by))
+async def _restore(tx: Tx, on: Rollbook, by: Principal, undo: Reversal) -> None:
+    await user_actions.restore_in(tx, by, undo.event.user_id, user_actions.restorable_by(on, by))
 
 
-async def _plan_deletion(queries: Queries, by: Principal, event: Event) -> Reverted:
+async def _plan_deletion(queries: Queries, by: Principal, event: Event) -> Reversal:
     await users.get(queries, event.user_id)
-    return Reverted(event, {"status": DELETED}, [], {})
+    return Reversal(event, {"status": DELETED}, [], {})
 
 
-async def _delete(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
-    user_actions.check_may_delete(by, found.event.user_id)
-    await user_actions.delete_in(tx, by, found.event.user_id)
+async def _delete(tx: Tx, on: Rollbook, by: Principal, undo: Reversal) -> None:
+    user_actions.check_may_delete(by, undo.event.user_id)
+    await user_actions.delete_in(tx, by, undo.event.user_id)
 
 
 # ---- groups
 
 
-async def _plan_group(queries: Queries, by: Principal, event: Event) -> Reverted:
+async def _plan_group(queries: Queries, by: Principal, event: Event) -> Reversal:
     group = await groups.get(queries, decoded(event.object)["id"])
     return compared(event, groups.public(group))
 
 
-async def _change_group(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
-    await group_actions.change(tx, by, decoded(found.event.object)["id"], found.wanted)
+async def _change_group(tx: Tx, on: Rollbook, by: Principal, undo: Reversal) -> None:
+    await group_actions.change(tx, by, decoded(undo.event.object)["id"], undo.wanted)
 
 
-async def _plan_member(queries: Queries, by: Principal, event: Event) -> Reverted:
+async def _plan_member(queries: Queries, by: Principal, event: Event) -> Reversal:
     """The role is None for who is no member."""
     object = decoded(event.object)
     await groups.get(queries, object["group_id"])
@@ -188,13 +188,13 @@ async def _plan_member(queries: Queries, by: Principal, event: Event) -> Reverte
         raise NotFound()
     leaves = event.type == "group.member_removed"
     if member.role != (None if leaves else object["role"]):
-        return Reverted(event, {}, [changed_since("role")], {})
+        return Reversal(event, {}, [changed_since("role")], {})
     role = object["role"] if leaves else decoded(event.before)["role"] if event.before else None
-    return Reverted(event, {"role": role}, [], {"role": role})
+    return Reversal(event, {"role": role}, [], {"role": role})
 
 
-async def _change_member(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
-    user_id, group_id, role = found.event.user_id, decoded(found.event.object)["group_id"], found.wanted["role"]
+async def _change_member(tx: Tx, on: Rollbook, by: Principal, undo: Reversal) -> None:
+    user_id, group_id, role = undo.event.user_id, decoded(undo.event.object)["group_id"], undo.wanted["role"]
     if role is None:
         await group_actions.drop_members(tx, by, group_id, [user_id])
     else:
@@ -204,7 +204,7 @@ async def _change_member(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -
 # ---- API keys and webhooks
 
 
-async def _revert_by_action(on: Rollbook, by: Principal, event: Event) -> Reverted:
+async def _revert_by_action(on: Rollbook, by: Principal, event: Event) -> Reversal:
     """By the action that changes one, which does more than one transaction can. It notices a change in between."""
     way, id = _ACTIONS[event.type], decoded(event.object)["id"]
     for left in range(MAX_RACES, -1, -1):
@@ -212,19 +212,19 @@ async def _revert_by_action(on: Rollbook, by: Principal, event: Event) -> Revert
             now, version = await way.read(on, by, id)
         except NotFound as problem:
             raise NotReversible(GONE if problem.message == NotFound.message else problem.message) from None
-        found = compared(event, now)
-        for name in way.secret & found.wanted.keys():
-            keep(found, name, f"{name} can’t be put back. Change it by hand.")
-        if found.wanted.get("status") == "disabled":
-            keep(found, "status", "Only Rollbook disables a webhook. Pause it instead.")
-        _checked(found)
+        undo = compared(event, now)
+        for name in way.secret & undo.wanted.keys():
+            keep(undo, name, f"{name} can’t be put back. Change it by hand.")
+        if undo.wanted.get("status") == "disabled":
+            keep(undo, "status", "Only Rollbook disables a webhook. Pause it instead.")
+        _checked(undo)
         try:
-            await way.act(on, by, id, found.wanted, version)
+            await way.act(on, by, id, undo.wanted, version)
             break
         except PreconditionFailed:
             if not left:
                 raise
-    return found
+    return undo
 
 
 async def _read_webhook(on: Rollbook, by: Principal, id: str) -> tuple[dict[str, Any], int]:
@@ -233,8 +233,8 @@ async def _read_webhook(on: Rollbook, by: Principal, id: str) -> tuple[dict[str,
     return in_events(webhook), webhook.version
 
 
-async def _change_webhook(on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], version: Any) -> None:
-    changes = check(WebhookUpdate, wanted, on.settings.password_min_length)
+async def _change_webhook(on: Rollbook, by: Principal, id: str, values: dict[str, Any], version: Any) -> None:
+    changes = check(WebhookUpdate, values, on.settings.password_min_length)
     await webhooks.update(on, by, id, changes, frozenset((version,)))
 
 
@@ -245,9 +245,9 @@ async def _read_key(on: Rollbook, by: Principal, id: str) -> tuple[dict[str, Any
     return key_records.public(key), keys.version(key)
 
 
-async def _change_key(on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], version: Any) -> None:
+async def _change_key(on: Rollbook, by: Principal, id: str, values: dict[str, Any], version: Any) -> None:
     try:
-        await keys.update(on, by, id, check(KeyUpdate, wanted, on.settings.password_min_length), version)
+        await keys.update(on, by, id, check(KeyUpdate, values, on.settings.password_min_length), version)
     except InvalidParameter as problem:
         if problem.param not in ("current_password", "code"):
             raise

@@ -57,7 +57,7 @@ class ScimUser(NamedTuple):
         return self.user.status != "suspended"
 
 
-class Wanted(NamedTuple):
+class PersonChange(NamedTuple):
     """A user as an identity provider wants them. None: it says nothing of it."""
 
     user_name: str | None
@@ -86,7 +86,7 @@ class ScimSearch(NamedTuple):
     """Comparisons that `passes` may make."""
 
 
-class Found(NamedTuple):
+class ScimPage(NamedTuple):
     total: int
     resources: Sequence[Any]
 
@@ -107,31 +107,31 @@ async def _person(queries: Queries, id: str, tenant: str) -> ScimUser:
     return ScimUser(user, await scim.kept(queries, tenant, id))
 
 
-async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> ScimUser:
+async def create_person(on: Rollbook, by: Principal, change: PersonChange) -> ScimUser:
     """Create a user who signs in with their identity provider: without a password."""
     require(by, "users:read")  # the answer has all of them: refused before anything is done
     require(by, "users:write")
-    user_name = _required(wanted.user_name)
-    if wanted.email is None and "@" not in user_name:
+    user_name = _required(change.user_name)
+    if change.email is None and "@" not in user_name:
         refuse("emails", "is required where userName is no email address")
-    _check(wanted)
-    email = checked(rules.email, "emails", wanted.email or user_name)
-    name = _name(wanted.attributes) or checked(rules.name, "userName", user_name)
+    _check(change)
+    email = checked(rules.email, "emails", change.email or user_name)
+    name = _name(change.attributes) or checked(rules.name, "userName", user_name)
     new = users.new(name, email, email_asserted=1)
-    new = new._replace(status="suspended" if wanted.active is False else "active")
-    return await on.write(_create_person, by, new, wanted)
+    new = new._replace(status="suspended" if change.active is False else "active")
+    return await on.write(_create_person, by, new, change)
 
 
-async def _create_person(tx: Tx, by: Principal, new: User, wanted: Wanted) -> ScimUser:
+async def _create_person(tx: Tx, by: Principal, new: User, change: PersonChange) -> ScimUser:
     user = await user_actions.add(tx, by, new)
-    return ScimUser(user, await _kept(tx, by, user, ScimDetails(), wanted))
+    return ScimUser(user, await _kept(tx, by, user, ScimDetails(), change))
 
 
 async def change_person(
     on: Rollbook,
     by: Principal,
     id: str,
-    edit: Callable[[ScimUser], Wanted],
+    edit: Callable[[ScimUser], PersonChange],
     versions: Versions = None,
     replaces: bool = False,
 ) -> ScimUser:
@@ -143,61 +143,61 @@ async def change_person(
 
 
 async def _change_person(
-    tx: Tx, by: Principal, id: str, edit: Callable[[ScimUser], Wanted], versions: Versions, replaces: bool
+    tx: Tx, by: Principal, id: str, edit: Callable[[ScimUser], PersonChange], versions: Versions, replaces: bool
 ) -> ScimUser:
     await users.lock_if_owner(tx, id)
     person = await _person(tx, id, by.tenant)
     check_version(person.version, versions)
-    wanted = edit(person)
+    change = edit(person)
     if replaces:
-        _required(wanted.user_name)
-    _check(wanted)
-    user, kept = person
-    columns = _columns(by, person, wanted, replaces)
-    adopts = _adopts(person, wanted, columns)
+        _required(change.user_name)
+    _check(change)
+    user, extra = person
+    columns = _columns(by, person, change, replaces)
+    adopts = _adopts(person, change, columns)
     unproven = await users.unproven(tx, [user.id]) if adopts else None
     user = await user_actions.change(tx, by, user, columns)
     if unproven:  # rights come first
         raise EmailUnproven()
     if adopts or "email" in columns:
         await users.assert_email(tx, user.id)
-    kept = await _kept(tx, by, user, kept, wanted)
-    return ScimUser(user, kept) if kept.user_name else await _person(tx, id, by.tenant)
+    extra = await _kept(tx, by, user, extra, change)
+    return ScimUser(user, extra) if extra.user_name else await _person(tx, id, by.tenant)
 
 
-def _adopts(person: ScimUser, wanted: Wanted, columns: Mapping[str, Any]) -> bool:
+def _adopts(person: ScimUser, change: PersonChange, columns: Mapping[str, Any]) -> bool:
     """Test whether this takes a user over whom the provider has not had so far. To suspend one is always possible, if
     nothing else comes with it: what is kept of a suspended user would count when they are active again."""
     external_id = person.kept.external_id
-    if external_id is not None and wanted.external_id == external_id:
+    if external_id is not None and change.external_id == external_id:
         return False
-    return wanted.active is not False or wanted.external_id is not None or not columns.keys() <= {"status"}
+    return change.active is not False or change.external_id is not None or not columns.keys() <= {"status"}
 
 
-async def _kept(tx: Tx, by: Principal, user: User, kept: ScimDetails, wanted: Wanted) -> ScimDetails:
+async def _kept(tx: Tx, by: Principal, user: User, extra: ScimDetails, change: PersonChange) -> ScimDetails:
     """Keep what is wanted. Raises UserNameTaken, ExternalIdTaken."""
-    external_id = wanted.external_id
-    if (wanted.user_name, wanted.attributes, external_id) == (kept.user_name, kept.attributes, kept.external_id):
-        return kept
-    if external_id != kept.external_id:
-        await scim.identify(tx, by.tenant, "user", user.id, external_id, kept.external_id)
-    kept = await scim.keep(tx, user.id, wanted.user_name, wanted.attributes, kept)
-    return kept._replace(external_id=external_id)
+    external_id = change.external_id
+    if (change.user_name, change.attributes, external_id) == (extra.user_name, extra.attributes, extra.external_id):
+        return extra
+    if external_id != extra.external_id:
+        await scim.identify(tx, by.tenant, "user", user.id, external_id, extra.external_id)
+    extra = await scim.keep(tx, user.id, change.user_name, change.attributes, extra)
+    return extra._replace(external_id=external_id)
 
 
-def _columns(by: Principal, person: ScimUser, wanted: Wanted, replaces: bool) -> dict[str, Any]:
+def _columns(by: Principal, person: ScimUser, change: PersonChange, replaces: bool) -> dict[str, Any]:
     """Changes of the user that everybody sees. A name is only set by what the provider says of it now: it may have
     been changed here since."""
-    user, kept = person
+    user, extra = person
     columns: dict[str, Any] = {}
-    name = _name(wanted.attributes)
+    name = _name(change.attributes)
     if name and (replaces or name != _name(named_now(person))):
         columns["name"] = name
-    if wanted.active is not None and wanted.active != person.is_active:
-        columns["status"] = "active" if wanted.active else "suspended"
-    email, user_name = wanted.email, wanted.user_name
+    if change.active is not None and change.active != person.is_active:
+        columns["status"] = "active" if change.active else "suspended"
+    email, user_name = change.email, change.user_name
     if email is None and user_name is not None and "@" in user_name:
-        follows = rules.email_key(kept.user_name or user.email) == rules.email_key(user.email)
+        follows = rules.email_key(extra.user_name or user.email) == rules.email_key(user.email)
         email = user_name if follows or replaces else None
     if email is not None and email != user.email:
         if user.id == by.user_id:  # a key, however narrow, must not lead to the password of its user
@@ -208,8 +208,8 @@ def _columns(by: Principal, person: ScimUser, wanted: Wanted, replaces: bool) ->
 
 def named_now(person: ScimUser) -> dict[str, Any]:
     """The attributes that are kept; a displayName is the name as it is by now."""
-    kept = person.kept.attributes
-    return {**kept, "displayName": person.user.name} if kept.get("displayName") else kept
+    attributes = person.kept.attributes
+    return {**attributes, "displayName": person.user.name} if attributes.get("displayName") else attributes
 
 
 def _name(attributes: dict[str, Any]) -> str:
@@ -225,21 +225,21 @@ def _required(user_name: str | None) -> str:
     return refuse("userName", "is required") if user_name is None else user_name
 
 
-def _check(wanted: Wanted) -> None:
+def _check(change: PersonChange) -> None:
     """Check the texts. Raises InvalidParameter."""
-    check_text("userName", wanted.user_name)
-    check_text("externalId", wanted.external_id)
-    for name, value in wanted.attributes.items():
+    check_text("userName", change.user_name)
+    check_text("externalId", change.external_id)
+    for name, value in change.attributes.items():
         check_text(name, value)
 
 
 def check_text(name: str, text: Any) -> None:
     """Check a text, or all in an object. Raises InvalidParameter."""
-    for each in text.values() if isinstance(text, dict) else ():
-        check_text(name, each)
+    for part in text.values() if isinstance(text, dict) else ():
+        check_text(name, part)
     if not isinstance(text, str):
         return
-    if len(text) > TEXT_LENGTH or any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text):
+    if len(text) > TEXT_LENGTH or any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text):
         refuse(name, f"must have at most {TEXT_LENGTH} characters, and no control characters")
     if character := rules.hidden(text):
         refuse(name, f"must have no characters that no one sees ({character})")
@@ -256,26 +256,26 @@ def checked(rule: Callable[[str], str], param: str, text: str) -> str:
 # ---- lists
 
 
-async def list_people(on: Rollbook, by: Principal, asked: ScimSearch) -> Found:
+async def list_people(on: Rollbook, by: Principal, search: ScimSearch) -> ScimPage:
     """Users who pass, in the order in which they were added unless it is sorted. Raises InvalidParameter for a search
     that would look at too many."""
     require(by, "users:read")
-    if asked.passes is None and (asked.key is None or asked.order is not None):
-        if not asked.limit:
-            return Found(await user_list.count(on.db, PERSONS), ())
-        query = Query(PERSONS, limit=asked.limit, offset=asked.offset, count=True)
-        page = await user_list.page(on.db, query if asked.order is None else query._replace(order=(asked.order,)))
-        return Found(page.total or 0, await _people(on, by, page))
-    if asked.lead is not None:
-        return await sliced(await _led_people(on, by, *asked.lead), asked)
-    check_few(await user_list.count(on.db, PERSONS), "users", asked)
+    if search.passes is None and (search.key is None or search.order is not None):
+        if not search.limit:
+            return ScimPage(await user_list.count(on.db, PERSONS), ())
+        query = Query(PERSONS, limit=search.limit, offset=search.offset, count=True)
+        page = await user_list.page(on.db, query if search.order is None else query._replace(order=(search.order,)))
+        return ScimPage(page.total or 0, await _people(on, by, page))
+    if search.lead is not None:
+        return await sliced(await _led_people(on, by, *search.lead), search)
+    check_few(await user_list.count(on.db, PERSONS), "users", search)
     async with looking(on, by):
         people, position = [], None
         while True:
             page = await user_list.page(on.db, Query(PERSONS, limit=AT_ONCE, position=position))
             people += await _people(on, by, page)
             if (position := page.after) is None:
-                return await sliced(people, asked)
+                return await sliced(people, search)
 
 
 def looking(on: Rollbook, by: Principal) -> asyncio.Lock:
@@ -284,10 +284,10 @@ def looking(on: Rollbook, by: Principal) -> asyncio.Lock:
 
 
 async def _people(on: Rollbook, by: Principal, page: user_list.UserPage) -> list[ScimUser]:
-    found = [User._make(row) for row in page.rows]
-    read = on.read if len(found) <= AT_ONCE else on.read_aside
-    kept = await read(scim.kept_of, by.tenant, [user.id for user in found])
-    return [ScimUser(user, kept.get(user.id, ScimDetails())) for user in found]
+    batch = [User._make(row) for row in page.rows]
+    read = on.read if len(batch) <= AT_ONCE else on.read_aside
+    extras = await read(scim.kept_of, by.tenant, [user.id for user in batch])
+    return [ScimUser(user, extras.get(user.id, ScimDetails())) for user in batch]
 
 
 async def _led_people(on: Rollbook, by: Principal, name: str, value: str) -> list[ScimUser]:
@@ -306,14 +306,14 @@ async def _led_people(on: Rollbook, by: Principal, name: str, value: str) -> lis
         return []
 
 
-def check_few(total: int, kind: str, asked: ScimSearch) -> None:
+def check_few(total: int, kind: str, search: ScimSearch) -> None:
     """Refuse a search that would take long. Raises InvalidParameter."""
-    compared = total * asked.conditions
+    compared = total * search.conditions
     if total > MAX_SCANNED:
         problem = f"This would look at {total:,} {kind}, more than {MAX_SCANNED:,}. Filter"
     elif compared > MAX_COMPARED:
         problem = (
-            f"This would compare {total:,} {kind} with {asked.conditions} conditions each, {compared:,} times in all, "
+            f"This would compare {total:,} {kind} with {search.conditions} conditions each, {compared:,} times in all, "
             f"more than {MAX_COMPARED:,}. Use fewer conditions, or filter"
         )
     else:
@@ -329,22 +329,22 @@ def too_many(message: str) -> InvalidParameter:
     return error
 
 
-async def sliced(candidates: Sequence[Any], asked: ScimSearch) -> Found:
+async def sliced(candidates: Sequence[Any], search: ScimSearch) -> ScimPage:
     """The candidates who pass, sorted. Others get their turn meanwhile: a filter may have a hundred conditions."""
-    found = candidates
-    if asked.passes is not None:
-        turn = max(1, TURN * MANY_CONDITIONS // max(MANY_CONDITIONS, asked.conditions))
-        found = [each async for each in _in_turns(candidates, turn) if asked.passes(each)]
-    if asked.key is not None:
-        keyed = [(asked.key(each), each) async for each in _in_turns(found, TURN)]
-        keyed.sort(key=itemgetter(0), reverse=asked.falling)
-        found = [each for _, each in keyed]
-    return Found(len(found), found[asked.offset : asked.offset + asked.limit])
+    matches = candidates
+    if search.passes is not None:
+        turn = max(1, TURN * MANY_CONDITIONS // max(MANY_CONDITIONS, search.conditions))
+        matches = [candidate async for candidate in _in_turns(candidates, turn) if search.passes(candidate)]
+    if search.key is not None:
+        keyed = [(search.key(candidate), candidate) async for candidate in _in_turns(matches, TURN)]
+        keyed.sort(key=itemgetter(0), reverse=search.falling)
+        matches = [candidate for _, candidate in keyed]
+    return ScimPage(len(matches), matches[search.offset : search.offset + search.limit])
 
 
 async def _in_turns(items: Sequence[A], turn: int) -> AsyncIterator[A]:
-    for at, each in enumerate(items):
-        yield each
+    for at, item in enumerate(items):
+        yield item
         if at % turn == turn - 1:
             await asyncio.sleep(0)
 

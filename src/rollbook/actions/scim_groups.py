@@ -13,7 +13,7 @@ from rollbook.actions.permissions import known, require
 from rollbook.actions.principal import Principal
 from rollbook.actions.scim import (
     AT_ONCE,
-    Found,
+    ScimPage,
     ScimSearch,
     Versions,
     check_few,
@@ -77,113 +77,113 @@ async def _team(queries: Queries, id: str, tenant: str, with_members: bool) -> T
     return Team(group, (await scim.external_ids(queries, tenant, [id])).get(id), members)
 
 
-async def list_teams(on: Rollbook, by: Principal, asked: ScimSearch, with_members: bool) -> Found:
+async def list_teams(on: Rollbook, by: Principal, search: ScimSearch, with_members: bool) -> ScimPage:
     """Groups that pass, oldest first unless it is sorted: as many as have MAX_MEMBERS together, or one."""
     require(by, "groups:read")
-    if asked.passes is None and asked.key is None:
-        found = await on.read_aside(_teams, by.tenant, asked)
+    if search.passes is None and search.key is None:
+        page = await on.read_aside(_teams, by.tenant, search)
     else:
         async with looking(on, by):
-            found = await sliced((await on.read_aside(_teams, by.tenant, asked)).resources, asked)
-    if not with_members or not found.resources:
-        return found
+            page = await sliced((await on.read_aside(_teams, by.tenant, search)).resources, search)
+    if not with_members or not page.resources:
+        return page
     teams, members = [], 0
-    for team in found.resources:
+    for team in page.resources:
         members += team.group.members
         if teams and members > MAX_MEMBERS:
             break
         with suppress(NotFound):  # it was deleted meanwhile
             teams.append(await get_team(on, by, team.group.id, with_members))
-    return Found(found.total, teams)
+    return ScimPage(page.total, teams)
 
 
-async def _teams(queries: Queries, tenant: str, asked: ScimSearch) -> Found:
+async def _teams(queries: Queries, tenant: str, search: ScimSearch) -> ScimPage:
     """The groups of the page; of a search that tests or sorts them, all that it may find."""
-    name, value = asked.lead or ("", "")
+    name, value = search.lead or ("", "")
     if name in ("id", "externalId"):
         id = value if name == "id" else await scim.identified(queries, tenant, "group", value)
         group = None if id is None else await groups.by_id(queries, id)
-        return Found(1, await _with_ids(queries, tenant, [] if group is None else [group], asked))
+        return ScimPage(1, await _with_ids(queries, tenant, [] if group is None else [group], search))
     selection = GroupSelection(
         name=value if name == "displayName" else None, user_id=value if name == "members" else None
     )
     total = await groups.count(queries, selection)
-    limit, offset = asked.limit, asked.offset
-    if asked.passes is not None or asked.key is not None:
-        check_few(total, "groups", asked)
+    limit, offset = search.limit, search.offset
+    if search.passes is not None or search.key is not None:
+        check_few(total, "groups", search)
         limit, offset = total, 0
-    found = await groups.some(queries, selection, limit, offset) if limit else []
-    return Found(total, await _with_ids(queries, tenant, found, asked))
+    batch = await groups.some(queries, selection, limit, offset) if limit else []
+    return ScimPage(total, await _with_ids(queries, tenant, batch, search))
 
 
-async def _with_ids(queries: Queries, tenant: str, found: list[Group], asked: ScimSearch) -> list[Team]:
+async def _with_ids(queries: Queries, tenant: str, batch: list[Group], search: ScimSearch) -> list[Team]:
     """The groups as the provider has them, with those members that the search asks for."""
     of = {}
-    for user_id in asked.members or ():
-        of[user_id] = {each.group_id for each in await groups.of_user(queries, user_id)}
-    external_ids = await scim.external_ids(queries, tenant, [group.id for group in found])
+    for user_id in search.members or ():
+        of[user_id] = {membership.group_id for membership in await groups.of_user(queries, user_id)}
+    external_ids = await scim.external_ids(queries, tenant, [group.id for group in batch])
     return [
         Team(group, external_ids.get(group.id), [user_id for user_id, ids in of.items() if group.id in ids])
-        for group in found
+        for group in batch
     ]
 
 
-async def create_team(on: Rollbook, by: Principal, wanted: TeamChange) -> Team:
+async def create_team(on: Rollbook, by: Principal, change: TeamChange) -> Team:
     require(by, "groups:read")  # the answer names the members: refused before anything is done
     require(by, "groups:write")
-    return await on.write(_create_team, by, groups.new(_team_name(wanted.name)), wanted)
+    return await on.write(_create_team, by, groups.new(_team_name(change.name)), change)
 
 
-async def _create_team(tx: Tx, by: Principal, new: Group, wanted: TeamChange) -> Team:
-    held = await users.lock_users(tx, _named(wanted))
+async def _create_team(tx: Tx, by: Principal, new: Group, change: TeamChange) -> Team:
+    locked = await users.lock_users(tx, _named(change))
     group = await group_actions.add(tx, by, new)
-    return await _apply(tx, by, group, wanted._replace(name=None), held)
+    return await _apply(tx, by, group, change._replace(name=None), locked)
 
 
 async def change_team(
-    on: Rollbook, by: Principal, id: str, wanted: TeamChange, versions: Versions = None, replaces: bool = False
+    on: Rollbook, by: Principal, id: str, change: TeamChange, versions: Versions = None, replaces: bool = False
 ) -> Team:
     """Change a group. Users who don't exist are no members; those who stay keep their role. `replaces`: it has to tell
     the name."""
     require(by, "groups:read")  # the answer names the members: refused before anything is done
     require(by, "groups:write")
     if replaces:
-        _team_name(wanted.name)
-    return await on.write(_change_team, by, known("group", id), wanted, versions)
+        _team_name(change.name)
+    return await on.write(_change_team, by, known("group", id), change, versions)
 
 
-async def _change_team(tx: Tx, by: Principal, id: str, wanted: TeamChange, versions: Versions) -> Team:
-    named = _named(wanted)
-    if any(each.op == "set" for each in wanted.members):
+async def _change_team(tx: Tx, by: Principal, id: str, change: TeamChange, versions: Versions) -> Team:
+    named = _named(change)
+    if any(member_change.op == "set" for member_change in change.members):
         named += await groups.person_ids(tx, id, MAX_SHOWN)
-    held = await users.lock_users(tx, named)  # before the group, as all do who lock both
+    locked = await users.lock_users(tx, named)  # before the group, as all do who lock both
     group = await groups.get(tx, id)
     check_version(str(group.version), versions)
-    return await _apply(tx, by, group, wanted, held)
+    return await _apply(tx, by, group, change, locked)
 
 
-async def _apply(tx: Tx, by: Principal, group: Group, wanted: TeamChange, held: set[str] | None) -> Team:
-    """`held`: the users who are locked, if not all. Others came since, by a restoration or into the group: to lock them
+async def _apply(tx: Tx, by: Principal, group: Group, team_change: TeamChange, locked: set[str] | None) -> Team:
+    """`locked`: the users who are, if not all. Others came since, by a restoration or into the group: to lock them
     after the group would be a deadlock with who holds them and waits for it."""
     id = group.id
-    if wanted.name is not None:
-        await group_actions.change(tx, by, id, {"name": _team_name(wanted.name)})
+    if team_change.name is not None:
+        await group_actions.change(tx, by, id, {"name": _team_name(team_change.name)})
     before = (await scim.external_ids(tx, by.tenant, [id])).get(id)
-    if wanted.sets_external_id and wanted.external_id != before:
-        check_text("externalId", wanted.external_id)
-        await scim.identify(tx, by.tenant, "group", id, wanted.external_id, before)
+    if team_change.sets_external_id and team_change.external_id != before:
+        check_text("externalId", team_change.external_id)
+        await scim.identify(tx, by.tenant, "group", id, team_change.external_id, before)
         await groups.counted(tx, id, 0)  # it has another version
-    for change in wanted.members:
-        await _change_members(tx, by, id, change, held)
+    for change in team_change.members:
+        await _change_members(tx, by, id, change, locked)
     return Team(await groups.get(tx, id), (await scim.external_ids(tx, by.tenant, [id])).get(id))
 
 
-async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange, held: set[str] | None) -> None:
+async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange, locked: set[str] | None) -> None:
     op, members = change
-    if held is not None:
-        members = tuple([each for each in members if each in held])
+    if locked is not None:
+        members = tuple([user_id for user_id in members if user_id in locked])
     applications = await users.applications(tx, members)
-    members = tuple([each for each in members if each not in applications])
+    members = tuple([user_id for user_id in members if user_id not in applications])
     if op == "remove":
         await group_actions.drop_members(tx, by, id, members)
         return
@@ -191,9 +191,9 @@ async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange, 
         leaving = set(await groups.person_ids(tx, id, MAX_SHOWN)).difference(members)
         if len(leaving) > MAX_MEMBERS:
             refuse("members", f"can't lose more than {MAX_MEMBERS:,} at once: remove them in several requests")
-        await group_actions.drop_members(tx, by, id, sorted(leaving if held is None else leaving & held))
-    found = await groups.candidates(tx, id, members)
-    joining = [user_id for user_id in members if user_id in found and found[user_id].role is None]
+        await group_actions.drop_members(tx, by, id, sorted(leaving if locked is None else leaving & locked))
+    candidates = await groups.candidates(tx, id, members)
+    joining = [user_id for user_id in members if user_id in candidates and candidates[user_id].role is None]
     if unproven := await users.unproven(tx, joining):
         provided = await scim.external_ids(tx, by.tenant, sorted(unproven))
         if unproven.difference(provided):
@@ -201,8 +201,8 @@ async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange, 
     await group_actions.put_members(tx, by, id, dict.fromkeys(joining, ""))
 
 
-def _named(wanted: TeamChange) -> list[str]:
-    named = [user_id for change in wanted.members for user_id in change.members]
+def _named(team_change: TeamChange) -> list[str]:
+    named = [user_id for change in team_change.members for user_id in change.members]
     if len(named) > MAX_MEMBERS:
         refuse("members", f"must be at most {MAX_MEMBERS:,} in one request")
     return named

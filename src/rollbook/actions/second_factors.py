@@ -130,14 +130,14 @@ async def check(
     guess = attempts.guess_of("code", user.id, origin, by)
     digits = one_time_codes.as_digits(code)
     is_closed = digits is not None and await attempts.is_closed(on, guess)
-    found = None if is_closed else await _matching(on, user.id, digits, code)
-    if found is None:
+    proven = None if is_closed else await _matching(on, user.id, digits, code)
+    if proven is None:
         await attempts.guess_failed(on, guess, user.id)
         note = on.deferred_events.confirmation_failed if is_own else on.deferred_events.sign_in_failed
         note(user.id, by)
         raise WrongCode(attempts.CLOSED_CODES) if is_closed else WrongCode()
     await take_back()
-    return found if digits is None else found._replace(max_failures=guess.max_failures)
+    return proven if digits is None else proven._replace(max_failures=guess.max_failures)
 
 
 async def check_own(on: Rollbook, by: Principal, user: User, code: str) -> FactorUse:
@@ -195,19 +195,19 @@ async def open_challenge(tx: Tx, user_id: str, data: str = "", purpose: str = SI
 
 async def look_challenge(queries: Queries, token: str, purpose: str = SIGN_IN) -> Challenge:
     """The challenge with this text, which stays open: a wrong code doesn't end it. Raises InvalidChallenge."""
-    found = await second_factors.find_challenge(queries, tokens.digest(token), purpose)
-    if found is None:
+    challenge = await second_factors.find_challenge(queries, tokens.digest(token), purpose)
+    if challenge is None:
         raise InvalidChallenge()
-    return found
+    return challenge
 
 
 async def take_challenge(tx: Tx, token: str, purpose: str = SIGN_IN) -> Challenge:
     """Take the challenge with this text: exactly one of several callers gets it. Lock its user before, as all do who
     change what is theirs (`users.get`). Raises InvalidChallenge."""
-    found = await second_factors.take_challenge(tx, tokens.digest(token), purpose)
-    if found is None:
+    challenge = await second_factors.take_challenge(tx, tokens.digest(token), purpose)
+    if challenge is None:
         raise InvalidChallenge()
-    return found
+    return challenge
 
 
 # ---- of a user
@@ -262,7 +262,7 @@ async def get_second_factor(on: Rollbook, by: Principal, id: str, factor_id: str
     return await second_factors.get(on.db, known("user", id), known("fac", factor_id))
 
 
-async def create_second_factor(on: Rollbook, by: Principal, id: str, asked: SecondFactorCreate) -> EnrolledFactor:
+async def create_second_factor(on: Rollbook, by: Principal, id: str, new: SecondFactorCreate) -> EnrolledFactor:
     """Add an authenticator app
 
     Returns the `secret`, and the same as `otpauth_url` for a QR code: show one of them to the user, once. The factor is
@@ -270,11 +270,11 @@ async def create_second_factor(on: Rollbook, by: Principal, id: str, asked: Seco
     activated. For yourself, send a `code` of a factor you have, or else your `current_password`. For another user with
     a role above member, the key needs the scope `users:grant` as well.
     """
-    user, proven = await _may_change(on, by, id, given(asked.code), given(asked.current_password))
-    factor = second_factors.new(user.id, TOTP, given(asked.name, APP))
+    user, proven = await _may_change(on, by, id, given(new.code), given(new.current_password))
+    factor = second_factors.new(user.id, TOTP, given(new.name, APP))
     totp = one_time_codes.new_totp()
     await on.write(_add, by, factor._replace(secret=sealed(on.secret, factor.id, totp)), proven)
-    return EnrolledFactor(factor, totp.text, totp.url(user.email, given(asked.issuer, on.settings.brand_name)))
+    return EnrolledFactor(factor, totp.text, totp.url(user.email, given(new.issuer, on.settings.brand_name)))
 
 
 async def _add(tx: Tx, by: Principal, factor: SecondFactor, proven: FactorUse | None) -> None:
@@ -300,7 +300,7 @@ async def add(tx: Tx, factor: SecondFactor) -> None:
 
 
 async def activate_second_factor(
-    on: Rollbook, by: Principal, id: str, factor_id: str, asked: SecondFactorActivation
+    on: Rollbook, by: Principal, id: str, factor_id: str, fields: SecondFactorActivation
 ) -> ActivatedFactor:
     """Activate an authenticator app
 
@@ -310,7 +310,7 @@ async def activate_second_factor(
     """
     require(by, "users:write", id)
     factor = await second_factors.get(on.db, known("user", id), known("fac", factor_id))
-    totp, digits = opened(on.secret, factor), one_time_codes.as_digits(asked.code)
+    totp, digits = opened(on.secret, factor), one_time_codes.as_digits(fields.code)
     if factor.confirmed_at is not None or totp is None:
         raise NotFound("This factor is active already.")
     if digits is None or (step := totp.step(digits, None)) is None:
@@ -346,7 +346,7 @@ async def _set_codes(tx: Tx, user_id: str, codes: tuple[str, ...]) -> None:
     await second_factors.set_codes(tx, user_id, [digest for digest in digests if digest is not None])
 
 
-async def verify_second_factor(on: Rollbook, by: Principal, id: str, asked: SecondFactorCode) -> VerifiedFactor:
+async def verify_second_factor(on: Rollbook, by: Principal, id: str, fields: SecondFactorCode) -> VerifiedFactor:
     """Verify a code
 
     Use this before something sensitive in your own application. Fails with 401 if the code is wrong or was used before,
@@ -357,8 +357,8 @@ async def verify_second_factor(on: Rollbook, by: Principal, id: str, asked: Seco
     user = await users.get(on.db, known("user", id))
     if roles.is_barred(user.status):
         raise UserSuspended()
-    origin, actor = attempts.of_application(by, asked.address)
-    proven = await check(on, actor, user, asked.code, origin)
+    origin, actor = attempts.of_application(by, fields.address)
+    proven = await check(on, actor, user, fields.code, origin)
     return await on.write(_verified, actor, proven)
 
 
@@ -367,15 +367,13 @@ async def _verified(tx: Tx, by: Actor, proven: FactorUse) -> VerifiedFactor:
     return VerifiedFactor(proven.factor_id, await second_factors.count_codes(tx, proven.user_id))
 
 
-async def regenerate_recovery_codes(
-    on: Rollbook, by: Principal, id: str, asked: RecoveryCodesCreate
-) -> tuple[str, ...]:
+async def regenerate_recovery_codes(on: Rollbook, by: Principal, id: str, new: RecoveryCodesCreate) -> tuple[str, ...]:
     """Create recovery codes
 
     Returns ten new ones, once. Those the user had stop working. For yourself, send a `code` of a factor you have. For
     another user with a role above member, the key needs the scope `users:grant` as well.
     """
-    user, proven = await _may_change(on, by, id, given(asked.code))
+    user, proven = await _may_change(on, by, id, given(new.code))
     return await on.write(_regenerate, by, user.id, proven, one_time_codes.mint_recovery_codes())
 
 
@@ -390,14 +388,14 @@ async def _regenerate(
     return codes
 
 
-async def remove_second_factor(on: Rollbook, by: Principal, id: str, factor_id: str, asked: SecondFactorProof) -> None:
+async def remove_second_factor(on: Rollbook, by: Principal, id: str, factor_id: str, fields: SecondFactorProof) -> None:
     """Remove a second factor
 
     With the last one, the recovery codes end too, and the password alone signs the user in again. For yourself, send a
     `code` of a factor you have. For another user with a role above member, the key needs the scope `users:grant` as
     well.
     """
-    user, proven = await _may_change(on, by, id, asked.code)
+    user, proven = await _may_change(on, by, id, fields.code)
     await on.write(_remove, on, by, user.id, known("fac", factor_id), proven)
 
 

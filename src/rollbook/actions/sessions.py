@@ -16,7 +16,7 @@ from rollbook.actions.arguments.tokens import TokenConsume
 from rollbook.actions.checking import check_given_password
 from rollbook.actions.context import ListPage, Rollbook
 from rollbook.actions.creators import NOT_KNOWN, Origin
-from rollbook.actions.passkeys import Presented
+from rollbook.actions.passkeys import PasskeyAnswer
 from rollbook.actions.permissions import (
     known,
     may_touch,
@@ -46,19 +46,19 @@ MAX_ENDED = 1_000
 """Ended by one sign-in, where a user has more than that from before there was a maximum."""
 
 
-async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> ListPage[Session]:
+async def list_sessions(on: Rollbook, by: Principal, query: ListSessions) -> ListPage[Session]:
     """List sessions
 
     Returns where you are signed in, newest first: the browsers with the dashboard, whose `audience` is null, and
     applications. Admins can pass another `user`. A key with `audiences` lists only their sessions.
     """
-    user_id = await subject(on, by, "sessions:read", asked.user)
-    if asked.audience is not None:
-        require_audience(by, asked.audience)
-    audiences = by.caller.audiences if asked.audience is None else (asked.audience,)
+    user_id = await subject(on, by, "sessions:read", query.user)
+    if query.audience is not None:
+        require_audience(by, query.audience)
+    audiences = by.caller.audiences if query.audience is None else (query.audience,)
     lifetime = on.session_lifetime
-    found = await sessions.of_user(on.db, user_id, lifetime, asked.limit, asked.offset, audiences)
-    return ListPage(found, await sessions.count(on.db, user_id, lifetime, audiences))
+    batch = await sessions.of_user(on.db, user_id, lifetime, query.limit, query.offset, audiences)
+    return ListPage(batch, await sessions.count(on.db, user_id, lifetime, audiences))
 
 
 async def end(on: Rollbook, by: Principal, id: str, of: str | None = None) -> None:
@@ -141,9 +141,9 @@ async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browse
     """A session for the right email and password, or what is left to do. Raises InvalidParameter, WrongPassword,
     TooManyAttempts, Overloaded, UserSuspended, Forbidden."""
     check_given_password(password)
-    user, kept = await users.sign_in(on.db, email)
+    user, stored_hash = await users.sign_in(on.db, email)
     origin = attempts.in_browser(on, by, user, browser.device)
-    hash = await passwords.prove_sign_in(on, by.actor, user, email, origin, kept, password)
+    hash = await passwords.prove_sign_in(on, by.actor, user, email, origin, stored_hash, password)
     if user is None:
         raise WrongPassword()
     _check_may_sign_in(on, user)
@@ -174,17 +174,17 @@ async def user_of_step(on: Rollbook, token: str) -> User:
     return user
 
 
-async def finish_sign_in(on: Rollbook, by: Principal, token: str, given: GivenFactor, browser: Browser) -> SignedIn:
+async def finish_sign_in(on: Rollbook, by: Principal, token: str, factor: GivenFactor, browser: Browser) -> SignedIn:
     """A session for the right second factor after the right password; a wrong one can be tried again. Raises
     InvalidChallenge, SecondFactorRequired, WrongCode, TooManyAttempts, UserSuspended, Forbidden."""
     user = await user_of_step(on, token)
     origin = attempts.in_browser(on, by, user, browser.device)
-    proven = await proof.check(on, by.actor, user, given, origin)
+    proven = await proof.check(on, by.actor, user, factor, origin)
     _check_may_sign_in(on, user)
     return await on.write(_finish, on, by, user.id, token, proven, browser, cookies.mint())
 
 
-async def sign_in_with_passkey(on: Rollbook, by: Principal, presented: Presented, browser: Browser) -> SignedIn:
+async def sign_in_with_passkey(on: Rollbook, by: Principal, presented: PasskeyAnswer, browser: Browser) -> SignedIn:
     """A session for whoever has a passkey, which says whose it is: it needs no password. Raises WrongCode,
     TooManyAttempts, UserSuspended, Forbidden."""
     user = await passkeys.owner(on, presented)
@@ -261,14 +261,14 @@ class UsedToken(NamedTuple):
 
 
 async def use_token(
-    on: Rollbook, by: Principal, asked: TokenConsume, browser: Browser, factor: GivenFactor | None = None
+    on: Rollbook, by: Principal, fields: TokenConsume, browser: Browser, factor: GivenFactor | None = None
 ) -> UsedToken:
     """Use a one-time token, and sign its user in if it sets a password or is for that. Raises TokenInvalid,
     InvalidParameter, EmailTaken, SecondFactorRequired, WrongCode, TooManyAttempts, Overloaded, Forbidden."""
     # The dashboard is none of the audiences that a key can have.
-    open = await tokens.look(on, asked.token)
+    open = await tokens.look(on, fields.token)
     origin = attempts.in_browser(on, by, None if open is None else open.user, browser.device)
-    ready = await tokens.prepare(on, by.actor, asked, origin, given_factor=factor, audiences=())
+    ready = await tokens.prepare(on, by.actor, fields, origin, given_factor=factor, audiences=())
     if ready.open.token.purpose == "sign_in":
         _check_may_sign_in(on, ready.open.user)
     return await on.write(_use_token, on, by, ready, browser, cookies.mint())

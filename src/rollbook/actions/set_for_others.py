@@ -229,10 +229,10 @@ async def find(on: Rollbook, by: Principal, id: str) -> SetForOthers:
     require(by, "users:grant")
     require(by, "events:read")
     await events.settle(on.db)
-    told, since, is_whole = await on.read_aside(_events, clock.now() - DAYS * clock.DAY)
-    actor_keys = sorted({event.actor.key_id for event in told if event.actor.key_id})
+    log, since, is_whole = await on.read_aside(_events, clock.now() - DAYS * clock.DAY)
+    actor_keys = sorted({event.actor.key_id for event in log if event.actor.key_id})
     trail = Trail(known("user", id), await on.read_aside(keys.that_go_back_to, id, actor_keys))
-    for event in told:
+    for event in log:
         trail.follow(event)
     await _add_held(on, by, trail)
     lines = list[SetForOther]()
@@ -250,22 +250,22 @@ async def _events(queries: Queries, since: int) -> tuple[list[StaffEvent], int, 
     """The events about users above member and about all who changed them, be they deleted or members by now, oldest
     first; and from when on, and whether those are all since then."""
     after = await events.seq_at(queries, since)
-    told = {event.seq: event for event in await staff_events.of_staff(queries, after, MAX_EVENTS + 1)}
-    read = {event.user_id for event in told.values()}
-    while new := {person for event in told.values() for person in event.people if person} - read:
-        told |= {event.seq: event for event in await staff_events.of_users(queries, new, after, MAX_EVENTS + 1)}
+    by_seq = {event.seq: event for event in await staff_events.of_staff(queries, after, MAX_EVENTS + 1)}
+    read = {event.user_id for event in by_seq.values()}
+    while new := {person for event in by_seq.values() for person in event.people if person} - read:
+        by_seq |= {event.seq: event for event in await staff_events.of_users(queries, new, after, MAX_EVENTS + 1)}
         read |= new
-    newest = [told[seq] for seq in sorted(told)[-MAX_EVENTS:]]
+    newest = [by_seq[seq] for seq in sorted(by_seq)[-MAX_EVENTS:]]
     begins = await events.begins(queries)
-    if len(told) > MAX_EVENTS:
+    if len(by_seq) > MAX_EVENTS:
         begins = max(begins, newest[0].created_at)
     return newest, max(since, begins), begins <= since
 
 
 async def _add_held(on: Rollbook, by: Principal, trail: Trail) -> None:
     """Keys and webhooks that go back to the person, however old they are."""
-    held = (await creators.going_back(on, by, [trail.id]))[trail.id]
-    for what, ids in ((KEYS, held.keys), (WEBHOOKS, held.webhooks)):
+    holdings = (await creators.going_back(on, by, [trail.id]))[trail.id]
+    for what, ids in ((KEYS, holdings.keys), (WEBHOOKS, holdings.webhooks)):
         for id, user_id in ids.items():
             values = trail.ways.setdefault(user_id, {}).setdefault(Way("", what), [])
             values += [] if id in values else [id]
@@ -279,15 +279,15 @@ async def _lines(
     for via in dict.fromkeys(way.via for way in ways):
         what = {way.what: values for way, values in ways.items() if way.via == via}
         if via == user.id:  # what they did themselves as well ends with that
-            what = {each: values for each, values in what.items() if values != [""] or Way("", each) not in ways}
+            what = {kind: values for kind, values in what.items() if values != [""] or Way("", kind) not in ways}
         if left := await _still(on, user, what):
             opened = {
-                each: trail.opened[user.id, Way(via, each)]
-                for each in left
-                if (user.id, Way(via, each)) in trail.opened
+                kind: trail.opened[user.id, Way(via, kind)]
+                for kind in left
+                if (user.id, Way(via, kind)) in trail.opened
             }
-            held = await keys.by_ids(on.db, user.id, left[KEYS]) if KEYS in left else []
-            names = [key.name for key in held]
+            own_keys = await keys.by_ids(on.db, user.id, left[KEYS]) if KEYS in left else []
+            names = [key.name for key in own_keys]
             lines.append(SetForOther(user, await _person(on, via), left, can_end, opened, names))
     return lines
 
@@ -305,8 +305,8 @@ async def _still(on: Rollbook, user: User, what: dict[str, list[str]]) -> dict[s
     """The part of it that nobody has ended since."""
     left = dict(what)
     if KEYS in left:
-        held = await keys.by_ids(on.db, user.id, left[KEYS])
-        left[KEYS] = [key.id for key in held if key.status in ("active", "suspended")]
+        own_keys = await keys.by_ids(on.db, user.id, left[KEYS])
+        left[KEYS] = [key.id for key in own_keys if key.status in ("active", "suspended")]
     if WEBHOOKS in left:
         hooks = await webhook_records.some(on.db, user.id, MAX_WEBHOOKS)
         left[WEBHOOKS] = [hook.id for hook in hooks if hook.id in left[WEBHOOKS] and webhook_records.works(hook)]
@@ -320,7 +320,7 @@ async def _still(on: Rollbook, user: User, what: dict[str, list[str]]) -> dict[s
         KEYS: not left.get(KEYS),
         WEBHOOKS: not left.get(WEBHOOKS),
     }
-    return {each: values for each, values in left.items() if not ended.get(each)}
+    return {kind: values for kind, values in left.items() if not ended.get(kind)}
 
 
 async def _is_in(on: Rollbook, user_id: str, links: Collection[str]) -> bool:

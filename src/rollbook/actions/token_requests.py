@@ -104,27 +104,27 @@ async def find_deliverer(queries: Queries, settings: Settings, role: str) -> Car
 async def carried(on: Rollbook, token_id: str, webhook_id: str) -> CarriedToken | None:
     """The token that this webhook is to deliver now. None: it has ended or was delivered, another one delivers it, or
     the webhook's owner could no longer create it."""
-    found = await on.read(one_time_tokens.carried, token_id, webhook_id)
-    if found is None or found.user_status == "suspended":
+    record = await on.read(one_time_tokens.carried, token_id, webhook_id)
+    if record is None or record.user_status == "suspended":
         return None
     if webhook_id != MAIL_ID and (
-        found.owner_status != "active" or not may_make(found.owner_role or "", found.user_role)
+        record.owner_status != "active" or not may_make(record.owner_role or "", record.user_role)
     ):
         return None
     try:
-        token = on.secret.unseal(SEALED, found.sealed, token_id.encode()).decode()
+        token = on.secret.unseal(SEALED, record.sealed, token_id.encode()).decode()
     except ValueError:  # the server's secret has changed since
         return None
-    url = tokens.link_url(on.settings.url, found.purpose, token, found.language)
+    url = tokens.link_url(on.settings.url, record.purpose, token, record.language)
     return CarriedToken(
         token=token,
         url=url,
-        email=found.email,
-        purpose=found.purpose,
-        redirect_url=found.redirect_url,
-        language=found.language,
-        data=found.data,
-        expires_at=found.expires_at,
+        email=record.email,
+        purpose=record.purpose,
+        redirect_url=record.redirect_url,
+        language=record.language,
+        data=record.data,
+        expires_at=record.expires_at,
     )
 
 
@@ -137,7 +137,7 @@ TOO_OLD = clock.DAY
 """Age at which a request that could not be worked off is dropped: its person has asked again long since."""
 
 
-async def request_token(on: Rollbook, by: Principal, asked: TokenRequest) -> None:
+async def request_token(on: Rollbook, by: Principal, request: TokenRequest) -> None:
     """Request a one-time token
 
     For forms in which people who are not signed in enter their email, such as for a forgotten password. The answer is
@@ -147,31 +147,31 @@ async def request_token(on: Rollbook, by: Principal, asked: TokenRequest) -> Non
     Beyond the limits, nothing is sent. An invited user who forgot their password gets an invitation.
     """
     require(by, "tokens:create")
-    if asked.purpose == "sign_in" and by.caller.audiences is not None:
+    if request.purpose == "sign_in" and by.caller.audiences is not None:
         if await on.read(find_deliverer, on.settings, "member") == MAIL_ID:
             refuse("purpose", f"can't be sign_in without a webhook for {REQUESTED}: {token_actions.NOT_MAILED}")
-    await ask(on, by, asked, None)
+    await ask(on, by, request, None)
 
 
-async def ask(on: Rollbook, by: Principal, asked: TokenRequest, address: str | None) -> None:
+async def ask(on: Rollbook, by: Principal, request: TokenRequest, address: str | None) -> None:
     """Request a one-time token for a caller who may ask for anyone. `address` is that of the person, unless they say
     another one. Raises InvalidParameter, Overloaded."""
-    redirect_url = token_actions.check(on.settings, given(asked.redirect_url))
-    address = given(asked.address, address)
+    redirect_url = token_actions.check(on.settings, given(request.redirect_url))
+    address = given(request.address, address)
     actor = by.actor if address is None else by.actor._replace(address=address)
-    is_admitted = await admits(on, asked.email, address)
-    wanted = RequestedToken(
-        email=str(asked.email),
-        purpose=asked.purpose,
+    is_admitted = await admits(on, request.email, address)
+    pending = RequestedToken(
+        email=str(request.email),
+        purpose=request.purpose,
         redirect_url=redirect_url,
-        language=given(asked.language),
+        language=given(request.language),
         actor=actor,
         asked_at=clock.now(),
         is_admitted=is_admitted,
         audiences=token_actions.audiences_of(by),
     )
     id = one_time_tokens.new_request_id()
-    sealed = on.secret.seal(token_actions.SEALED, one_time_tokens.encode_request(wanted), id.encode())
+    sealed = on.secret.seal(token_actions.SEALED, one_time_tokens.encode_request(pending), id.encode())
     await on.write(_add, id, sealed)
 
 
@@ -190,7 +190,7 @@ async def admits(on: Rollbook, email: str, address: str | None) -> bool:
     counted: list[tuple[str, Limit, int]] = []
     for bucket, limit in [
         (f"token-email:{name}", settings.token_email_limit),
-        *((f"token-{each.bucket}", each.limit(settings.token_address_limit)) for each in of_networks),
+        *((f"token-{network.bucket}", network.limit(settings.token_address_limit)) for network in of_networks),
     ]:
         verdict = await on.limiter.take(bucket, limit, now)
         if not verdict.admitted:
@@ -208,7 +208,7 @@ async def work_off(on: Rollbook) -> bool:
     """Make the tokens of some of the requests that wait. Several processes may do it at once. Returns whether there is
     more."""
     waiting = await on.read(one_time_tokens.oldest_requests, BATCH)
-    done = await asyncio.gather(*(_work_off(on, each) for each in waiting), return_exceptions=True)
+    done = await asyncio.gather(*(_work_off(on, request) for request in waiting), return_exceptions=True)
     for problem in done:
         if isinstance(problem, BaseException):
             raise problem
@@ -219,21 +219,21 @@ async def _work_off(on: Rollbook, waiting: WaitingRequest) -> None:
     """One. Whatever is wrong with it, it does not stay for ever."""
     try:
         opened = on.secret.unseal(token_actions.SEALED, waiting.sealed, waiting.id.encode())
-        asked = one_time_tokens.decode_request(opened)
+        request = one_time_tokens.decode_request(opened)
     except ValueError:  # the server's secret has changed since
-        asked = None
-    if asked is None or not asked.is_admitted or asked.asked_at < clock.now() - TOO_OLD:
+        request = None
+    if request is None or not request.is_admitted or request.asked_at < clock.now() - TOO_OLD:
         await on.db.write(one_time_tokens.take_request, waiting.id)
-    elif await on.db.write(_make, on, waiting.id, asked, tokens.mint()) is None:
+    elif await on.db.write(_make, on, waiting.id, request, tokens.mint()) is None:
         logger.warning("a user has asked for a token, and nothing delivers it: set smtp, or create a webhook for it")
 
 
-async def _make(tx: Tx, on: Rollbook, id: str, asked: RequestedToken, text: str) -> bool | None:
+async def _make(tx: Tx, on: Rollbook, id: str, request: RequestedToken, text: str) -> bool | None:
     """The token, if its user can have it. None if they could, but no one delivers it."""
     if not await one_time_tokens.take_request(tx, id):
         return False
-    user = await users.by_email(tx, asked.email)
-    purpose = None if user is None else _purpose(user, asked.purpose)
+    user = await users.by_email(tx, request.email)
+    purpose = None if user is None else _purpose(user, request.purpose)
     if user is None or purpose is None:
         return False
     deliverer = await find_deliverer(tx, on.settings, user.role)
@@ -245,14 +245,14 @@ async def _make(tx: Tx, on: Rollbook, id: str, asked: RequestedToken, text: str)
         user.id,
         purpose,
         lifetime,
-        redirect_url=asked.redirect_url,
-        language=asked.language,
-        audiences=asked.audiences,
+        redirect_url=request.redirect_url,
+        language=request.language,
+        audiences=request.audiences,
         origin=creators.of_delivered(deliverer, user.id),
     )
     new = token_actions.to_deliver(on.secret, new, text, deliverer.webhook_id)
-    token = await token_actions.add(tx, asked.actor, user, new)
-    await events.record(tx, REQUESTED, user.id, asked.actor, _told(token))
+    token = await token_actions.add(tx, request.actor, user, new)
+    await events.record(tx, REQUESTED, user.id, request.actor, _told(token))
     return True
 
 
@@ -267,10 +267,10 @@ def _told(token: Token) -> dict[str, str | None]:
     }
 
 
-def _purpose(user: User, asked: str) -> str | None:
+def _purpose(user: User, purpose: str) -> str | None:
     """The purpose of the token that a user gets who asks for this one. None: they can use none."""
     if user.status == "suspended" or user.kind == APPLICATION:
         return None
     if user.status == "invited":
-        return asked if asked == "verify_email" else "invite"
-    return None if asked == "invite" else asked
+        return purpose if purpose == "verify_email" else "invite"
+    return None if purpose == "invite" else purpose

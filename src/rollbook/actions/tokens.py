@@ -106,7 +106,7 @@ class IssuedToken(NamedTuple):
 # ---- creating, listing and revoking
 
 
-async def create_token(on: Rollbook, by: Principal, id: str, asked: TokenCreate) -> IssuedToken:
+async def create_token(on: Rollbook, by: Principal, id: str, fields: TokenCreate) -> IssuedToken:
     """Create a one-time token
 
     Send `url` to the user: it leads to a page of Rollbook. Or hand out `token` in a link to your own application, which
@@ -116,34 +116,34 @@ async def create_token(on: Rollbook, by: Principal, id: str, asked: TokenCreate)
     key needs the scope `users:grant` as well.
     """
     require(by, "tokens:create")
-    _check_asked(on, by, asked)
+    _check_asked(on, by, fields)
     text = tokens.mint()
     new = record(
         text,
         known("user", id),
-        asked.purpose,
-        lifetime(on.settings, asked.purpose) if asked.expires_in is UNSET else asked.expires_in * clock.SECOND,
-        email=given(asked.email),
-        redirect_url=check(on.settings, given(asked.redirect_url)),
-        data=given(asked.data),
-        language=given(asked.language),
+        fields.purpose,
+        lifetime(on.settings, fields.purpose) if fields.expires_in is UNSET else fields.expires_in * clock.SECOND,
+        email=given(fields.email),
+        redirect_url=check(on.settings, given(fields.redirect_url)),
+        data=given(fields.data),
+        language=given(fields.language),
         origin=creators.of(by, id),
         audiences=audiences_of(by),
     )
-    if asked.send:
+    if fields.send:
         return await on.write(_create, by, to_deliver(on.secret, new, text, webhooks.MAIL_ID), "")
     return await on.write(_create, by, new, text)
 
 
-def _check_asked(on: Rollbook, by: Principal, asked: TokenCreate) -> None:
+def _check_asked(on: Rollbook, by: Principal, fields: TokenCreate) -> None:
     """Check that the arguments go together. Raises InvalidParameter."""
-    if asked.purpose == "change_email" and asked.email is UNSET:
+    if fields.purpose == "change_email" and fields.email is UNSET:
         refuse("email", "is required: the new email")
-    if asked.purpose != "change_email" and asked.email is not UNSET:
+    if fields.purpose != "change_email" and fields.email is not UNSET:
         refuse("email", "is only for change_email. Others are about the email that the user has")
-    if asked.send and not on.settings.sends_mail:
+    if fields.send and not on.settings.sends_mail:
         refuse("send", "needs a mail server: set smtp")
-    if asked.send and asked.purpose == "sign_in" and by.caller.audiences is not None:
+    if fields.send and fields.purpose == "sign_in" and by.caller.audiences is not None:
         refuse("send", f"can't be true for sign_in: {NOT_MAILED}")
 
 
@@ -230,8 +230,8 @@ async def _create(tx: Tx, by: Principal, new: NewToken, text: str) -> IssuedToke
     if not text:  # on a folder whose server has not started with mail yet
         await cursors.start_once(tx, webhooks.MAIL_ID)
     token = await add(tx, by.actor, user, new)
-    told = one_time_tokens.in_events(token) | {"send": not text}
-    await events.record(tx, "token.created", user.id, by.actor, told)
+    details = one_time_tokens.in_events(token) | {"send": not text}
+    await events.record(tx, "token.created", user.id, by.actor, details)
     return IssuedToken(token, text)
 
 
@@ -299,7 +299,7 @@ async def _revoke(tx: Tx, by: Principal, id: str, token_id: str) -> None:
 # ---- setup and password reset links
 
 
-async def create_password_link(on: Rollbook, by: Principal, id: str, asked: PasswordLinkCreate) -> IssuedToken:
+async def create_password_link(on: Rollbook, by: Principal, id: str, new: PasswordLinkCreate) -> IssuedToken:
     """Create a setup or password reset link
 
     The same as a token with the purpose `reset_password`, or `invite` for an invited user, that is valid for three
@@ -308,7 +308,7 @@ async def create_password_link(on: Rollbook, by: Principal, id: str, asked: Pass
     user with a role above member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write")
-    redirect_url = check_of_link(on.settings, given(asked.redirect_url))
+    redirect_url = check_of_link(on.settings, given(new.redirect_url))
     return await on.write(_create_link, by, known("user", id), redirect_url, tokens.mint())
 
 
@@ -332,15 +332,15 @@ async def add_link(tx: Tx, by: Principal, user: User, text: str, redirect_url: s
     origin = creators.of(by, user.id)
     new = record(text, user.id, purpose, LINK_LIFETIME, redirect_url=redirect_url, origin=origin)
     token = await add(tx, by.actor, user, new)
-    told = {"user_id": user.id, "expires_at": clock.format_time(token.expires_at)}
-    await events.record(tx, "password_link.created", user.id, by.actor, told)
+    details = {"user_id": user.id, "expires_at": clock.format_time(token.expires_at)}
+    await events.record(tx, "password_link.created", user.id, by.actor, details)
     return IssuedToken(token, text)
 
 
 # ---- using
 
 
-class Open(NamedTuple):
+class OpenToken(NamedTuple):
     """A token that can be used, whose it is, and where they continue afterwards: empty for the dashboard."""
 
     token: Token
@@ -348,24 +348,24 @@ class Open(NamedTuple):
     redirect_url: str
 
 
-async def look(on: Rollbook, text: str) -> Open | None:
+async def look(on: Rollbook, text: str) -> OpenToken | None:
     """Find a token without using it. None if it is unknown, was used, replaced or ended, or has expired:
     no one learns which."""
     token = await one_time_tokens.find(on.db, tokens.digest(text))
     user = None if token is None else await users.by_id(on.db, token.user_id)
     if token is None or user is None or user.status == "suspended":
         return None
-    return Open(token, user, token.redirect_url)
+    return OpenToken(token, user, token.redirect_url)
 
 
-class Consumed(NamedTuple):
+class TokenUse(NamedTuple):
     """The user after the act, and the token that was used."""
 
     user: User
     token: Token
 
 
-async def consume_token(on: Rollbook, by: Principal, asked: TokenConsume) -> Consumed:
+async def consume_token(on: Rollbook, by: Principal, fields: TokenConsume) -> TokenUse:
     """Consume a one-time token
 
     Does what the token is for and returns the user, with all fields, and the token's `purpose`, `redirect_url` and
@@ -375,22 +375,22 @@ async def consume_token(on: Rollbook, by: Principal, asked: TokenConsume) -> Con
     take the same time.
     """
     require(by, "tokens:consume")
-    origin, actor = attempts.of_application(by, asked.address)
-    ready = await prepare(on, actor, asked, origin, Waiter((by.user_id,)), audiences=by.caller.audiences)
+    origin, actor = attempts.of_application(by, fields.address)
+    ready = await prepare(on, actor, fields, origin, Waiter((by.user_id,)), audiences=by.caller.audiences)
     return await on.write(_consume, actor, ready)
 
 
-async def _consume(tx: Tx, by: Actor, ready: Ready) -> Consumed:
+async def _consume(tx: Tx, by: Actor, ready: Ready) -> TokenUse:
     user = await use(tx, by, ready)
     if ready.open.token.purpose == "sign_in":
         user = await passwords.signed_in(tx, by, user.id)
-    return Consumed(user, ready.open.token)
+    return TokenUse(user, ready.open.token)
 
 
 class Ready(NamedTuple):
     """A token whose use has passed all checks but those that need a lock."""
 
-    open: Open
+    open: OpenToken
     digest: bytes
     name: str | None
     hash: str | None
@@ -402,7 +402,7 @@ class Ready(NamedTuple):
 async def prepare(
     on: Rollbook,
     by: Actor,
-    asked: TokenConsume,
+    fields: TokenConsume,
     origin: AttemptOrigin,
     waiter: Waiter = KNOWN,
     given_factor: GivenFactor | None = None,
@@ -414,29 +414,29 @@ async def prepare(
     Raises TokenInvalid, InvalidParameter, InsufficientScope, SecondFactorRequired, WrongCode, TooManyAttempts,
     Overloaded.
     """
-    open = await look(on, asked.token)
+    open = await look(on, fields.token)
     if open is None or (open.token.purpose == "sign_in" and not is_for(open.token, audiences)):
         raise TokenInvalid()
     purpose = open.token.purpose
-    if asked.name is not UNSET and purpose != "invite":
+    if fields.name is not UNSET and purpose != "invite":
         refuse("name", "is only for tokens of the purpose invite")
-    if asked.name not in (UNSET, open.user.name):
+    if fields.name not in (UNSET, open.user.name):
         user_kinds.check_own_field("name", on.settings.member_fields)
     password = None
     if purpose in OF_PASSWORDS:
-        password = _password(asked.password, purpose)
-        await passwords.check(on, password, email=open.user.email, name=given(asked.name, open.user.name))
-    elif asked.password is not UNSET:
+        password = _password(fields.password, purpose)
+        await passwords.check(on, password, email=open.user.email, name=given(fields.name, open.user.name))
+    elif fields.password is not UNSET:
         refuse("password", f"is only for tokens of the purposes {' and '.join(OF_PASSWORDS)}")
     factor = None
     if await needs_factor(on.db, open):
-        factor = await proof.check(on, by, open.user, given_factor or GivenFactor(given(asked.code, "")), origin)
+        factor = await proof.check(on, by, open.user, given_factor or GivenFactor(given(fields.code, "")), origin)
     hash = None if password is None else await on.passwords.hash(password, waiter)
-    revokes = purpose == "reset_password" if asked.revoke_keys is UNSET else asked.revoke_keys
-    return Ready(open, tokens.digest(asked.token), given(asked.name), hash, revokes, factor)
+    revokes = purpose == "reset_password" if fields.revoke_keys is UNSET else fields.revoke_keys
+    return Ready(open, tokens.digest(fields.token), given(fields.name), hash, revokes, factor)
 
 
-async def needs_factor(queries: Queries, open: Open) -> bool:
+async def needs_factor(queries: Queries, open: OpenToken) -> bool:
     """Test whether the token alone is not enough."""
     if is_first_proof(open.token, open.user):
         return await _keeps_factors(queries, open.user)
@@ -474,7 +474,7 @@ async def use(tx: Tx, by: Actor, ready: Ready) -> User:
     token = await one_time_tokens.use(tx, ready.digest)
     if token is None or user.status == "suspended":
         raise TokenInvalid()
-    if ready.factor is None and await needs_factor(tx, Open(token, user, "")):
+    if ready.factor is None and await needs_factor(tx, OpenToken(token, user, "")):
         raise SecondFactorRequired()  # set up meanwhile
     await proof.use(tx, by, ready.factor)
     await events.record(tx, "token.consumed", user.id, by, one_time_tokens.in_events(token))
@@ -491,18 +491,18 @@ async def use(tx: Tx, by: Actor, ready: Ready) -> User:
 
 def _columns(user: User, token: Token, name: str | None) -> dict[str, str | int]:
     """Columns of the user that change, beside the password. Raises TokenInvalid."""
-    wanted: dict[str, str | int] = {}
+    columns: dict[str, str | int] = {}
     if token.purpose == "change_email" and token.email is not None:
-        wanted = {"email": token.email, "email_verified": 1}
+        columns = {"email": token.email, "email_verified": 1}
     elif token.purpose == "verify_email":
         if token.email is None or rules.email_key(token.email) != rules.email_key(user.email):
             raise TokenInvalid()
-        wanted = {"email_verified": 1}
+        columns = {"email_verified": 1}
     elif token.has_been_sent:
-        wanted = {"email_verified": 1}
+        columns = {"email_verified": 1}
     if name is not None:
-        wanted["name"] = name
-    return {field: value for field, value in wanted.items() if getattr(user, field) != value}
+        columns["name"] = name
+    return {field: value for field, value in columns.items() if getattr(user, field) != value}
 
 
 async def _change(tx: Tx, by: Actor, user: User, columns: dict[str, str | int]) -> User:

@@ -60,41 +60,41 @@ class ReadableNames(NamedTuple):
     keys: bool
 
 
-async def get_usage(on: Rollbook, by: Principal, asked: ReadUsage) -> Usage:
+async def get_usage(on: Rollbook, by: Principal, query: ReadUsage) -> Usage:
     """Get usage
 
     Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and for admins
     those of any `user`, or of the whole server by user and key (`user=all`). Requests appear within 2 seconds.
     """
-    user_id = await _whose(on, by, asked)
-    since, until, step = span(asked.period, clock.now())
+    user_id = await _whose(on, by, query)
+    since, until, step = span(query.period, clock.now())
     named = ReadableNames(reaches(by, "users:read", user_id), reaches(by, "keys:read", user_id))
-    found = await on.read_aside(_read, user_id, since, asked.key, named)
-    return found._replace(period=asked.period, until=until, step=step, intervals=_by(step, found.intervals))
+    report = await on.read_aside(_read, user_id, since, query.key, named)
+    return report._replace(period=query.period, until=until, step=step, intervals=_by(step, report.intervals))
 
 
-async def _whose(on: Rollbook, by: Principal, asked: ReadUsage) -> str | None:
+async def _whose(on: Rollbook, by: Principal, query: ReadUsage) -> str | None:
     """Raises InsufficientScope, InvalidParameter, NotFound."""
-    if asked.user != ALL:
-        return await subject(on, by, SCOPE, asked.user)
+    if query.user != ALL:
+        return await subject(on, by, SCOPE, query.user)
     require(by, SCOPE)
-    if asked.key is not None:
+    if query.key is not None:
         refuse("key", "requires the user of the key")
     return None
 
 
 def others(total: Hour, some: Sequence[OfUser | OfKey]) -> Hour:
     """Usage of the users and keys beyond the listed ones."""
-    told = records.total([Hour(0, each.requests, each.errors, each.refused, each.limited) for each in some])
-    return Hour(0, *(whole - part for whole, part in zip(total[1:], told[1:], strict=True)))
+    sums = records.total([Hour(0, line.requests, line.errors, line.refused, line.limited) for line in some])
+    return Hour(0, *(whole - part for whole, part in zip(total[1:], sums[1:], strict=True)))
 
 
-async def busiest_keys(on: Rollbook, by: Principal, asked: ReadUsage) -> list[str]:
+async def busiest_keys(on: Rollbook, by: Principal, query: ReadUsage) -> list[str]:
     """The IDs of the keys with the most requests in the period, at most `records.usage.MAX_KEYS`. Raises
     InsufficientScope, NotFound."""
-    user_id = await subject(on, by, SCOPE, asked.user)
-    since, _, _ = span(asked.period, clock.now())
-    return [each.key_id for each in await on.read_aside(records.by_key, user_id, since)]
+    user_id = await subject(on, by, SCOPE, query.user)
+    since, _, _ = span(query.period, clock.now())
+    return [key.key_id for key in await on.read_aside(records.by_key, user_id, since)]
 
 
 def span(period: str, now: int) -> tuple[int, int, int]:
@@ -125,7 +125,7 @@ async def _read(queries: Queries, user_id: str | None, since: int, key_id: str |
         users=by_user,
         keys=by_key,
         routes=await records.by_route(queries, counted, since, key_id),
-        windows=sorted(windows.items(), key=lambda each: (-each[1], each[0])),
+        windows=sorted(windows.items(), key=lambda window: (-window[1], window[0])),
         names=await _names(queries, user_id, by_user, by_key, named),
     )
 
@@ -133,22 +133,22 @@ async def _read(queries: Queries, user_id: str | None, since: int, key_id: str |
 async def _names(
     queries: Queries, user_id: str | None, by_user: list[OfUser], by_key: list[OfKey], named: ReadableNames
 ) -> dict[str, str]:
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     if named.keys:
-        found |= {key.id: key.name for key in await keys.names(queries, user_id, [each.key_id for each in by_key])}
+        names |= {key.id: key.name for key in await keys.names(queries, user_id, [line.key_id for line in by_key])}
     if named.users and user_id is None:
         for some in (by_user, by_key):
-            missing = dict.fromkeys(each.user_id for each in some if each.user_id not in found)
-            found |= await users.names(queries, list(missing))
-    return found
+            missing = dict.fromkeys(line.user_id for line in some if line.user_id not in names)
+            names |= await users.names(queries, list(missing))
+    return names
 
 
 def _by(step: int, hours: list[Hour]) -> list[Hour]:
     """The hours as intervals of this length."""
-    found: dict[int, list[Hour]] = {}
+    steps: dict[int, list[Hour]] = {}
     for hour in hours:
-        found.setdefault(hour.at - hour.at % step, []).append(hour)
-    return [records.total(some)._replace(at=at) for at, some in found.items()]
+        steps.setdefault(hour.at - hour.at % step, []).append(hour)
+    return [records.total(some)._replace(at=at) for at, some in steps.items()]
 
 
 PATH = "/v1/requests"
@@ -168,7 +168,7 @@ class RequestPage(NamedTuple):
 
 
 async def list_requests(
-    on: Rollbook, by: Principal, asked: ListRequests, waiting: Waiting = nullcontext
+    on: Rollbook, by: Principal, query: ListRequests, waiting: Waiting = nullcontext
 ) -> RequestPage:
     """List requests
 
@@ -180,15 +180,15 @@ async def list_requests(
     if there is more, the `Link` header has the URL of the next page.
     """
     require_own(by, SCOPE)
-    if asked.wait and asked.order == "desc":
+    if query.wait and query.order == "desc":
         refuse("wait", "requires order=asc")
-    if asked.path_match == "exact" and not asked.path:
+    if query.path_match == "exact" and not query.path:
         refuse("path_match", "requires path")
-    wanted = await _search(on, by, asked)
-    page = await _page(on, wanted, asked)
-    if asked.wait and not page.requests and page.next is None:
+    search = await _search(on, by, query)
+    page = await _page(on, search, query)
+    if query.wait and not page.requests and page.next is None:
         with _counted(on, by.user_id):
-            page = await _next_page(on, by, wanted, page, asked, waiting)
+            page = await _next_page(on, by, search, page, query, waiting)
     return page
 
 
@@ -199,10 +199,10 @@ async def get_request(on: Rollbook, by: Principal, id: str) -> Logged:
     seconds old, past its retention, or was only counted because thousands came at once.
     """
     require_own(by, SCOPE)
-    found = await on.read_aside(request_log.request, None if reaches_all(by, SCOPE) else by.user_id, id)
-    if found is None:
+    line = await on.read_aside(request_log.request, None if reaches_all(by, SCOPE) else by.user_id, id)
+    if line is None:
         raise NotFound("The request log has no such request. It may be too old, or less than 2 seconds old.")
-    return found
+    return line
 
 
 @contextmanager
@@ -218,45 +218,45 @@ def _counted(on: Rollbook, user_id: str) -> Iterator[None]:
         slot.leave()
 
 
-async def _search(on: Rollbook, by: Principal, asked: ListRequests) -> Search:
+async def _search(on: Rollbook, by: Principal, query: ListRequests) -> Search:
     """Raises InsufficientScope, InvalidParameter, NotFound."""
     return Search(
-        user_id=await subject_or_all(on, by, SCOPE, asked.user),
-        key_id=asked.key,
-        statuses=(0, 999) if asked.status is None else request_log.statuses(asked.status),
-        method=asked.method,
-        path=asked.path or "",
-        is_whole=asked.path_match == "exact",
-        after=asked.after or 0,
-        before=request_log.END if asked.before is None else asked.before,
-        hidden=PATH if asked.wait else None,
+        user_id=await subject_or_all(on, by, SCOPE, query.user),
+        key_id=query.key,
+        statuses=(0, 999) if query.status is None else request_log.statuses(query.status),
+        method=query.method,
+        path=query.path or "",
+        is_whole=query.path_match == "exact",
+        after=query.after or 0,
+        before=request_log.END if query.before is None else query.before,
+        hidden=PATH if query.wait else None,
     )
 
 
-async def _page(on: Rollbook, wanted: Search, asked: ListRequests) -> RequestPage:
+async def _page(on: Rollbook, search: Search, values: ListRequests) -> RequestPage:
     settled = clock.now() - SETTLED
-    if asked.order == "desc":
-        found = await on.read_aside(request_log.search, wanted, asked.limit)
-        return RequestPage(found.lines, found.next, settled)
-    until = min(wanted.before, settled)
-    if until <= wanted.after:
-        return RequestPage([], None, wanted.after)
-    found: FoundRequests = await on.read_aside(request_log.search, wanted._replace(before=until), asked.limit, True)
-    return RequestPage(found.lines, found.next, until - 1 if found.next is None else found.next)
+    if values.order == "desc":
+        batch = await on.read_aside(request_log.search, search, values.limit)
+        return RequestPage(batch.lines, batch.next, settled)
+    until = min(search.before, settled)
+    if until <= search.after:
+        return RequestPage([], None, search.after)
+    batch: FoundRequests = await on.read_aside(request_log.search, search._replace(before=until), values.limit, True)
+    return RequestPage(batch.lines, batch.next, until - 1 if batch.next is None else batch.next)
 
 
 async def _next_page(
-    on: Rollbook, by: Principal, wanted: Search, page: RequestPage, asked: ListRequests, waiting: Waiting
+    on: Rollbook, by: Principal, search: Search, page: RequestPage, query: ListRequests, waiting: Waiting
 ) -> RequestPage:
     """The first that is not empty, or an empty one when the time is over, the client left or the server stops."""
     now = asyncio.get_running_loop().time
-    until, left = now() + asked.wait, asyncio.Event()
+    until, left = now() + query.wait, asyncio.Event()
     with waiting(left.set):
         while not page.requests and now() < until and not left.is_set() and not on.feeds.is_closed:
             await asyncio.sleep(min(PAUSE, max(0.0, until - now())))
-            page = await _page(on, wanted._replace(after=max(wanted.after, page.position)), asked)
+            page = await _page(on, search._replace(after=max(search.after, page.position)), query)
     if page.requests:
         caller = await on.read(as_of_now, by)
-        if SCOPE not in (caller.scopes_on_self if wanted.user_id == by.user_id else caller.scopes_on_all):
+        if SCOPE not in (caller.scopes_on_self if search.user_id == by.user_id else caller.scopes_on_all):
             raise InsufficientScope(scope=SCOPE)
     return page

@@ -48,7 +48,7 @@ from rollbook.records.events import Actor, Event
 from rollbook.records.groups import Membership
 from rollbook.records.keys import Key
 from rollbook.records.one_time_tokens import NewToken, Token
-from rollbook.records.scim import Held
+from rollbook.records.scim import ScimExport
 from rollbook.records.second_factors import SecondFactor
 from rollbook.records.sessions import Session
 from rollbook.records.user_history import UserAsOf
@@ -96,8 +96,8 @@ async def with_emails(on: Rollbook, by: Principal, emails: Iterable[str]) -> dic
     """The users who have these emails, by `rules.email_key`."""
     require(by, "users:read")
     keys = list({rules.email_key(email) for email in emails})
-    found = await on.read_aside(dialect(on.db).user_imports.existing, "email", keys)
-    return {key: each.user for key, each in found.items()}
+    existing = await on.read_aside(dialect(on.db).user_imports.existing, "email", keys)
+    return {key: user.user for key, user in existing.items()}
 
 
 async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> int:
@@ -120,21 +120,21 @@ class Sorted(Protocol):
     def sort(self) -> tuple[str, ...] | None: ...
 
 
-class Counted(NamedTuple):
+class UserTotal(NamedTuple):
     """Number of users, of all or of some of them."""
 
     users: int
     is_exact: bool
 
 
-async def count_soon(on: Rollbook, by: Principal, filters: Filters) -> Counted:
+async def count_soon(on: Rollbook, by: Principal, filters: Filters) -> UserTotal:
     """Count the users that match the filters, where that is quick. Otherwise, there are more than the number."""
     require(by, "users:read")
     try:
-        found = await on.db.read_within(SOON, user_list.count_up_to, filters, MAX_COUNTED_SOON)
+        number = await on.db.read_within(SOON, user_list.count_up_to, filters, MAX_COUNTED_SOON)
     except DatabaseTimeout:
-        return Counted(0, False)
-    return Counted(MAX_COUNTED_SOON, False) if found is None else Counted(found, True)
+        return UserTotal(0, False)
+    return UserTotal(MAX_COUNTED_SOON, False) if number is None else UserTotal(number, True)
 
 
 async def check_group(on: Rollbook, by: Principal, id: str) -> None:
@@ -153,42 +153,42 @@ def _of_deleted(on: Rollbook, by: Principal, filters: Filters) -> Filters:
     return filters._replace(status=None, deleted_since=restorable_by(on, by))
 
 
-def filters_of(asked: UserFilters) -> Filters:
+def filters_of(filters: UserFilters) -> Filters:
     if (
-        asked.metadata is None
-        and asked.created_after is None
-        and asked.created_before is None
-        and asked.q is None
-        and asked.email is None
-        and asked.external_id is None
-        and asked.ids is None
-        and asked.role is None
-        and asked.status is None
-        and asked.kind is None
-        and asked.group is None
+        filters.metadata is None
+        and filters.created_after is None
+        and filters.created_before is None
+        and filters.q is None
+        and filters.email is None
+        and filters.external_id is None
+        and filters.ids is None
+        and filters.role is None
+        and filters.status is None
+        and filters.kind is None
+        and filters.group is None
     ):
         return ANY
-    check_range(asked.created_after, asked.created_before)
+    check_range(filters.created_after, filters.created_before)
     return Filters(
-        asked.email,
-        asked.external_id,
-        None if asked.ids is None else tuple(asked.ids),
-        asked.role,
-        asked.status,
-        asked.kind,
-        asked.created_after,
-        asked.created_before,
-        asked.q,
-        asked.metadata,
-        None if asked.group is None else str(asked.group),
+        filters.email,
+        filters.external_id,
+        None if filters.ids is None else tuple(filters.ids),
+        filters.role,
+        filters.status,
+        filters.kind,
+        filters.created_after,
+        filters.created_before,
+        filters.q,
+        filters.metadata,
+        None if filters.group is None else str(filters.group),
     )
 
 
-def sort_of(asked: Sorted) -> tuple[str, ...] | None:
+def sort_of(query: Sorted) -> tuple[str, ...] | None:
     """Sort order of the list. Raises InvalidParameter."""
-    if asked.status != DELETED:
-        return asked.sort
-    if asked.sort is not None:
+    if query.status != DELETED:
+        return query.sort
+    if query.sort is not None:
         refuse("sort", "can't be combined with status=deleted, which lists the newest deletion first")
     return ("-deleted_at",)
 
@@ -232,7 +232,7 @@ class PersonalExport(NamedTuple):
     sessions: AsyncGenerator[list[Session], None]
     second_factors: AsyncGenerator[list[SecondFactor], None]
     groups: AsyncGenerator[list[Membership], None]
-    scim: AsyncGenerator[list[Held], None]
+    scim: AsyncGenerator[list[ScimExport], None]
     events: AsyncGenerator[list[Event], None]
     turn: Turn
     position: int
@@ -282,8 +282,8 @@ async def _in_parts(
 
 async def _at_once(on: Rollbook, read: Callable[..., Awaitable[list[A]]], id: str) -> AsyncGenerator[list[A], None]:
     """All in one part, of what a user has few of."""
-    if found := await on.read(read, id):
-        yield found
+    if records := await on.read(read, id):
+        yield records
 
 
 async def _history(
@@ -356,25 +356,25 @@ async def update(
     still has that version.
     """
     require(by, "users:write", id)
-    wanted = changes_of(changes)
+    values = changes_of(changes)
     patches = {
-        name: wanted.pop(name)
+        name: values.pop(name)
         for name in users.METADATA
-        if name in wanted and isinstance(getattr(changes, name), MetadataPatch)
+        if name in values and isinstance(getattr(changes, name), MetadataPatch)
     }
-    if isinstance(changes, UserUpdate) and "email" in wanted and id == by.user_id:
-        await _prove_for_email(on, by, known("user", id), wanted, changes.current_password)
-        if "email" in wanted and on.settings.sends_mail:
-            return await _update_and_ask(on, by, id, wanted, versions, patches)
+    if isinstance(changes, UserUpdate) and "email" in values and id == by.user_id:
+        await _prove_for_email(on, by, known("user", id), values, changes.current_password)
+        if "email" in values and on.settings.sends_mail:
+            return await _update_and_ask(on, by, id, values, versions, patches)
     own = on.settings.member_fields
-    return await on.write_together(id, _update, by, known("user", id), wanted, versions, patches, own)
+    return await on.write_together(id, _update, by, known("user", id), values, versions, patches, own)
 
 
 async def _update_and_ask(
     on: Rollbook,
     by: Principal,
     id: str,
-    wanted: dict[str, Any],
+    values: dict[str, Any],
     versions: frozenset[int] | None,
     patches: Mapping[str, str],
 ) -> User:
@@ -382,9 +382,9 @@ async def _update_and_ask(
     own = on.settings.member_fields
     if not reaches_all(by, "users:write"):
         user_kinds.check_own_field("email", own)
-    wanted.pop("email_verified", None)  # it is said of the new one
-    new = await own_email.to_send(on, by, "change_email", wanted.pop("email"))
-    return await on.write(_update_and_add, by, new, (id, wanted, versions, patches, own))
+    values.pop("email_verified", None)  # it is said of the new one
+    new = await own_email.to_send(on, by, "change_email", values.pop("email"))
+    return await on.write(_update_and_add, by, new, (id, values, versions, patches, own))
 
 
 async def _update_and_add(tx: Tx, by: Principal, new: NewToken, change: tuple[Any, ...]) -> User:
@@ -394,12 +394,12 @@ async def _update_and_add(tx: Tx, by: Principal, new: NewToken, change: tuple[An
 
 
 async def _prove_for_email(
-    on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], password: str | UnsetType
+    on: Rollbook, by: Principal, id: str, values: dict[str, Any], password: str | UnsetType
 ) -> None:
     """Prove to be the user, if their email changes. Raises what `passwords.prove_for_email` does."""
     user = await users.get(on.db, id)
-    if wanted["email"] == user.email:
-        del wanted["email"]  # sent back as it was read; should it change meanwhile, this must not change it back
+    if values["email"] == user.email:
+        del values["email"]  # sent back as it was read; should it change meanwhile, this must not change it back
     else:
         await passwords.prove_for_email(on, by, user, password)
 
@@ -430,7 +430,7 @@ async def _update(
     tx: Tx,
     by: Principal,
     id: str,
-    wanted: Mapping[str, Any],
+    values: Mapping[str, Any],
     versions: frozenset[int] | None = None,
     patches: Mapping[str, str] = {},
     own: MemberFields = NO_FIELDS,
@@ -438,16 +438,16 @@ async def _update(
     """Update a user. A field that already has the value is no change, and without a change there is no event.
     `versions` are those the caller will change. `patches` change the metadata as it is now, where nothing comes
     between. `own`: fields that the caller can change of themselves, without the right to change all users."""
-    if "role" in wanted or "status" in wanted:
+    if "role" in values or "status" in values:
         await users.lock_if_owner(tx, id)
-    return await change(tx, by, await users.get(tx, id), wanted, versions, patches, own=own)
+    return await change(tx, by, await users.get(tx, id), values, versions, patches, own=own)
 
 
 async def change(
     tx: Tx,
     by: Principal,
     user: User,
-    wanted: Mapping[str, Any],
+    values: Mapping[str, Any],
     versions: frozenset[int] | None = None,
     patches: Mapping[str, str] = {},
     is_undo: bool = False,
@@ -457,13 +457,13 @@ async def change(
     `is_undo`: whom it activates becomes active as they were, also those who never had a password."""
     may_touch(by, user.id, user.role)
     if patches:
-        wanted = {**wanted, **{name: patched(getattr(user, name), patch, name) for name, patch in patches.items()}}
-    is_activated = wanted.get("status") not in (None, "suspended", user.status)
+        values = {**values, **{name: patched(getattr(user, name), patch, name) for name, patch in patches.items()}}
+    is_activated = values.get("status") not in (None, "suspended", user.status)
     if is_activated and not is_undo and reaches_all(by, "users:write"):
-        wanted = with_status(wanted, user, await users.password_hash(tx, user.id) is not None)
+        values = with_status(values, user, await users.password_hash(tx, user.id) is not None)
     if not reaches_all(by, "users:write"):
-        wanted = user_kinds.own_changes(user, wanted, own, is_merged="metadata" in patches)
-    change = plan(by, user, wanted)
+        values = user_kinds.own_changes(user, values, own, is_merged="metadata" in patches)
+    change = plan(by, user, values)
     check_version(user.version, versions)
     return await apply(tx, by, user, change) if change.columns else user
 
@@ -518,14 +518,14 @@ async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
         await events.record(tx, "key.revoked", id, by.actor, keys.public(key))
 
 
-def with_status(wanted: Mapping[str, Any], user: User, has_password: bool) -> Mapping[str, Any]:
+def with_status(values: Mapping[str, Any], user: User, has_password: bool) -> Mapping[str, Any]:
     """The wanted fields, with the status that the user gets. To activate a user ends their suspension: until they have
     a password, they are invited. Who is active stays so. Raises InvalidParameter."""
-    status = wanted.get("status")
+    status = values.get("status")
     if status == "invited" and user.status != "invited":
         refuse("status", "must not be invited: only new users are, until they set a password")
     is_ready = has_password or user.status == "active" or user.kind == roles.APPLICATION
-    return wanted if status != "active" or is_ready else {**wanted, "status": "invited"}
+    return values if status != "active" or is_ready else {**values, "status": "invited"}
 
 
 _EVENTS = {"suspended": "user.suspended", "active": "user.activated", "invited": "user.activated"}
@@ -541,9 +541,9 @@ class PlannedChange(NamedTuple):
     needs_another_owner: bool
 
 
-def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> PlannedChange:
-    """`wanted` is what the caller may change. Raises InsufficientScope, NotYourself, InvalidParameter."""
-    columns = {name: value for name, value in wanted.items() if getattr(user, name) != value}
+def plan(by: Principal, user: User, values: Mapping[str, Any]) -> PlannedChange:
+    """`values` is what the caller may change. Raises InsufficientScope, NotYourself, InvalidParameter."""
+    columns = {name: value for name, value in values.items() if getattr(user, name) != value}
     user_kinds.check_change(user, columns)
     if "role" in columns:
         may_grant(by, user.role)

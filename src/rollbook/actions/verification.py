@@ -32,10 +32,10 @@ async def verify_password(on: Rollbook, by: Principal, credentials: Credentials)
     """
     require(by, "users:verify")
     proven = await prove_password(on, by, credentials.email, credentials.password, credentials.address)
-    found = await on.write(_verified, proven)
-    if isinstance(found, str):
-        raise SecondFactorRequired(found)
-    return found
+    outcome = await on.write(_verified, proven)
+    if isinstance(outcome, str):
+        raise SecondFactorRequired(outcome)
+    return outcome
 
 
 async def _verified(tx: Tx, proven: ProvenPassword) -> User | str:
@@ -57,9 +57,9 @@ async def prove_password(
     on: Rollbook, by: Principal, email: str, password: str, address: str | UnsetType
 ) -> ProvenPassword:
     """Raises WrongPassword, TooManyAttempts, Overloaded, UserSuspended."""
-    user, kept = await users.sign_in(on.db, email)
+    user, stored_hash = await users.sign_in(on.db, email)
     origin, actor = attempts.of_application(by, address)
-    hash = await passwords.prove_sign_in(on, actor, user, email, origin, kept, password)
+    hash = await passwords.prove_sign_in(on, actor, user, email, origin, stored_hash, password)
     if user is None:
         raise WrongPassword()
     if roles.is_barred(user.status):

@@ -55,7 +55,7 @@ class DeliveryDetails(NamedTuple):
     request: SentRequest | None
 
 
-async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliveries) -> ListPage[Delivery]:
+async def list_deliveries(on: Rollbook, by: Principal, id: str, query: ListDeliveries) -> ListPage[Delivery]:
     """List deliveries
 
     Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at` when
@@ -63,21 +63,21 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
     If there are more, the `Link` header has the URL of the next page. Also requires the scope `events:read`.
     """
     webhook = await _find(on, by, "webhooks:read", id)
-    check_range(asked.created_after, asked.created_before)
+    check_range(query.created_after, query.created_before)
     filters = DeliveryFilters(
-        before=asked.before,
-        outcome=asked.outcome,
-        type=asked.type,
-        user_id=asked.user and whom(by, asked.user),
-        event_id=asked.event,
-        trigger=asked.trigger,
-        created_after=asked.created_after,
-        created_before=asked.created_before,
+        before=query.before,
+        outcome=query.outcome,
+        type=query.type,
+        user_id=query.user and whom(by, query.user),
+        event_id=query.event,
+        trigger=query.trigger,
+        created_after=query.created_after,
+        created_before=query.created_before,
     )
     if filters.outcome not in (None, FAILED) and not outcomes.is_outcome(filters.outcome or ""):
         refuse("outcome", "must be failed or the name of an outcome, such as timed_out or http_500")
-    found = await on.read_aside(deliveries.some, webhook.id, filters, asked.limit + 1)
-    return ListPage(found[: asked.limit], more=len(found) > asked.limit)
+    batch = await on.read_aside(deliveries.some, webhook.id, filters, query.limit + 1)
+    return ListPage(batch[: query.limit], more=len(batch) > query.limit)
 
 
 async def get_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> DeliveryDetails:
@@ -108,8 +108,8 @@ async def _whole(queries: Queries, webhook: Webhook, delivery: Delivery, source:
 async def _event(queries: Queries, delivery: Delivery) -> Event | None:
     if delivery.trigger == "test":
         return events.example(delivery.type, delivery.event_id, delivery.created_at)
-    found = await events.at(queries, delivery.seq)
-    return found if found is not None and found.id == delivery.event_id and not found.is_erased else None
+    event = await events.at(queries, delivery.seq)
+    return event if event is not None and event.id == delivery.event_id and not event.is_erased else None
 
 
 def _request(webhook: Webhook, delivery: Delivery, content_type: str, body: bytes) -> SentRequest:
@@ -152,14 +152,14 @@ async def start_replay(tx: Tx, replay: Replay) -> Replay:
 # ---- test deliveries
 
 
-async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> DeliveryDetails:
+async def test(on: Rollbook, by: Principal, id: str, fields: WebhookTest) -> DeliveryDetails:
     """Test a webhook
 
     Sends an example event immediately, whatever the types of the webhook, even if it is paused or disabled. Returns the
     delivery with its outcome, after up to 15 seconds. The event is not in the event log and is not retried.
     """
     webhook = await _find(on, by, "webhooks:write", id)
-    type = TEST if asked.type is UNSET else str(asked.type)
+    type = TEST if fields.type is UNSET else str(fields.type)
     if type not in event_types.TYPES:
         refuse("type", f"must be one of {', '.join(event_types.TYPES)}")
     await on.read(check_may_send, webhook)
@@ -256,8 +256,8 @@ class Arrival(NamedTuple):
 
 async def of_caller(on: Rollbook, by: Principal) -> list[Webhook]:
     """The caller's webhooks that deliver to the inbox, oldest first."""
-    found = await webhook_actions.list_webhooks(on, by, ListWebhooks(user="me", limit=MAX_OF_USER))
-    return [seen.webhook for seen in found.items if seen.webhook.url == INBOX]
+    page = await webhook_actions.list_webhooks(on, by, ListWebhooks(user="me", limit=MAX_OF_USER))
+    return [seen.webhook for seen in page.items if seen.webhook.url == INBOX]
 
 
 async def arrivals(on: Rollbook, by: Principal, id: str, limit: int) -> list[Arrival]:
@@ -268,12 +268,12 @@ async def arrivals(on: Rollbook, by: Principal, id: str, limit: int) -> list[Arr
         keys = webhook_actions.unsealed(on.secret, webhook).secrets
     except ValueError:  # the server's secret has changed since
         keys = []
-    found = []
+    shown = []
     for message in await on.read(deliveries.newest, webhook.id, limit):
         lines = [line.partition(":") for line in message.headers.splitlines()]
         headers = {name: value.strip() for name, _, value in lines}
-        found.append(Arrival(message, list(headers.items()), _is_signed(headers, message.body, keys)))
-    return found
+        shown.append(Arrival(message, list(headers.items()), _is_signed(headers, message.body, keys)))
+    return shown
 
 
 def _is_signed(headers: dict[str, str], body: str, keys: list[bytes]) -> bool:
@@ -289,18 +289,18 @@ FAILURE = "failure"
 """Instead of an event to begin with: the first one that failed and has not been delivered since."""
 
 
-async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays) -> ListPage[Replay]:
+async def list_replays(on: Rollbook, by: Principal, id: str, query: ListReplays) -> ListPage[Replay]:
     """List replays
 
     Returns the replays of a webhook, newest first, including resent deliveries.
     """
     webhook = await find(on, by, "webhooks:read", id)
-    return await on.read(_list, webhook.id, asked.limit, asked.before)
+    return await on.read(_list, webhook.id, query.limit, query.before)
 
 
 async def _list(queries: Queries, webhook_id: str, limit: int, before: str | None) -> ListPage[Replay]:
-    found = await replays.of(queries, webhook_id, limit, before)
-    return ListPage(found, await replays.count(queries, webhook_id))
+    batch = await replays.of(queries, webhook_id, limit, before)
+    return ListPage(batch, await replays.count(queries, webhook_id))
 
 
 async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate) -> Replay:
@@ -321,9 +321,9 @@ async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate)
     types, user_id = "" if new.types is UNSET else patterns(new.types), whom(by, given(new.user, ""))
     if webhook.url == INBOX:
         selected = event_types.selected((types or webhook.types).split())
-        asked = Selection(selected, user_id or None, first - 1, last + 1)
-        kept = await on.read_aside(_newest, asked)
-        first = max(first, kept)
+        selection = Selection(selected, user_id or None, first - 1, last + 1)
+        oldest = await on.read_aside(_newest, selection)
+        first = max(first, oldest)
     replay = replays.new(
         webhook.id,
         "replay",
@@ -354,9 +354,9 @@ async def undelivered(on: Rollbook, by: Principal, id: str) -> Undelivered:
     return await on.read_aside(deliveries.undelivered, webhook.id)
 
 
-async def _newest(queries: Queries, asked: Selection) -> int:
+async def _newest(queries: Queries, selection: Selection) -> int:
     """The number of the first of those events that an inbox keeps; 0: all."""
-    page = await events.page(queries, asked, deliveries.MAX_MESSAGES, newest_first=True)
+    page = await events.page(queries, selection, deliveries.MAX_MESSAGES, newest_first=True)
     return page.events[-1].seq if page.more and page.events else 0
 
 

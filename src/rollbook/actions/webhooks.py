@@ -76,12 +76,12 @@ def sealed_header(secret: Secret, webhook_id: str, name: str, value: str) -> byt
 
 
 def merged_headers(
-    secret: Secret, webhook_id: str, kept: Mapping[str, bytes], changes: Mapping[str, str | None]
+    secret: Secret, webhook_id: str, headers: Mapping[str, bytes], changes: Mapping[str, str | None]
 ) -> dict[str, bytes]:
     """The headers with these changes, sealed; None removes one. Names ignore case."""
     changed = {name.lower() for name in changes}
     return {
-        **{name: value for name, value in kept.items() if name.lower() not in changed},
+        **{name: value for name, value in headers.items() if name.lower() not in changed},
         **{
             name: sealed_header(secret, webhook_id, name, value) for name, value in changes.items() if value is not None
         },
@@ -128,7 +128,7 @@ def sealed_again(secret: Secret, webhook: Webhook) -> Webhook:
         return secret.sealed_again(SEALED, sealed, associated) or sealed
 
     id, old, url = webhook.id, webhook.old_secret, webhook.sealed_url
-    headers = {name: again(each, f"{id} {name}".encode()) for name, each in webhooks.sealed_headers(webhook).items()}
+    headers = {name: again(value, f"{id} {name}".encode()) for name, value in webhooks.sealed_headers(webhook).items()}
     return webhook._replace(
         secret=again(webhook.secret, id.encode()),
         old_secret=None if old is None else again(old, id.encode()),
@@ -181,7 +181,7 @@ def _failing(health: WebhookHealth) -> Cause:
     if health.failing_since is None:  # events arrive, but not what someone has sent by hand
         what = {"test": "test event", "resend": "resent event", "replay": "replayed event"}.get(last.trigger, "event")
         return Cause("warn", "Failing", (f"The last {what} failed on ", last.at, f"{_last_failure(health)}."))
-    same = list(takewhile(lambda each: each.outcome == last.outcome, health.latest))
+    same = list(takewhile(lambda delivery: delivery.outcome == last.outcome, health.latest))
     if len(same) == LOOKED_AT:  # and perhaps before
         return Cause("warn", "Failing", ("Failing since ", health.failing_since, f"{_last_failure(health)}."))
     ongoing = outcomes.words(last.outcome).ongoing
@@ -203,7 +203,7 @@ def _retrying(webhook: Webhook, health: WebhookHealth) -> Cause:
 
 def _last_failure(health: WebhookHealth) -> str:
     """` (answered 500: TypeError)`, if one is among the newest attempts."""
-    failed = next((each for each in health.latest if each.outcome != outcomes.DELIVERED), None)
+    failed = next((delivery for delivery in health.latest if delivery.outcome != outcomes.DELIVERED), None)
     return "" if failed is None else f" ({_lower(outcomes.words(failed.outcome).short)}{_said(health)})"
 
 
@@ -242,23 +242,23 @@ class WebhookDetails(NamedTuple):
     secret: str | None = None
 
 
-async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> ListPage[WebhookDetails]:
+async def list_webhooks(on: Rollbook, by: Principal, query: ListWebhooks) -> ListPage[WebhookDetails]:
     """List webhooks
 
     Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those of one
     user.
     """
-    user_id = await subject_or_all(on, by, "webhooks:read", asked.user)
-    return await on.read_aside(_list, by, user_id, asked.limit, asked.offset)
+    user_id = await subject_or_all(on, by, "webhooks:read", query.user)
+    return await on.read_aside(_list, by, user_id, query.limit, query.offset)
 
 
 async def _list(
     queries: Queries, by: Principal, user_id: str | None, limit: int, offset: int
 ) -> ListPage[WebhookDetails]:
-    found = await webhooks.some(queries, user_id, limit, offset)
-    healths = await health.of(queries, [webhook.id for webhook in found])
+    batch = await webhooks.some(queries, user_id, limit, offset)
+    healths = await health.of(queries, [webhook.id for webhook in batch])
     return ListPage(
-        [await _details(queries, by, *pair) for pair in zip(found, healths, strict=True)],
+        [await _details(queries, by, *pair) for pair in zip(batch, healths, strict=True)],
         await webhooks.count(queries, user_id),
     )
 
@@ -368,24 +368,24 @@ async def _update(
     on: Rollbook,
     by: Principal,
     id: str,
-    wanted: dict[str, Any],
+    values: dict[str, Any],
     changes: WebhookUpdate,
     versions: frozenset[int] | None,
 ) -> WebhookDetails:
-    owner = wanted.get("user_id")
-    if owner is not None or "url" in wanted:  # before the webhook is locked, as all do who change both
+    owner = values.get("user_id")
+    if owner is not None or "url" in values:  # before the webhook is locked, as all do who change both
         await creators.lock_people(tx, by, "webhooks:write", owner or await webhooks.owner_of(tx, id))
     if owner is not None:
         await may_touch_of(tx, by, owner)
     webhook = await held(tx, by, id)
     check_version(webhook.version, versions)
-    columns = {name: value for name, value in wanted.items() if getattr(webhook, name) != value}
+    columns = {name: value for name, value in values.items() if getattr(webhook, name) != value}
     moves = "url" in columns and columns["url"] != _opened_url(on, webhook)
     columns = _with_url(on, webhook, columns, moves)
     if moves or (changes.headers is not UNSET and changes.headers):
         # The values of headers are often keys of the receiver: no one learns them by having them sent elsewhere.
-        kept = {} if moves else webhooks.sealed_headers(webhook)
-        columns["headers"] = _headers(on, id, kept, changes)
+        headers = {} if moves else webhooks.sealed_headers(webhook)
+        columns["headers"] = _headers(on, id, headers, changes)
         if columns["headers"] is webhook.headers is None:
             del columns["headers"]
     secret = None
@@ -591,10 +591,10 @@ def patterns(types: tuple[str, ...]) -> str:
     return " ".join(dict.fromkeys(map(str, types)))
 
 
-def _headers(on: Rollbook, id: str, kept: dict[str, bytes], fields: WebhookFields) -> bytes | None:
+def _headers(on: Rollbook, id: str, old: dict[str, bytes], fields: WebhookFields) -> bytes | None:
     """Raises InvalidParameter."""
     changes = {} if fields.headers is UNSET else dict(fields.headers)
-    found = merged_headers(on.secret, id, kept, changes)
-    if len(found) > MAX_HEADERS or sum(len(name) + len(value) - 41 for name, value in found.items()) > MAX_HEADER_BYTES:
+    new = merged_headers(on.secret, id, old, changes)
+    if len(new) > MAX_HEADERS or sum(len(name) + len(value) - 41 for name, value in new.items()) > MAX_HEADER_BYTES:
         refuse("headers", f"must be at most {MAX_HEADERS}, with 4 KiB in all")
-    return webhooks.kept_headers(found)
+    return webhooks.kept_headers(new)

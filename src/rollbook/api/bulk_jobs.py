@@ -70,21 +70,21 @@ class BulkJob(Struct, frozen=True, kw_only=True):
 BULK_RESULTS = ("user_id", "name", "email", "result", "code", "reason", "url", "expires_at")
 
 
-def show_bulk_job_list(call: Call, found: list[bulk_job_records.BulkJob]) -> Response:
-    return show.answer(200, [_bulk_job(call, each) for each in found])
+def show_bulk_job_list(call: Call, jobs: list[bulk_job_records.BulkJob]) -> Response:
+    return show.answer(200, [_bulk_job(call, job) for job in jobs])
 
 
-def show_bulk_job(call: Call, found: bulk_job_records.BulkJob) -> Response:
-    return show.answer(200, _bulk_job(call, found))
+def show_bulk_job(call: Call, job: bulk_job_records.BulkJob) -> Response:
+    return show.answer(200, _bulk_job(call, job))
 
 
-def show_bulk_job_created(call: Call, made: bulk_job_records.BulkJob) -> Response:
-    return show.created(call, f"/v1/bulk-jobs/{made.id}", show.answer(201, _bulk_job(call, made)))
+def show_bulk_job_created(call: Call, job: bulk_job_records.BulkJob) -> Response:
+    return show.created(call, f"/v1/bulk-jobs/{job.id}", show.answer(201, _bulk_job(call, job)))
 
 
-def _bulk_job(call: Call, found: bulk_job_records.BulkJob) -> BulkJob:
-    url = f"{call.services.base_url(call.request)}/v1/bulk-jobs/{found.id}/results"
-    return BulkJob(**bulk_job_records.public(found), results_url=url)
+def _bulk_job(call: Call, job: bulk_job_records.BulkJob) -> BulkJob:
+    url = f"{call.services.base_url(call.request)}/v1/bulk-jobs/{job.id}/results"
+    return BulkJob(**bulk_job_records.public(job), results_url=url)
 
 
 def show_bulk_job_results(call: Call, results: Results) -> Response:

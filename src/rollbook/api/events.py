@@ -22,7 +22,7 @@ from rollbook.actions.arguments import MAX_POSITION
 from rollbook.actions.arguments.events import EventRevert, FollowEvents, ListEvents, StreamEvents
 from rollbook.actions.checking import refuse
 from rollbook.actions.event_feeds import Feed
-from rollbook.actions.reverting import Reverted
+from rollbook.actions.reverting import Reversal
 from rollbook.api import show, take
 from rollbook.api.call import Call
 from rollbook.api.route import TAKEN, Route, get, post
@@ -225,14 +225,14 @@ class EventObject(Struct, frozen=True):
     message: Annotated[str, says("What a test delivery says.")] | UnsetType = UNSET
 
 
-def show_event(call: Call, found: event_records.Event) -> Response:
-    return show.answer(200, event_records.public(found))
+def show_event(call: Call, event: event_records.Event) -> Response:
+    return show.answer(200, event_records.public(event))
 
 
-def show_reverted(call: Call, found: Reverted) -> Response:
-    kept = [NotReverted(*each) for each in found.kept]
-    event = found.event
-    return show.answer(200, RevertedEvent(event.id, event.type, event.user_id or None, found.values, kept))
+def show_reverted(call: Call, reverted: Reversal) -> Response:
+    not_reverted = [NotReverted(*field) for field in reverted.kept]
+    event = reverted.event
+    return show.answer(200, RevertedEvent(event.id, event.type, event.user_id or None, reverted.values, not_reverted))
 
 
 def show_event_list(call: Call, page: EventPage) -> Response:
@@ -240,7 +240,7 @@ def show_event_list(call: Call, page: EventPage) -> Response:
     if page.more:
         last = page.events[-1].id if page.searched_to is None else str(page.searched_to)
         head += show.next_page(call, "/v1/events", **{show.goes_on(call): last})
-    return show.answer(200, [event_records.public(each) for each in page.events], head)
+    return show.answer(200, [event_records.public(event) for event in page.events], head)
 
 
 def take_following(call: Call) -> tuple[FollowEvents, str | None]:

@@ -13,7 +13,7 @@ from rollbook import clock, errors
 from rollbook.actions import exports, users
 from rollbook.actions.arguments.users import ExportFormat, ExportUsers
 from rollbook.actions.exporting import Form
-from rollbook.actions.exports import Held, UserListExport
+from rollbook.actions.exports import ExportedUser, UserListExport
 from rollbook.actions.users import PersonalExport
 from rollbook.api import files, show
 from rollbook.api.call import Call
@@ -68,8 +68,8 @@ _time = clock.format_time_exactly
 
 
 def taken(call: Call) -> tuple[ExportUsers, Form]:
-    asked: ExportUsers = call.query
-    return asked, form_of(asked.format)
+    query: ExportUsers = call.query
+    return query, form_of(query.format)
 
 
 def shown(call: Call, export: UserListExport) -> Response:
@@ -80,54 +80,54 @@ def form_of(format: ExportFormat, with_hashes: bool = False) -> Form:
     return files.table(format, (*COLUMNS, HASH) if with_hashes else COLUMNS, _fields, _cells)
 
 
-def _fields(held: Held) -> dict[str, Any]:
+def _fields(exported: ExportedUser) -> dict[str, Any]:
     """Times with microseconds, as they are kept."""
-    user = held.user
+    user = exported.user
     fields = user_records.complete(user)
     fields["created_at"], fields["updated_at"] = _time(user.created_at), _time(user.updated_at)
     if user.last_sign_in_at is not None:
         fields["last_sign_in_at"] = _time(user.last_sign_in_at)
-    if held.groups:
-        fields[GROUPS] = held.groups
-    if held.hash is not None:
-        fields[HASH] = held.hash
+    if exported.groups:
+        fields[GROUPS] = exported.groups
+    if exported.hash is not None:
+        fields[HASH] = exported.hash
     return fields
 
 
-def _cells(held: Held) -> dict[str, Any]:
-    metadata = {name: getattr(held.user, name) for name in user_records.METADATA}
-    return _fields(held) | metadata | {"email_verified": "true" if held.user.email_verified else "false"}
+def _cells(exported: ExportedUser) -> dict[str, Any]:
+    metadata = {name: getattr(exported.user, name) for name in user_records.METADATA}
+    return _fields(exported) | metadata | {"email_verified": "true" if exported.user.email_verified else "false"}
 
 
-def show_export(call: Call, held: PersonalExport) -> Response:
-    return Response(200, show.JSON_HEAD + show.event_position(held.position), stream=Stream(export_document(held)))
+def show_export(call: Call, export: PersonalExport) -> Response:
+    return Response(200, show.JSON_HEAD + show.event_position(export.position), stream=Stream(export_document(export)))
 
 
-async def export_document(held: PersonalExport, indented: bool = False) -> AsyncGenerator[bytes, None]:
+async def export_document(export: PersonalExport, indented: bool = False) -> AsyncGenerator[bytes, None]:
     """An `Export` in JSON, piece by piece; `indented` for people."""
     write, colon, comma, close = (_indent, b": ", b",\n  ", b"\n  ]") if indented else (show.encode, b":", b",", b"]")
     lists: tuple[tuple[bytes, AsyncGenerator[list[Any], None], Callable[[Any], Any]], ...] = (
-        (b'"keys"', held.keys, keys.public),
-        (b'"tokens"', held.tokens, one_time_tokens.public),
-        (b'"sessions"', held.sessions, sessions.public),
-        (b'"second_factors"', held.second_factors, second_factors.public),
-        (b'"groups"', held.groups, groups.public_membership),
-        (b'"scim"', held.scim, lambda each: each._asdict()),
-        (b'"events"', held.events, events.public),
+        (b'"keys"', export.keys, keys.public),
+        (b'"tokens"', export.tokens, one_time_tokens.public),
+        (b'"sessions"', export.sessions, sessions.public),
+        (b'"second_factors"', export.second_factors, second_factors.public),
+        (b'"groups"', export.groups, groups.public_membership),
+        (b'"scim"', export.scim, lambda identity: identity._asdict()),
+        (b'"events"', export.events, events.public),
     )
     try:
-        yield (b"{\n  " if indented else b"{") + b'"user"' + colon + write(User(**held.user))
+        yield (b"{\n  " if indented else b"{") + b'"user"' + colon + write(User(**export.user))
         for name, parts, public in lists:
             start = comma + name + colon + b"["
             is_empty = True
             async with aclosing(parts):
                 async for part in parts:
-                    yield start + write([public(each) for each in part])[1:-1].rstrip()
+                    yield start + write([public(record) for record in part])[1:-1].rstrip()
                     start, is_empty = b",", False
             yield start + b"]" if is_empty else close
         yield b"\n}" if indented else b"}"
     finally:
-        held.turn.end()
+        export.turn.end()
 
 
 def _indent(content: Any) -> bytes:

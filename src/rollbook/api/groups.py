@@ -19,7 +19,7 @@ from rollbook.actions.arguments.groups import (
     MembersAdd,
     MemberUpdate,
 )
-from rollbook.actions.groups import GroupPage, MemberPage, Put
+from rollbook.actions.groups import GroupPage, MemberPage, MembersOutcome
 from rollbook.api import show, take
 from rollbook.api.call import Call
 from rollbook.api.route import FOUND, Route, Special, delete, get, patch, post, put
@@ -83,23 +83,23 @@ class GroupMembership(Struct, frozen=True):
 
 
 def show_group_list(call: Call, page: GroupPage) -> Response:
-    shown = [group_records.public(each) for each in page.groups]
+    shown = [group_records.public(group) for group in page.groups]
     if page.roles is not None:
-        shown = [each | {"role": page.roles.get(each["id"], "")} for each in shown]
+        shown = [fields | {"role": page.roles.get(fields["id"], "")} for fields in shown]
     return show.answer(200, shown, show.total(page.total))
 
 
-def show_group(call: Call, found: group_records.Group) -> Response:
+def show_group(call: Call, group: group_records.Group) -> Response:
     """The group, unless the caller has this version already (If-None-Match)."""
-    return show.unless_known(call, found.version) or show_group_changed(call, found)
+    return show.unless_known(call, group.version) or show_group_changed(call, group)
 
 
-def show_group_changed(call: Call, found: group_records.Group) -> Response:
-    return show.answer(200, group_records.public(found), show.etag(found.version))
+def show_group_changed(call: Call, group: group_records.Group) -> Response:
+    return show.answer(200, group_records.public(group), show.etag(group.version))
 
 
-def show_group_created(call: Call, made: group_records.Group) -> Response:
-    return show.created(call, f"/v1/groups/{made.id}", show_group_changed(call, made))
+def show_group_created(call: Call, group: group_records.Group) -> Response:
+    return show.created(call, f"/v1/groups/{group.id}", show_group_changed(call, group))
 
 
 def show_member_list(call: Call, page: MemberPage) -> Response:
@@ -115,19 +115,19 @@ def show_member_list(call: Call, page: MemberPage) -> Response:
     return show.answer(200, [group_records.public_member(each) for each in page.members], head + show.total(page.total))
 
 
-def show_member(call: Call, found: group_records.Member) -> Response:
-    return show.answer(200, group_records.public_member(found))
+def show_member(call: Call, member: group_records.Member) -> Response:
+    return show.answer(200, group_records.public_member(member))
 
 
-def show_members_added(call: Call, put: Put) -> Response:
+def show_members_added(call: Call, put: MembersOutcome) -> Response:
     return show.answer(200, AddedMembers(put.added, put.changed, put.unchanged))
 
 
 def take_member_page(call: Call) -> tuple[int, int]:
-    asked: ListMembers = call.query
-    if asked.cursor is None:
-        return asked.limit, 0
-    return asked.limit, take.position(call.services.secret, None, asked.cursor).values[0]
+    query: ListMembers = call.query
+    if query.cursor is None:
+        return query.limit, 0
+    return query.limit, take.position(call.services.secret, None, query.cursor).values[0]
 
 
 ROWS: dict[str, list[Route]] = {

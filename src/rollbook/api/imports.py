@@ -138,29 +138,29 @@ class Import(Struct, frozen=True, kw_only=True):
     ) = UNSET
 
 
-def show_import_list(call: Call, found: list[import_records.Import]) -> Response:
-    return show.answer(200, [_import(call, each) for each in found])
+def show_import_list(call: Call, jobs: list[import_records.Import]) -> Response:
+    return show.answer(200, [_import(call, job) for job in jobs])
 
 
-def show_import(call: Call, found: import_records.Import) -> Response:
-    return show.answer(200, _import(call, found))
+def show_import(call: Call, job: import_records.Import) -> Response:
+    return show.answer(200, _import(call, job))
 
 
-def show_import_created(call: Call, made: import_records.Import) -> Response:
-    return show.created(call, f"/v1/imports/{made.id}", show.answer(201, _import(call, made)))
+def show_import_created(call: Call, job: import_records.Import) -> Response:
+    return show.created(call, f"/v1/imports/{job.id}", show.answer(201, _import(call, job)))
 
 
-def show_import_details(call: Call, found: ImportDetails) -> Response:
-    shown = _import(call, found.found)
-    if found.facts is not None:
-        columns = [ImportColumn(*astuple(column)) for column in found.facts.columns]
-        shown = replace(shown, encoding=found.facts.encoding, columns=columns)
+def show_import_details(call: Call, details: ImportDetails) -> Response:
+    shown = _import(call, details.found)
+    if details.facts is not None:
+        columns = [ImportColumn(*astuple(column)) for column in details.facts.columns]
+        shown = replace(shown, encoding=details.facts.encoding, columns=columns)
     return show.answer(200, shown)
 
 
-def _import(call: Call, found: import_records.Import) -> Import:
-    url = f"{call.services.base_url(call.request)}/v1/imports/{found.id}/report"
-    return Import(**import_records.public(found), report_url=url)
+def _import(call: Call, job: import_records.Import) -> Import:
+    url = f"{call.services.base_url(call.request)}/v1/imports/{job.id}/report"
+    return Import(**import_records.public(job), report_url=url)
 
 
 def show_import_report(call: Call, report: Report | RefusedRows) -> Response:

@@ -93,17 +93,17 @@ def _key(key: key_records.Key) -> dict[str, Any]:
     return {**key_records.public(key), "created_by": key.created_by or None, "created_with": key.created_with}
 
 
-def show_key_list(call: Call, found: KeyPage) -> Response:
-    shown = [_key(each) for each in found.keys]
-    if found.users is not None:
-        people = [found.users.get(each.user_id) for each in found.keys]
+def show_key_list(call: Call, page: KeyPage) -> Response:
+    shown = [_key(key) for key in page.keys]
+    if page.users is not None:
+        people = [page.users.get(key.user_id) for key in page.keys]
         shown = [
-            each | {"user_name": user and user.name, "user_email": user and user.email, "user_kind": user and user.kind}
-            for each, user in zip(shown, people, strict=True)
+            key | {"user_name": user and user.name, "user_email": user and user.email, "user_kind": user and user.kind}
+            for key, user in zip(shown, people, strict=True)
         ]
     after = call.query.offset + len(shown)
-    link = take.after(call, after) if shown and after < found.total else b""
-    return show.answer(200, shown, show.total(found.total) + link)
+    link = take.after(call, after) if shown and after < page.total else b""
+    return show.answer(200, shown, show.total(page.total) + link)
 
 
 def show_key(call: Call, key: key_records.Key) -> Response:

@@ -18,7 +18,7 @@ from rollbook.api.users import ShownFields, User, chosen
 from rollbook.http.request import Response
 from rollbook.records import examples
 from rollbook.records import sessions as session_records
-from rollbook.records.app_sessions import Verified
+from rollbook.records.app_sessions import SessionWithUser
 from rollbook.records.examples import CHARLIE_ID
 from rollbook.schemas import identifier, moment, says
 
@@ -122,7 +122,7 @@ def show_session_refreshed(call: Call, issued: IssuedSession) -> Response:
     return show.answer(200, shown)
 
 
-def show_session_verified(call: Call, verified: Verified) -> Response:
+def show_session_verified(call: Call, verified: SessionWithUser) -> Response:
     if verified.user is None:
         user = User(verified.user_id, verified.name, verified.email)
     else:

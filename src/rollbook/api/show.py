@@ -40,8 +40,8 @@ def accepted(call: Call, result: None) -> Response:
 def page(shown: Callable[[Any], Any]) -> Callable[[Call, ListPage[Any]], Response]:
     """A list of items that are counted, each as `shown` shows it."""
 
-    def show(call: Call, found: ListPage[Any]) -> Response:
-        return answer(200, [shown(each) for each in found.items], total(found.total))
+    def show(call: Call, items: ListPage[Any]) -> Response:
+        return answer(200, [shown(item) for item in items.items], total(items.total))
 
     return show
 
@@ -49,8 +49,8 @@ def page(shown: Callable[[Any], Any]) -> Callable[[Call, ListPage[Any]], Respons
 def unless_known(call: Call, version: int) -> Response | None:
     """304 for a caller who has this version already."""
     request = call.request
-    if b"if-none-match" in request.headers and (known := known_tag(request, str(version))) is not None:
-        return Response(304, line("ETag", f'"{known}"'))
+    if b"if-none-match" in request.headers and (tag := known_tag(request, str(version))) is not None:
+        return Response(304, line("ETag", f'"{tag}"'))
     return None
 
 
@@ -83,8 +83,10 @@ def goes_on(call: Call) -> str:
 
 def next_page(call: Call, path: str, **instead: Any) -> bytes:
     """The header `Link` to the next page: the same query, but for these parameters, and without waiting."""
-    asked = {name: getattr(call.query, name) for name in call.query.__struct_fields__ if name != "wait"} | instead
-    query = "&".join(f"{name}={quote(text(value), safe=',*:/')}" for name, value in asked.items() if value is not None)
+    parameters = {name: getattr(call.query, name) for name in call.query.__struct_fields__ if name != "wait"} | instead
+    query = "&".join(
+        f"{name}={quote(text(value), safe=',*:/')}" for name, value in parameters.items() if value is not None
+    )
     return f'Link: <{call.services.base_url(call.request)}{path}?{query}>; rel="next"\r\n'.encode()
 
 

@@ -61,10 +61,10 @@ def _waiting(request: Request, leave: Callable[[], None]) -> Iterator[None]:
 
 def if_match(call: Call) -> frozenset[int] | None:
     """Versions the caller will change, None for any (RFC 9110 section 13.1.1: a weak tag never matches)."""
-    given = call.request.headers.get(b"if-match")
-    if given is None:
+    header = call.request.headers.get(b"if-match")
+    if header is None:
         return None
-    return versions_in(given.decode("latin-1").strip(), "If-Match")
+    return versions_in(header.decode("latin-1").strip(), "If-Match")
 
 
 def versions_in(text: str, name: str) -> frozenset[int] | None:
@@ -100,12 +100,12 @@ def position(secret: Secret, sort: tuple[str, ...] | None, text: str) -> Positio
             raise ValueError("signature")
         if encoded(raw) != text:  # the decoder ignores characters that are not base64
             raise ValueError("form")
-        of, backwards, found = _decode(content)
+        of, backwards, values = _decode(content)
     except (ValueError, msgspec.DecodeError):
         refuse("cursor", "is invalid. Take it from a Link header")
-    if of != _name(sort) or len(found) not in lengths(order_of(sort)):
+    if of != _name(sort) or len(values) not in lengths(order_of(sort)):
         refuse("cursor", "is for another sort order")
-    return Position(found, backwards)
+    return Position(values, backwards)
 
 
 def links(base: str, parameters: list[tuple[str, str]], limit: int, page: UserPage, make: Any) -> bytes:
@@ -113,14 +113,14 @@ def links(base: str, parameters: list[tuple[str, str]], limit: int, page: UserPa
     cursor of the next one for clients that follow no links. `make` turns a position into a cursor."""
     own = "".join(f"{name}={quote(value, safe=',*:')}&" for name, value in parameters)
     start = f"<{base}?{own}limit={limit}"
-    found = [f'{start}>; rel="first"']
+    entries = [f'{start}>; rel="first"']
     if page.before is not None:
-        found.append(f'{start}&cursor={make(page.before)}>; rel="prev"')
+        entries.append(f'{start}&cursor={make(page.before)}>; rel="prev"')
     if page.after is None:
-        return f"Link: {', '.join(found)}\r\n".encode()
+        return f"Link: {', '.join(entries)}\r\n".encode()
     cursor = make(page.after)
-    found.append(f'{start}&cursor={cursor}>; rel="next"')
-    return f"Link: {', '.join(found)}\r\nX-Next-Cursor: {cursor}\r\n".encode()
+    entries.append(f'{start}&cursor={cursor}>; rel="next"')
+    return f"Link: {', '.join(entries)}\r\nX-Next-Cursor: {cursor}\r\n".encode()
 
 
 def after(call: Call, offset: int) -> bytes:

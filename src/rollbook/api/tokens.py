@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from rollbook import errors
 from rollbook.actions import token_requests, tokens
 from rollbook.actions.arguments.tokens import ABOUT_PURPOSES, TokenConsume, TokenCreate, TokenRequest
-from rollbook.actions.tokens import Consumed, IssuedToken
+from rollbook.actions.tokens import IssuedToken, TokenUse
 from rollbook.actions.users import presented
 from rollbook.api import show
 from rollbook.api.call import Call
@@ -97,7 +97,7 @@ def show_token_list(call: Call, records: list[one_time_tokens.Token]) -> Respons
     return show.answer(200, [one_time_tokens.public(token) for token in records])
 
 
-def show_token_consumed(call: Call, used: Consumed) -> Response:
+def show_token_consumed(call: Call, used: TokenUse) -> Response:
     token = one_time_tokens.public(used.token)
     shown = {name: token[name] for name in UsedToken.__struct_fields__}
     return show.answer(200, presented(call.by, used.user) | {"token": shown}, show.etag(used.user.version))

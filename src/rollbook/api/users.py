@@ -58,12 +58,12 @@ class UserCreate(user_arguments.UserCreate, kw_only=True):
     ) = UNSET
 
     @staticmethod
-    def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
+    def at_odds(fields: Mapping[str, Any]) -> Mapping[str, str]:
         """Faults of the fields together, and a missing password."""
-        found = user_arguments.UserCreate.at_odds(given)
-        if "password" not in given and "status" not in given:
-            return {**found, "password": "password is required, unless the status is invited."}
-        return found
+        faults = user_arguments.UserCreate.at_odds(fields)
+        if "password" not in fields and "status" not in fields:
+            return {**faults, "password": "password is required, unless the status is invited."}
+        return faults
 
 
 class UserUpdate(user_arguments.UserUpdate):
@@ -241,16 +241,16 @@ def show_user_page(call: Call, page: user_list.UserPage) -> Response:
 
 def _parameters(query: ListUsers | ListApplications) -> list[tuple[str, str]]:
     """Query parameters that the links to other pages repeat."""
-    found: list[tuple[str, str]] = []
+    parameters: list[tuple[str, str]] = []
     for name in _REPEATED:
         value = getattr(query, name, None)
         if value is None:
             continue
         if name == "metadata":
-            found.append((name, ",".join([metadata_pair(key, text) for key, text in value])))
+            parameters.append((name, ",".join([metadata_pair(key, text) for key, text in value])))
         else:
-            found.append((name, "*" if name == "fields" and value == USER_FIELDS else show.text(value)))
-    return found
+            parameters.append((name, "*" if name == "fields" and value == USER_FIELDS else show.text(value)))
+    return parameters
 
 
 _REPEATED = ("sort", "fields", *UserFilters.__struct_fields__, "count", "consistency")
@@ -260,21 +260,21 @@ def show_count(call: Call, users: int) -> Response:
     return show.answer(200, Count(users))
 
 
-def show_user(call: Call, found: user_records.User | UserAsOf) -> Response:
+def show_user(call: Call, user: user_records.User | UserAsOf) -> Response:
     """All that is kept of one, unless the caller has this version already (If-None-Match)."""
-    if isinstance(found, UserAsOf):
-        return _user_as_of(found, call.query.fields)
-    if (unchanged := show.unless_known(call, found.version)) is not None:
+    if isinstance(user, UserAsOf):
+        return _user_as_of(user, call.query.fields)
+    if (unchanged := show.unless_known(call, user.version)) is not None:
         return unchanged
     fields = call.query.fields
-    shown = presented(call.by, found)
-    return show.answer(200, shown if fields is None else chosen(shown, fields), show.etag(found.version))
+    shown = presented(call.by, user)
+    return show.answer(200, shown if fields is None else chosen(shown, fields), show.etag(user.version))
 
 
-def _user_as_of(found: UserAsOf, fields: tuple[str, ...] | None) -> Response:
-    known: dict[str, Any] = dict(found.fields) if fields is None else chosen(found.fields, fields)
-    unknown = [name for name in found.unknown if fields is None or name in fields]
-    return show.answer(200, known | ({"unknown_fields": unknown} if unknown else {}))
+def _user_as_of(user: UserAsOf, fields: tuple[str, ...] | None) -> Response:
+    shown: dict[str, Any] = dict(user.fields) if fields is None else chosen(user.fields, fields)
+    unknown = [name for name in user.unknown if fields is None or name in fields]
+    return show.answer(200, shown | ({"unknown_fields": unknown} if unknown else {}))
 
 
 def show_user_listed(call: Call, user: user_records.User) -> Response:
@@ -306,8 +306,8 @@ def show_user_created(call: Call, user: user_records.User) -> Response:
     return show.created(call, f"/v1/users/{user.id}", show_user_listed(call, user))
 
 
-def chosen(found: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
-    return {name: found[name] for name in USER_FIELDS if name in found and (name in fields or name in ALWAYS)}
+def chosen(values: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    return {name: values[name] for name in USER_FIELDS if name in values and (name in fields or name in ALWAYS)}
 
 
 def take_user_page(call: Call) -> tuple[list_query.Query]:
@@ -315,22 +315,22 @@ def take_user_page(call: Call) -> tuple[list_query.Query]:
 
 
 def page_query(call: Call, filters: Filters) -> tuple[list_query.Query]:
-    asked: ListUsers | ListApplications = call.query
-    sort = users.sort_of(asked)
+    arguments: ListUsers | ListApplications = call.query
+    sort = users.sort_of(arguments)
     query = list_query.Query(
         filters,
         users.order_of(sort),
-        asked.limit,
-        asked.offset,
-        count=asked.count is not None,
-        eventual=asked.consistency == "eventual",
-        listed=asked.fields is None,
+        arguments.limit,
+        arguments.offset,
+        count=arguments.count is not None,
+        eventual=arguments.consistency == "eventual",
+        listed=arguments.fields is None,
     )
-    if asked.cursor is None:
+    if arguments.cursor is None:
         return (query,)
-    if asked.offset:
+    if arguments.offset:
         refuse("cursor", "and offset cannot go together")
-    return (query._replace(position=take.position(call.services.secret, sort, asked.cursor)),)
+    return (query._replace(position=take.position(call.services.secret, sort, arguments.cursor)),)
 
 
 def take_moment(call: Call) -> tuple[str | None]:

@@ -44,7 +44,7 @@ class Refused(ValueError):
     """The credential is none, is for something else, or was not signed by the passkey that it names."""
 
 
-class Described(NamedTuple):
+class Descriptor(NamedTuple):
     """A passkey in the options of a browser."""
 
     credential_id: bytes
@@ -98,7 +98,7 @@ def _signed(about: str, start: str) -> bytes:
 
 
 def creation_options(
-    party: RelyingParty, shown_as: str, user_id: str, email: str, name: str, text: str, passkeys: Iterable[Described]
+    party: RelyingParty, shown_as: str, user_id: str, email: str, name: str, text: str, passkeys: Iterable[Descriptor]
 ) -> dict[str, Any]:
     """Options for a new passkey: one that the authenticator finds by itself, and only gives to whom it recognizes."""
     return {
@@ -117,7 +117,7 @@ def creation_options(
     }
 
 
-def request_options(party: RelyingParty, text: str, passkeys: Iterable[Described] = ()) -> dict[str, Any]:
+def request_options(party: RelyingParty, text: str, passkeys: Iterable[Descriptor] = ()) -> dict[str, Any]:
     """Options for the use of one of these passkeys; of none, for whichever the person has."""
     return {
         "rpId": party.id,
@@ -128,7 +128,7 @@ def request_options(party: RelyingParty, text: str, passkeys: Iterable[Described
     }
 
 
-def _descriptors(passkeys: Iterable[Described]) -> list[dict[str, Any]]:
+def _descriptors(passkeys: Iterable[Descriptor]) -> list[dict[str, Any]]:
     return [
         {"type": "public-key", "id": encoded(passkey.credential_id), "transports": list(passkey.transports)}
         for passkey in passkeys

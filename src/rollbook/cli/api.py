@@ -31,14 +31,14 @@ def app(server: options.Server, method: str, path: str, body: str | None) -> Non
     path, _, query = path.partition("?")
     with (
         server() as backend,
-        backend.body(method.upper(), path, dict(parse_qsl(query, keep_blank_values=True)), _parsed(body)) as found,
+        backend.body(method.upper(), path, dict(parse_qsl(query, keep_blank_values=True)), _parsed(body)) as answer,
     ):
-        if found.is_json:
-            as_json(_value(backend, b"".join(found.parts)))
+        if answer.is_json:
+            as_json(_value(backend, b"".join(answer.parts)))
         else:
-            as_it_is(found.parts)
-        if found.limit:
-            hint(found.limit)
+            as_it_is(answer.parts)
+        if answer.limit:
+            hint(answer.limit)
 
 
 def _value(backend: Backend, body: bytes) -> Any:

@@ -50,7 +50,7 @@ MORE = ("external_id", "metadata")
         "Rate limit of the application, such as 600/minute, or `none`. [default: that of --for]",
         metavar="LIMIT",
     ),
-    *(each for each in options_of(application_arguments.ApplicationCreate) if getattr(each, "field", None) in MORE),
+    *(flag for flag in options_of(application_arguments.ApplicationCreate) if getattr(flag, "field", None) in MORE),
     options.JSON,
     keys.QUIET,
     fields=key_arguments.KeyCreate,
@@ -73,7 +73,7 @@ def create_app(
     rate_limit: str | None,
     json: bool,
     quiet: bool,
-    **given: Any,
+    **values: Any,
 ) -> None:
     """Create an application and its first API key, and print the key.
 
@@ -81,7 +81,7 @@ def create_app(
     options except --for, --role, --rate-limit, --external-id and --metadata are about the key. To create more keys, use
     `keys create` with the ID of the application.
     """
-    purpose: str | None = given["for"]  # no name for a parameter
+    purpose: str | None = values["for"]  # no name for a parameter
     named = {"name": name} if purpose is None else key_bounds.new_application_of(name, purpose)
     chosen = {"role": role, "rate_limit": rate_limit}
     new = {**named, **{key: value for key, value in chosen.items() if value is not None}}
@@ -92,17 +92,17 @@ def create_app(
         check(key_arguments.KeyCreate, key, 0)  # before the application is created
         user = backend.one("POST", APPLICATIONS, WHOLE, new)
         try:
-            made = backend.one("POST", keys.KEYS, body={"user_id": user["id"], **key})
+            issued = backend.one("POST", keys.KEYS, body={"user_id": user["id"], **key})
         except click.ClickException:
             hint(f"{name} was created, but without a key. Create one: {backend.command('keys', 'create', user['id'])}")
             raise
         if json:
-            as_json({"user": user, "key": made})
+            as_json({"user": user, "key": issued})
             return
-        keys.show(made, backend.address, json, quiet, purpose is None)
+        keys.show(issued, backend.address, json, quiet, purpose is None)
         if not quiet:
             if purpose is not None:
-                hint(_program(key_bounds.PURPOSES[purpose], backend.address, made))
+                hint(_program(key_bounds.PURPOSES[purpose], backend.address, issued))
             more = backend.command("keys", "create", user["id"])
             hint(f"\nThe application is {user['id']}. For another key: {more}")
 

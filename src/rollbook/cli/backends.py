@@ -74,7 +74,7 @@ class Body(NamedTuple):
         return self.kind == "application/json" or self.kind.endswith("+json")
 
 
-class Exported(NamedTuple):
+class ExportFile(NamedTuple):
     """Users as a file."""
 
     position: str
@@ -119,7 +119,7 @@ class Backend(ABC):
         What is lost for a while is tried again, and no event is missed."""
 
     @abstractmethod
-    def export(self, query: Mapping[str, str], with_hashes: bool) -> AbstractContextManager[Exported]:
+    def export(self, query: Mapping[str, str], with_hashes: bool) -> AbstractContextManager[ExportFile]:
         """Export users as `GET /v1/exports` does; with the hashes of passwords only on a data folder."""
 
     @abstractmethod
@@ -128,8 +128,8 @@ class Backend(ABC):
         None: from the settings."""
 
     @abstractmethod
-    def import_users(self, asked: FileImport) -> None:
-        """Import a file, and note in `asked` what becomes of it. What was imported stays when it ends early."""
+    def import_users(self, task: FileImport) -> None:
+        """Import a file, and note in `task` what becomes of it. What was imported stays when it ends early."""
 
     @abstractmethod
     def mcp(self, message: Any, is_read_only: bool) -> Shown | None:
@@ -170,18 +170,18 @@ class Backend(ABC):
             raise self.stranger(answer.status)
         return [self.checked(item, answer.status) for item in answer.value]
 
-    def checked(self, found: Shown, status: int) -> Shown:
+    def checked(self, record: Shown, status: int) -> Shown:
         """The object as commands read it."""
-        return found
+        return record
 
     def all(self, path: str, query: Mapping[str, Any]) -> list[Shown]:
         """All pages of a list that has `limit` and `offset`."""
-        found: list[Shown] = []
+        records: list[Shown] = []
         while True:
-            page = self.page(self.ask("GET", path, {**query, "limit": PAGE, "offset": len(found)}))
-            found += page
+            page = self.page(self.ask("GET", path, {**query, "limit": PAGE, "offset": len(records)}))
+            records += page
             if len(page) < PAGE:
-                return found
+                return records
 
     def linked(self, path: str, query: Mapping[str, Any], limit: int | None) -> Iterator[Shown]:
         """A list whose pages link to the next one. `limit` None: all of it."""
@@ -219,30 +219,30 @@ class Backend(ABC):
 
     def names(self, ids: Iterable[str | None]) -> dict[str, str]:
         """The names of these users, by ID: of those who exist, as far as the caller may read them. They are kept."""
-        wanted = dict.fromkeys(id for id in ids if id is not None)
+        shown = dict.fromkeys(id for id in ids if id is not None)
         if len(self._names) > NAMES_KEPT:
             self._names.clear()
-        new = [id for id in wanted if id not in self._names and self._may_name]
+        new = [id for id in shown if id not in self._names and self._may_name]
         for begin in range(0, len(new), NAMED_AT_ONCE):
             part = new[begin : begin + NAMED_AT_ONCE]
-            asked = {"ids": ",".join(part), "fields": "id,name", "limit": len(part)}
+            query = {"ids": ",".join(part), "fields": "id,name", "limit": len(part)}
             try:
-                found = self.page(self.ask("GET", "/v1/users", asked))
+                users = self.page(self.ask("GET", "/v1/users", query))
             except AWAY:
                 break  # whoever follows a log gets IDs meanwhile
             except (Refused, ApiError):  # not theirs to read
                 self._may_name = False
                 break
-            self._names |= {**dict.fromkeys(part, ""), **{user["id"]: user["name"] for user in found}}
-        return {id: self._names[id] for id in wanted if self._names.get(id)}
+            self._names |= {**dict.fromkeys(part, ""), **{user["id"]: user["name"] for user in users}}
+        return {id: self._names[id] for id in shown if self._names.get(id)}
 
-    def with_names(self, found: Shown, *fields: str) -> Shown:
+    def with_names(self, record: Shown, *fields: str) -> Shown:
         """The object as people read it: with the name of each user beside their ID."""
         if not sys.stdout.isatty():
-            return found
-        names = self.names(found[field] for field in fields)
-        named = {field: f"{found[field]} ({names[found[field]]})" for field in fields if found[field] in names}
-        return {**found, **named}
+            return record
+        names = self.names(record[field] for field in fields)
+        named = {field: f"{record[field]} ({names[record[field]]})" for field in fields if record[field] in names}
+        return {**record, **named}
 
     def users(self, filters: Mapping[str, str], limit: int | None, offset: int) -> Iterator[Shown]:
         """Users that match the filters of `GET /v1/users`, sorted by `sort`. `limit` None: all of them."""
@@ -259,15 +259,15 @@ class Backend(ABC):
         """By email if it contains an @, otherwise by ID."""
         if "@" not in named:
             return self.one("GET", at("users", named))
-        found = self.page(self.ask("GET", "/v1/users", {"email": named, **WHOLE}))
-        if not found:
+        users = self.page(self.ask("GET", "/v1/users", {"email": named, **WHOLE}))
+        if not users:
             search = self.command("users", "list", "--search", named.partition("@")[0])
             deleted = self.command("users", "list", "--status", "deleted")
             raise Failure(
                 f"There is no user {named} ({self.location}). To look for them: {search}. Name who was deleted by ID: "
                 f"{deleted}"
             )
-        return found[0]
+        return users[0]
 
     def user_or_self(self, named: str | None) -> Shown:
         """The user who is named, by default the one whose API key it is."""
@@ -291,27 +291,27 @@ class Backend(ABC):
         """By ID or, if only one has it, by name."""
         if named.startswith("group_"):
             return self.one("GET", at("groups", named))
-        found = self.page(self.ask("GET", "/v1/groups", {"name": named, "limit": 2}))
-        if not found:
-            found = self._groups_spelled_like(named)
-        if not found:
+        matches = self.page(self.ask("GET", "/v1/groups", {"name": named, "limit": 2}))
+        if not matches:
+            matches = self._groups_spelled_like(named)
+        if not matches:
             groups = self.command("groups", "list")
             raise Failure(f"There is no group {named} ({self.location}). To see all: {groups}")
-        if len(found) > 1:
+        if len(matches) > 1:
             raise Failure(f"More than one group is named {named}: use an ID ({self.location}).")
-        return found[0]
+        return matches[0]
 
     def _groups_spelled_like(self, named: str) -> list[Shown]:
         """Groups whose name search can't tell from this one, such as Zürich from Zurich."""
-        found = self.page(self.ask("GET", "/v1/groups", {"q": named, "limit": PAGE})) if named else []
-        return self._spelled_like(named, found) if len(found) < PAGE else []
+        groups = self.page(self.ask("GET", "/v1/groups", {"q": named, "limit": PAGE})) if named else []
+        return self._spelled_like(named, groups) if len(groups) < PAGE else []
 
-    def _spelled_like(self, named: str, found: Iterable[Shown]) -> list[Shown]:
+    def _spelled_like(self, named: str, records: Iterable[Shown]) -> list[Shown]:
         # Imported here: only a name that is looked for is compared like that.
         from rollbook.records.user_search.folding import spellings
 
         alike = spellings(named)
-        return [each for each in found if spellings(each["name"]) == alike]
+        return [record for record in records if spellings(record["name"]) == alike]
 
     def create_user(self, fields: Shown) -> Shown:
         return self.one("POST", "/v1/users", WHOLE, fields)

@@ -84,9 +84,9 @@ def run_job(
             body["ids"] = [backend.user(user)["id"] if "@" in user else user for user in users]
             count = len(body["ids"])
         else:
-            asked = {"kind": "person", **fields.sent(backend)}
-            count = backend.count(as_query(asked))
-            body |= {"filter": _filter(asked), "confirm_count": count}
+            query = {"kind": "person", **fields.sent(backend)}
+            count = backend.count(as_query(query))
+            body |= {"filter": _filter(query), "confirm_count": count}
         question = SENTENCES.get(action, f"{action.capitalize()} {{}}?").format(counted(count, "user"), new_role)
         if action in ("suspend", "delete"):
             verb = "pause" if action == "suspend" else "end"
@@ -100,23 +100,23 @@ def _change(action: str, role: str | None, pairs: tuple[str, ...], send: bool, r
     for option, value, of in (("--new-role", role, "role"), ("--set", pairs, "metadata")):
         if bool(value) != (action == of):
             raise click.BadParameter(f"{option} is {'required' if action == of else f'only for {of}'}.")
-    given = {
+    fields = {
         "role": role,
         "metadata": metadata_of(list(pairs)) if pairs else None,
         "send": send or None,
         "redirect_url": redirect_url,
     }
-    return {"action": action, **{name: value for name, value in given.items() if value is not None}}
+    return {"action": action, **{name: value for name, value in fields.items() if value is not None}}
 
 
-def _filter(asked: Shown) -> Shown:
+def _filter(query: Shown) -> Shown:
     """Filters as a body has them."""
-    if "metadata" in asked:
-        pairs = text_hook(arguments.MetadataFilter, asked["metadata"])
-        asked["metadata"] = [metadata_pair(key, value) for key, value in pairs]
-    if "ids" in asked:
-        asked["ids"] = parts(asked["ids"])
-    return asked
+    if "metadata" in query:
+        pairs = text_hook(arguments.MetadataFilter, query["metadata"])
+        query["metadata"] = [metadata_pair(key, value) for key, value in pairs]
+    if "ids" in query:
+        query["ids"] = parts(query["ids"])
+    return query
 
 
 def _follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool) -> None:
@@ -182,8 +182,8 @@ def undo_job(server: options.Running, job_id: str, yes: bool, detach: bool, json
 def list_jobs(server: options.Server, fields: Fields, limit: int, json: bool, quiet: bool) -> None:
     """List bulk jobs, newest first."""
     with server() as backend:
-        asked = {**fields.sent(backend), "limit": limit}
-        listed(backend.page(backend.ask("GET", JOBS, asked)), COLUMNS, json, quiet)
+        query = {**fields.sent(backend), "limit": limit}
+        listed(backend.page(backend.ask("GET", JOBS, query)), COLUMNS, json, quiet)
 
 
 @options.on_server(app, "get", JOB_ID, options.JSON, call=("GET", ONE))
@@ -196,8 +196,8 @@ def get_job(server: options.Server, job_id: str, json: bool) -> None:
 @options.on_server(app, "results", JOB_ID, fields=bulk_job_arguments.BulkJobResults, call=("GET", f"{ONE}/results"))
 def show_results(server: options.Server, fields: Fields, job_id: str) -> None:
     """Print what became of each user of a job and, for a day, the links that it created."""
-    with server() as backend, backend.body("GET", at("bulk-jobs", job_id, "results"), fields.texts) as found:
-        as_it_is(found.parts)
+    with server() as backend, backend.body("GET", at("bulk-jobs", job_id, "results"), fields.texts) as answer:
+        as_it_is(answer.parts)
 
 
 @options.on_server(app, "cancel", JOB_ID, options.JSON, options.QUIET, call=("POST", f"{ONE}/cancel"))

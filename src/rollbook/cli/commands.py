@@ -93,8 +93,8 @@ class _Commands(options.CommandGroup):
         if cmd_name not in COMMANDS:
             return None
         module, name = ELSEWHERE.get(cmd_name, (cmd_name, "app"))
-        found: click.Command = getattr(import_module(f"rollbook.cli.{module}"), name)
-        return options.with_examples(found, cmd_name)
+        command: click.Command = getattr(import_module(f"rollbook.cli.{module}"), name)
+        return options.with_examples(command, cmd_name)
 
 
 def wrong_call(problem: click.ClickException) -> str:
@@ -113,18 +113,18 @@ def wrong_call(problem: click.ClickException) -> str:
 def _options_for(problem: click.NoSuchOption) -> list[str]:
     """The option for the field that the API calls like this."""
     field = problem.option_name.lstrip("-").replace("-", "_")
-    given = [] if problem.ctx is None else problem.ctx.command.params
-    return [each.opts[0] for each in given if getattr(each, "field", None) == field]
+    parameters = [] if problem.ctx is None else problem.ctx.command.params
+    return [parameter.opts[0] for parameter in parameters if getattr(parameter, "field", None) == field]
 
 
-def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
+def _version(context: click.Context, parameter: click.Parameter, is_set: bool) -> None:
+    if is_set and not context.resilient_parsing:
         print(f"rollbook {__version__}")
         context.exit()
 
 
-def _completion(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
+def _completion(context: click.Context, parameter: click.Parameter, is_set: bool) -> None:
+    if is_set and not context.resilient_parsing:
         print(completion.install(PROGRAM))
         context.exit()
 

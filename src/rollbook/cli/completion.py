@@ -69,10 +69,10 @@ def _beginning(
     end.start()
     # What is printed would land in the middle of the line that is being typed.
     with suppress(Exception), redirect_stderr(io.StringIO()), backend(data, url, key, profile) as opened:
-        found = {str(each[field]): cell(each[about]) for each in read(opened)}
+        descriptions = {str(record[field]): cell(record[about]) for record in read(opened)}
         end.cancel()
-        begun = sorted(name for name in found if name.startswith(incomplete) and _is_safe(name))
-        return [CompletionItem(name, help=found[name]) for name in begun[:MAX_OFFERED]]
+        begun = sorted(name for name in descriptions if name.startswith(incomplete) and _is_safe(name))
+        return [CompletionItem(name, help=descriptions[name]) for name in begun[:MAX_OFFERED]]
     end.cancel()
     return []
 
@@ -98,7 +98,7 @@ def install(program: str) -> str:
     shell = Path(os.environ.get("SHELL", "")).name
     if shell not in SHELLS:
         raise Failure(f"Completion is for {', '.join(SHELLS)}. The variable SHELL names none of them.")
-    name, line = (each.format(program=program, variable=program.upper()) for each in SHELLS[shell])
+    name, line = (template.format(program=program, variable=program.upper()) for template in SHELLS[shell])
     file = Path.home() / name
     text = file.read_text() if file.exists() else ""
     if line not in text.splitlines():

@@ -263,15 +263,15 @@ def _secret(here: CopySide, there: CopySide, without_secret: bool) -> bytes | No
     """The secret goes along: what is sealed with it can be opened by no other."""
     secret = _known(here.folder) or (_known(there.folder) if there.folder else None)
     fingerprint = None if secret is None else secret.mac("fingerprint", b"")
-    kept = machine.run(_kept(here)) if here.address else None
-    if kept is not None and secret is not None and not secret.has_mac("fingerprint", b"", kept):
+    mac = machine.run(_kept(here)) if here.address else None
+    if mac is not None and secret is not None and not secret.has_mac("fingerprint", b"", mac):
         raise Failure(
             f"This secret is not the one of the servers on {here.shown}. Set {server_secret.SECRET_FILE} to "
             "their file `secret`, or put that file "
             "into the target's folder."
         )
     if there.folder is None:
-        return kept or fingerprint
+        return mac or fingerprint
     if secret is None:
         if not without_secret:
             raise Failure(

@@ -86,8 +86,8 @@ def _sources(sources: list[Source]) -> Iterator[Finding]:
     yield ok("settings", f"{len(sources) - len(chosen)} have their default values (docs/configuration.md)")
     names = {PREFIX + name for name in NOT_SETTINGS} | {PREFIX + source.name.upper() for source in sources}
     for variable in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in names):
-        found = f"{variable} is not a setting and has no effect"
-        yield warning("environment", found, "Correct its name or unset it.")
+        unknown = f"{variable} is not a setting and has no effect"
+        yield warning("environment", unknown, "Correct its name or unset it.")
 
 
 def _folder(settings: Settings) -> Iterator[Finding]:
@@ -110,8 +110,8 @@ def _folder(settings: Settings) -> Iterator[Finding]:
         if (data / name).exists() and (finding := _file(data / name, name, os.R_OK | os.W_OK, "600")).state != "ok":
             yield finding
     if (file := data / FIRST_START).exists():
-        found = f"{file} has an API key and a sign-in link of the owner"
-        yield warning("first start", found, "Delete it once you have read it.")
+        leftover = f"{file} has an API key and a sign-in link of the owner"
+        yield warning("first start", leftover, "Delete it once you have read it.")
     if (data / "secret").exists():
         try:
             server_secret.load(data)
@@ -123,13 +123,13 @@ def _folder(settings: Settings) -> Iterator[Finding]:
 
 def _file(path: Path, what: str, access: int, mode: str) -> Finding:
     status = path.stat()
-    found = f"{path}, mode {stat.S_IMODE(status.st_mode):04o}"
+    about = f"{path}, mode {stat.S_IMODE(status.st_mode):04o}"
     if not os.access(path, access):
         fix = f"The user {os.getuid()} can't use it. Run as its owner."
-        return fault(what, f"{found}, owner {status.st_uid}", fix)
+        return fault(what, f"{about}, owner {status.st_uid}", fix)
     if status.st_mode & 0o077:
-        return warning(what, f"{found}: other users can access it", f"Run: chmod {mode} {path}")
-    return ok(what, found)
+        return warning(what, f"{about}: other users can access it", f"Run: chmod {mode} {path}")
+    return ok(what, about)
 
 
 def _database(settings: Settings, deep: bool) -> Iterator[Finding]:

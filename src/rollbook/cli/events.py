@@ -45,14 +45,14 @@ NEWEST_FIRST = {"order": "newest first", "wait": "`events tail`", "limit": "--li
 def list_events(server: options.Server, fields: Fields, limit: int, json: bool, quiet: bool) -> None:
     """List events, newest first."""
     with server() as backend:
-        found = backend.linked(EVENTS, {**as_query(fields.sent(backend)), "order": "desc"}, limit)
+        log = backend.linked(EVENTS, {**as_query(fields.sent(backend)), "order": "desc"}, limit)
         if json:
-            for event in found:
+            for event in log:
                 json_line(event)
         elif quiet:
-            for event in found:
+            for event in log:
                 line(event["id"])
-        elif number := table(COLUMNS, _rows(backend, found, NAMED_AT_ONCE)):
+        elif number := table(COLUMNS, _rows(backend, log, NAMED_AT_ONCE)):
             tell_limit(number, limit)
         else:
             hint("No such events.")
@@ -72,13 +72,13 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
     --after begins after an event or a position that you had, instead of with the next event.
     """
     with server() as backend:
-        asked = as_query(fields.sent(backend))
+        query = as_query(fields.sent(backend))
         if sys.stderr.isatty():
             hint(f"Following the event log of {backend.address}. Press Ctrl+C to stop.")
-        found = backend.events(asked)
+        log = backend.events(query)
         if not json:
-            table(COLUMNS, _rows(backend, found, 1), like=LIKE)
-        for event in found:
+            table(COLUMNS, _rows(backend, log, 1), like=LIKE)
+        for event in log:
             json_line(event)
             sys.stdout.flush()
 
@@ -102,21 +102,21 @@ def get_event(server: options.Server, event_id: str) -> None:
 def revert_event(server: options.Server, fields: Fields, event_id: str, json: bool) -> None:
     """Put back what an event changed. What has changed since stays as it is."""
     with server() as backend:
-        asked = fields.sent(backend)
-        done = backend.one("POST", at("events", event_id, "revert"), body=asked)
+        body = fields.sent(backend)
+        done = backend.one("POST", at("events", event_id, "revert"), body=body)
     if json:
         return as_json(done)
     details(done["reverted"])
-    for kept in done["not_reverted"]:
-        hint(f"Not put back: {kept['message']}")
-    if asked.get("dry_run"):
+    for refusal in done["not_reverted"]:
+        hint(f"Not put back: {refusal['message']}")
+    if body.get("dry_run"):
         hint("Nothing was changed.")
     return None
 
 
-def _rows(backend: Backend, found: Iterator[Shown], at_once: int) -> Iterator[Shown]:
+def _rows(backend: Backend, log: Iterator[Shown], at_once: int) -> Iterator[Shown]:
     """Events as people read them: with the names of those whom they are about and who made them."""
-    while part := list(islice(found, at_once)):
+    while part := list(islice(log, at_once)):
         names = backend.names(id for event in part for id in (_whose(event), event["actor"].get("user_id")))
         for event in part:
             yield {**event, "about": _about(event, names), "by": _actor(event["actor"], names)}

@@ -25,13 +25,13 @@ CURRENT_PASSWORD = options.option(
 def list_factors(server: options.Server, user: str | None, json: bool, quiet: bool) -> None:
     """List the authenticator apps and passkeys of a user, by default your own, oldest first."""
     with server() as backend:
-        found = backend.one("GET", at("users", backend.user_or_self(user)["id"], "second-factors"))
+        factors = backend.one("GET", at("users", backend.user_or_self(user)["id"], "second-factors"))
         if json:
-            as_json(found)
+            as_json(factors)
             return
-        listed(found["second_factors"], COLUMNS, False, quiet, spare=("confirmed_at",), empty="No second factors.")
+        listed(factors["second_factors"], COLUMNS, False, quiet, spare=("confirmed_at",), empty="No second factors.")
         if not quiet:
-            hint(f"Recovery codes left: {found['recovery_codes_left']}.")
+            hint(f"Recovery codes left: {factors['recovery_codes_left']}.")
 
 
 @options.on_server(app, "get", options.NAMED, FACTOR, options.JSON, options.QUIET, call=("GET", ONE))
@@ -60,8 +60,8 @@ def add_factor(
     with server() as backend:
         proof = {} if password is None else {"current_password": password}
         body = {"kind": "totp", **proof, **fields.sent(backend)}
-        made = backend.one("POST", at("users", backend.user(user)["id"], "second-factors"), body=body)
-        shown(made, json, quiet)
+        factor = backend.one("POST", at("users", backend.user(user)["id"], "second-factors"), body=body)
+        shown(factor, json, quiet)
 
 
 @options.on_server(
@@ -111,11 +111,11 @@ def create_recovery_codes(server: options.Server, fields: Fields, user: str, jso
     """Create ten recovery codes for a user, and print them. Those they had stop working."""
     with server() as backend:
         path = at("users", backend.user(user)["id"], "recovery-codes")
-        found = backend.one("POST", path, body=fields.sent(backend))
+        codes = backend.one("POST", path, body=fields.sent(backend))
         if json:
-            as_json(found)
+            as_json(codes)
         else:
-            for code in found["recovery_codes"]:
+            for code in codes["recovery_codes"]:
                 line(code)
 
 

@@ -96,11 +96,11 @@ class FieldOption(click.Option):
 class Fields:
     """The fields of a call that were given as options."""
 
-    def __init__(self, command: click.Command, given: dict[str, Any]) -> None:
-        """Takes the values of the options for fields out of `given`."""
-        found = [(each, given.pop(str(each.name))) for each in command.params if isinstance(each, FieldOption)]
-        self._given = {each.field: value for each, value in found if value not in (None, ())}
-        self._flags = [each.opts[0] for each, _ in found]
+    def __init__(self, command: click.Command, values: dict[str, Any]) -> None:
+        """Takes the values of the options for fields out of `values`."""
+        options = [(flag, values.pop(str(flag.name))) for flag in command.params if isinstance(flag, FieldOption)]
+        self._given = {option.field: value for option, value in options if value not in (None, ())}
+        self._flags = [option.opts[0] for option, _ in options]
 
     def __bool__(self) -> bool:
         return bool(self._given)
@@ -124,13 +124,13 @@ class Fields:
 
     def sent(self, backend: Backend) -> Shown:
         """Values that the call gets. Emails of users become their IDs. Raises Failure, ApiError."""
-        found: Shown = {name: None if value is NOTHING else value for name, value in self._given.items()}
+        fields: Shown = {name: None if value is NOTHING else value for name, value in self._given.items()}
         for name in PEOPLE:
-            if "@" in found.get(name, ""):
-                found[name] = backend.user(found[name])["id"]
-        if "group" in found:
-            found["group"] = backend.group(found["group"])["id"]
-        return found
+            if "@" in fields.get(name, ""):
+                fields[name] = backend.user(fields[name])["id"]
+        if "group" in fields:
+            fields["group"] = backend.group(fields["group"])["id"]
+        return fields
 
 
 def as_query(fields: Shown) -> dict[str, str]:
@@ -199,8 +199,8 @@ def _writing(name: str, kind: Any) -> Writing:
         return Writing("EMAIL|ID")
     if name in _NAMED:
         return _NAMED[name]
-    for held, writing in _HELD.items():
-        if _holds(kind, held):
+    for inner, writing in _HELD.items():
+        if _holds(kind, inner):
             return writing
     choices = tuple(_choices(kind))
     if _holds(kind, tuple):
@@ -262,10 +262,10 @@ def until(text: str) -> str:
 
 
 def _seconds(text: str) -> int:
-    found = units.seconds(text)
-    if found is None:
+    seconds = units.seconds(text)
+    if seconds is None:
         raise ValueError(f"use a duration such as 90s, 15m, 12h, 30d or 2w, not {text!r}.")
-    return found
+    return seconds
 
 
 def moment(text: str) -> str:
@@ -286,27 +286,27 @@ def _moment(text: str, sign: int) -> str:
         return text
 
 
-def _headers(given: list[str]) -> dict[str, str | None]:
+def _headers(texts: list[str]) -> dict[str, str | None]:
     """By name. One without a value is to be removed."""
-    found = [each.partition(":") for each in given]
-    if wrong := [given[at] for at, (name, colon, _) in enumerate(found) if not name.strip() or not colon]:
+    pairs = [text.partition(":") for text in texts]
+    if wrong := [texts[at] for at, (name, colon, _) in enumerate(pairs) if not name.strip() or not colon]:
         raise ValueError(f"use NAME:VALUE, not {wrong[0]!r}.")
-    return {name.strip(): value.strip() or None for name, _, value in found}
+    return {name.strip(): value.strip() or None for name, _, value in pairs}
 
 
-def metadata_of(given: list[str]) -> dict[str, str | None]:
+def metadata_of(texts: list[str]) -> dict[str, str | None]:
     """By name. One without a value is to be removed. Raises ValueError."""
-    found = [each.partition("=") for each in given]
-    if wrong := [given[at] for at, (name, equals, _) in enumerate(found) if not name or not equals]:
+    pairs = [text.partition("=") for text in texts]
+    if wrong := [texts[at] for at, (name, equals, _) in enumerate(pairs) if not name or not equals]:
         raise ValueError(f"use NAME=TEXT, such as plan=team, not {wrong[0]!r}.")
-    return {name: text or None for name, _, text in found}
+    return {name: text or None for name, _, text in pairs}
 
 
-def _metadata_query(given: list[str]) -> str:
-    found = [each.partition("=") for each in given]
-    if wrong := [given[at] for at, (name, _, text) in enumerate(found) if not name or not text]:
+def _metadata_query(texts: list[str]) -> str:
+    pairs = [text.partition("=") for text in texts]
+    if wrong := [texts[at] for at, (name, _, text) in enumerate(pairs) if not name or not text]:
         raise ValueError(f"use KEY=VALUE, such as plan=pro, not {wrong[0]!r}.")
-    return ",".join([metadata_pair(name, text) for name, _, text in found])
+    return ",".join([metadata_pair(name, text) for name, _, text in pairs])
 
 
 def _limit(text: str) -> Any:
@@ -340,37 +340,37 @@ _HELD: dict[Any, Writing] = {
 def _about(kind: Any) -> str:
     """The description of a field's type."""
     if get_origin(kind) is Annotated:
-        for each in reversed(get_args(kind)[1:]):  # the last one describes this field, those before its type
-            if isinstance(each, Meta) and (
-                found := each.description or (each.extra_json_schema or {}).get("description")
+        for part in reversed(get_args(kind)[1:]):  # the last one describes this field, those before its type
+            if isinstance(part, Meta) and (
+                description := part.description or (part.extra_json_schema or {}).get("description")
             ):
-                return str(found)
+                return str(description)
     if isinstance(kind, type) and _has_schema(kind):
         return " ".join((kind.__doc__ or "").split())
-    for each in get_args(kind):
-        if not isinstance(each, Meta) and (found := _about(each)):
-            return found
+    for part in get_args(kind):
+        if not isinstance(part, Meta) and (description := _about(part)):
+            return description
     return ""
 
 
 def _has_schema(kind: Any) -> bool:
     """Test whether this is a type of our own, or holds one: what arrives for it is a text."""
-    return hasattr(kind, "schema") if isinstance(kind, type) else any(_has_schema(each) for each in _inner(kind))
+    return hasattr(kind, "schema") if isinstance(kind, type) else any(_has_schema(part) for part in _inner(kind))
 
 
-def _holds(kind: Any, wanted: Any) -> bool:
+def _holds(kind: Any, part: Any) -> bool:
     if isinstance(kind, type):
-        return kind is wanted or (wanted is tuple and issubclass(kind, tuple)) or (wanted is int and kind is int)
-    return get_origin(kind) is wanted or any(_holds(each, wanted) for each in _inner(kind))
+        return kind is part or (part is tuple and issubclass(kind, tuple)) or (part is int and kind is int)
+    return get_origin(kind) is part or any(_holds(inner, part) for inner in _inner(kind))
 
 
 def _choices(kind: Any) -> list[str]:
     if get_origin(kind) is Literal:
-        return [str(each) for each in get_args(kind)]
+        return [str(value) for value in get_args(kind)]
     if isinstance(kind, type) and _has_schema(kind):
         schema: Mapping[str, Any] = kind.schema  # type: ignore[attr-defined]
         return list(schema.get("enum") or schema.get("items", {}).get("enum") or ())
-    return [choice for each in _inner(kind) for choice in _choices(each)]
+    return [choice for part in _inner(kind) for choice in _choices(part)]
 
 
 def _inner(kind: Any) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from rollbook.actions.principal import CLI
 from rollbook.api.exports import form_of
 from rollbook.api.local import Local
 from rollbook.cli import server_address
-from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown
+from rollbook.cli.backends import Answer, Backend, Body, ExportFile, Shown
 from rollbook.cli.output import Failure, counted, where
 from rollbook.config import Settings
 from rollbook.errors import NotFound
@@ -52,9 +52,9 @@ class Folder(Backend):
         """Raises ConfigurationError, DatabaseUnusable, Failure."""
         settings, _ = config.load({"data": data})
         is_new = make and not exists(settings)
-        found = cls(settings, open_existing(settings) if not make else open_database(settings))
-        found.is_new = is_new
-        return found
+        folder = cls(settings, open_existing(settings) if not make else open_database(settings))
+        folder.is_new = is_new
+        return folder
 
     def __init__(self, settings: Settings, db: Database) -> None:
         super().__init__()
@@ -73,11 +73,11 @@ class Folder(Backend):
 
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
         response = self._response(method, path, query or {}, body)
-        found, position = _NEXT(response.head), _POSITION(response.head)
+        following, position = _NEXT(response.head), _POSITION(response.head)
         return Answer(
             response.status,
             msgspec.json.decode(response.body) if response.body else None,
-            "" if found is None else found[1].decode(),
+            "" if following is None else following[1].decode(),
             "" if position is None else position[1].decode(),
         )
 
@@ -105,10 +105,10 @@ class Folder(Backend):
         self._on.url = base or self.address
         return self.one("POST", path, body=body)
 
-    def import_users(self, asked: FileImport) -> None:
+    def import_users(self, task: FileImport) -> None:
         from rollbook.cli.imports import load
 
-        load(self._on, asked)
+        load(self._on, task)
 
     def mcp(self, message: Any, is_read_only: bool) -> Shown | None:
         if self._protocol is None:
@@ -126,13 +126,13 @@ class Folder(Backend):
             self._run(_end_tasks())
 
     @contextmanager
-    def export(self, query: Mapping[str, str], with_hashes: bool) -> Iterator[Exported]:
-        asked = check_texts(ExportUsers, query)
-        found = self._run(exports.export_users(self._on, CLI, asked, form_of(asked.format, with_hashes), with_hashes))
+    def export(self, query: Mapping[str, str], with_hashes: bool) -> Iterator[ExportFile]:
+        typed = check_texts(ExportUsers, query)
+        export = self._run(exports.export_users(self._on, CLI, typed, form_of(typed.format, with_hashes), with_hashes))
         try:
-            yield Exported(str(found.position), self._each(aiter(found.parts)))
+            yield ExportFile(str(export.position), self._each(aiter(export.parts)))
         finally:
-            self._run(found.parts.aclose())
+            self._run(export.parts.aclose())
 
     def _each(self, parts: AsyncIterator[bytes]) -> Iterator[bytes]:
         while (part := self._run(_next_of(parts))) is not None:

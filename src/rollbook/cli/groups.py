@@ -33,9 +33,9 @@ def list_groups(server: options.Server, fields: Fields, json: bool, quiet: bool)
     """List groups, oldest first. With --user, those of one user, with their role there."""
     columns = (*COLUMNS, "role") if "user" in fields else COLUMNS
     with server() as backend:
-        found = backend.all(GROUPS, as_query(fields.sent(backend)))
+        groups = backend.all(GROUPS, as_query(fields.sent(backend)))
         empty = f"No groups. To create one: {backend.command('groups', 'create', 'NAME')}"
-        listed(found, columns, json, quiet, spare=("external_id",), empty=empty)
+        listed(groups, columns, json, quiet, spare=("external_id",), empty=empty)
 
 
 @options.on_server(
@@ -82,10 +82,10 @@ def update_group(server: options.Server, fields: Fields, group: str, json: bool,
 def delete_group(server: options.Server, group: str, yes: bool, quiet: bool) -> None:
     """Delete a group. Its members stay users."""
     with server() as backend:
-        found = backend.group(group)
-        options.confirm(f"Delete {found['name']} with {counted(found['members'], 'member')}?", yes)
-        backend.ask("DELETE", at("groups", found["id"]))
-        line(found["id"]) if quiet else hint(f"Deleted {found['name']}.")
+        team = backend.group(group)
+        options.confirm(f"Delete {team['name']} with {counted(team['members'], 'member')}?", yes)
+        backend.ask("DELETE", at("groups", team["id"]))
+        line(team["id"]) if quiet else hint(f"Deleted {team['name']}.")
 
 
 @options.on_server(
@@ -106,8 +106,8 @@ def list_members(
     """List the members of a group, in the order in which the users were added. To search and filter them: rollbook
     users list --group GROUP"""
     with server() as backend:
-        found = backend.group(group)
-        members = backend.linked(at("groups", found["id"], "members"), {}, None if all else limit)
+        team = backend.group(group)
+        members = backend.linked(at("groups", team["id"], "members"), {}, None if all else limit)
         if json:
             as_json_list(members)
         elif quiet:
@@ -115,8 +115,8 @@ def list_members(
                 line(member["user_id"])
         else:
             shown_here = table(MEMBER_COLUMNS, members, ("user_id",))
-            add = f" To add some: {backend.command('groups', 'add', found['name'], 'EMAIL')}"
-            hint(f"{shown_here:,} of {counted(found['members'], 'member')}.{'' if found['members'] else add}")
+            add = f" To add some: {backend.command('groups', 'add', team['name'], 'EMAIL')}"
+            hint(f"{shown_here:,} of {counted(team['members'], 'member')}.{'' if team['members'] else add}")
 
 
 @options.on_server(
@@ -131,20 +131,20 @@ def list_members(
 def add_members(server: options.Server, group: str, users: tuple[str, ...], role: str | None) -> None:
     """Add users to a group: all of them, or none if one does not exist."""
     with server() as backend:
-        found = backend.group(group)
+        team = backend.group(group)
         members = [{"user_id": user_id, "role": role} for user_id in _ids(backend, users)]
-        done = backend.one("POST", at("groups", found["id"], "members"), body={"members": members})
-        hint(f"{done['added']:,} added to {found['name']}, {done['changed']:,} changed.")
+        done = backend.one("POST", at("groups", team["id"], "members"), body={"members": members})
+        hint(f"{done['added']:,} added to {team['name']}, {done['changed']:,} changed.")
 
 
 @options.on_server(app, "remove", GROUP, MEMBERS, call=("DELETE", f"{ONE}/members/{{userId}}"))
 def remove_members(server: options.Server, group: str, users: tuple[str, ...]) -> None:
     """Remove users from a group."""
     with server() as backend:
-        found = backend.group(group)
+        team = backend.group(group)
         for user_id in _ids(backend, users):
-            backend.ask("DELETE", at("groups", found["id"], "members", user_id))
-        hint(f"{len(set(users)):,} removed from {found['name']}.")
+            backend.ask("DELETE", at("groups", team["id"], "members", user_id))
+        hint(f"{len(set(users)):,} removed from {team['name']}.")
 
 
 def _ids(backend: Backend, users: tuple[str, ...]) -> list[str]:

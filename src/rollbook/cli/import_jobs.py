@@ -29,32 +29,32 @@ IMPORT_ID = options.argument("import_id", "IMPORT_ID", shell_complete=objects(IM
 def list_imports(server: options.Server, fields: Fields, limit: int, json: bool, quiet: bool) -> None:
     """List imports, newest first."""
     with server() as backend:
-        found = backend.page(backend.ask("GET", IMPORTS, {**fields.sent(backend), "limit": limit}))
+        jobs = backend.page(backend.ask("GET", IMPORTS, {**fields.sent(backend), "limit": limit}))
         empty = f"No imports yet. To start one: {backend.command('users', 'import', 'FILE')}"
-        listed(found, COLUMNS, json, quiet, spare=("source", "skipped", "updated", "records"), empty=empty)
+        listed(jobs, COLUMNS, json, quiet, spare=("source", "skipped", "updated", "records"), empty=empty)
 
 
 @options.on_server(app, "get", IMPORT_ID, options.JSON, call=("GET", ONE))
 def get_import(server: options.Server, import_id: str, json: bool) -> None:
     """Show an import and how far it is."""
     with server() as backend:
-        found = backend.one("GET", at("imports", import_id))
-        shown(found if json else backend.with_names(found, "user_id"), json)
+        job = backend.one("GET", at("imports", import_id))
+        shown(job if json else backend.with_names(job, "user_id"), json)
 
 
 @options.on_server(app, "report", IMPORT_ID, fields=import_arguments.ImportReport, call=("GET", f"{ONE}/report"))
 def show_report(server: options.Server, fields: Fields, import_id: str) -> None:
     """Print the refused records of an import, with the line and reason of each."""
-    with server() as backend, backend.body("GET", at("imports", import_id, "report"), fields.texts) as found:
-        as_it_is(found.parts)
+    with server() as backend, backend.body("GET", at("imports", import_id, "report"), fields.texts) as answer:
+        as_it_is(answer.parts)
 
 
 @options.on_server(app, "cancel", IMPORT_ID, options.JSON, options.QUIET, call=("POST", f"{ONE}/cancel"))
 def cancel_import(server: options.Server, import_id: str, json: bool, quiet: bool) -> None:
     """Cancel an import. What was imported stays."""
     with server() as backend:
-        found = backend.one("POST", at("imports", import_id, "cancel"))
-        shown(found, json, quiet)
+        job = backend.one("POST", at("imports", import_id, "cancel"))
+        shown(job, json, quiet)
         if not (json or quiet):
             hint(f"Canceled {import_id}.")
 
@@ -63,7 +63,7 @@ def cancel_import(server: options.Server, import_id: str, json: bool, quiet: boo
 def run_import(server: options.Server, import_id: str, json: bool, quiet: bool) -> None:
     """Import the file of a dry run, as it was tested. Servers keep it for a week."""
     with server() as backend:
-        found = backend.one("POST", at("imports", import_id, "run"))
-        shown(found, json, quiet)
+        job = backend.one("POST", at("imports", import_id, "run"))
+        shown(job, json, quiet)
         if not (json or quiet):
-            hint(f"To see its progress: {backend.command('imports', 'get', found['id'])}")
+            hint(f"To see its progress: {backend.command('imports', 'get', job['id'])}")

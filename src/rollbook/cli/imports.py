@@ -124,9 +124,9 @@ class FileImport(Struct):
         show(bytes_read, f"{counts.records:,}{whole} records, {self.rate:,}/s")
 
 
-def import_options(given: Mapping[str, str], columns: Sequence[str]) -> ImportOptions:
+def import_options(options: Mapping[str, str], columns: Sequence[str]) -> ImportOptions:
     """`columns` are such as `Mail=email`; `Notes=` and `Notes=null` leave one out. Raises InvalidParameter, Misuse."""
-    texts = dict(given)
+    texts = dict(options)
     if columns:
         pairs = [column.rpartition("=") for column in columns]
         if not all(column for column, _, _ in pairs):
@@ -137,28 +137,30 @@ def import_options(given: Mapping[str, str], columns: Sequence[str]) -> ImportOp
     return check_texts(ImportOptions, texts)
 
 
-def map_all(asked: FileImport) -> None:
+def map_all(task: FileImport) -> None:
     """Keep each column of a CSV file that has no field in the metadata, as the dashboard proposes it, and say so before
     the file is read or sent. Raises InvalidParameter, OSError."""
-    options = asked.options
-    if asked.size is None or options.source != OWN_FILE:
+    options = task.options
+    if task.size is None or options.source != OWN_FILE:
         return
-    with asked.file.open("rb", buffering=0) as file:
+    with task.file.open("rb", buffering=0) as file:
         try:
-            found = reading.preview(file, options, 0, rows=0)
+            preview = reading.preview(file, options, 0, rows=0)
         except InvalidParameter:
             return  # what is wrong with the file is said when it is read
-    if not found.columns or found.looks_like:
+    if not preview.columns or preview.looks_like:
         return
-    given = read_mapping(options.mapping)
+    mapping = read_mapping(options.mapping)
     try:
-        kept = kept_as_metadata(found.columns, given)
+        homeless = kept_as_metadata(preview.columns, mapping)
     except InvalidParameter:
-        _show_columns(asked)
+        _show_columns(task)
         raise
-    if kept:
-        asked.options = msgspec.structs.replace(options, mapping=ColumnMapping(_encode({**given, **kept}).decode()))
-        hint(f'Kept as metadata: {", ".join(kept)}. Elsewhere: --map "COLUMN=FIELD". Not at all: --map "COLUMN=".')
+    if homeless:
+        task.options = msgspec.structs.replace(
+            options, mapping=ColumnMapping(_encode({**mapping, **homeless}).decode())
+        )
+        hint(f'Kept as metadata: {", ".join(homeless)}. Elsewhere: --map "COLUMN=FIELD". Not at all: --map "COLUMN=".')
 
 
 @contextmanager
@@ -173,64 +175,64 @@ def report_to(file: Path | None) -> Iterator[IO[bytes] | None]:
 # ---- into a folder
 
 
-def load(on: Rollbook, asked: FileImport) -> None:
+def load(on: Rollbook, task: FileImport) -> None:
     """Import a file. Users who were imported stay when the import ends early. Raises ApiError, OSError."""
     id, began, status = IMPORTS.new_id(), clock.now(), "failed"
     by = cli_job(id)
-    with _open(asked.file) as source:
-        run = _begun(on, source, asked, id)
+    with _open(task.file) as source:
+        run = _begun(on, source, task, id)
         try:
-            _watch(run, asked, lambda: run.steps(lambda: by, _uninterrupted))
+            _watch(run, task, lambda: run.steps(lambda: by, _uninterrupted))
             status = "finished"
         except KeyboardInterrupt:
             status = "canceled"
             raise
         finally:
-            asked.counts = run.counts
-            asked.columns = run.facts.columns
-            if not asked.options.dry_run and (run.counts.added or run.counts.updated):
+            task.counts = run.counts
+            task.columns = run.facts.columns
+            if not task.options.dry_run and (run.counts.added or run.counts.updated):
                 with suppress(ApiError):  # the one that ended the import matters more
-                    on.run(imports.record_local(on, by, id, asked.options, run.counts, status, began, run.bytes_read))
-    if asked.counts.added and not asked.options.dry_run:
-        _index(on, asked)
+                    on.run(imports.record_local(on, by, id, task.options, run.counts, status, began, run.bytes_read))
+    if task.counts.added and not task.options.dry_run:
+        _index(on, task)
 
 
-def _begun(on: Rollbook, source: io.BufferedReader[_Source], asked: FileImport, id: str) -> Run:
+def _begun(on: Rollbook, source: io.BufferedReader[_Source], task: FileImport, id: str) -> Run:
     """Raises InvalidParameter."""
     try:
-        return Run(on, source, asked.options, id)
+        return Run(on, source, task.options, id)
     except InvalidParameter as problem:
         if problem.param == "mapping":
-            _show_columns(asked)
+            _show_columns(task)
         raise
 
 
-def _show_columns(asked: FileImport) -> None:
+def _show_columns(task: FileImport) -> None:
     """The names and numbers of a file's columns, which the error gives by number, and how to map them. Names only at a
     terminal: what a file without a header has there are the first user's email and password."""
     hint('To keep a column: --map "COLUMN=FIELD", such as "Mail=email" or "Plan=metadata.plan".')
     hint('To leave it out: --map "COLUMN=".')
-    if asked.size is None or not sys.stderr.isatty():
+    if task.size is None or not sys.stderr.isatty():
         return
-    with suppress(ApiError, OSError), asked.file.open("rb", buffering=0) as file:
-        options = ImportOptions(format=asked.options.format, delimiter=asked.options.delimiter)
-        found = reading.preview(file, options, 0, rows=0)
-        hint(f"Columns: {', '.join(f'{number} {column}' for number, column in enumerate(found.columns, 1))}")
+    with suppress(ApiError, OSError), task.file.open("rb", buffering=0) as file:
+        options = ImportOptions(format=task.options.format, delimiter=task.options.delimiter)
+        preview = reading.preview(file, options, 0, rows=0)
+        hint(f"Columns: {', '.join(f'{number} {column}' for number, column in enumerate(preview.columns, 1))}")
 
 
-def _watch(run: Run, asked: FileImport, steps: Callable[[], Iterator[import_writer.BatchResult]]) -> None:
+def _watch(run: Run, task: FileImport, steps: Callable[[], Iterator[import_writer.BatchResult]]) -> None:
     began = time.perf_counter()
     if run.facts.format == "json":
-        asked.place = "record"
-    with bar(asked.title, asked.size) as (say, show), _kept(run, asked) as keep:
+        task.place = "record"
+    with bar(task.title, task.size) as (say, show), _kept(run, task) as keep:
         for step in steps():
-            asked.put_out([refusal for refusal, _ in step.report], say)
+            task.put_out([refusal for refusal, _ in step.report], say)
             keep(step)
-            asked.moved(run.counts, began, show, run.bytes_read, asked.size)
+            task.moved(run.counts, began, show, run.bytes_read, task.size)
 
 
 @contextmanager
-def _kept(run: Run, asked: FileImport) -> Iterator[Callable[[import_writer.BatchResult], None]]:
+def _kept(run: Run, task: FileImport) -> Iterator[Callable[[import_writer.BatchResult], None]]:
     """A function that writes the refused records of a batch to the file for them, which is there if there are any."""
     with ExitStack() as files:
         file: IO[bytes] | None = None
@@ -238,68 +240,68 @@ def _kept(run: Run, asked: FileImport) -> Iterator[Callable[[import_writer.Batch
         def keep(step: import_writer.BatchResult) -> None:
             nonlocal file
             found = [(run.raw(source), refusal.reason) for refusal, source in step.report if source is not None]
-            if not found or asked.refused is None:
+            if not found or task.refused is None:
                 return
             form = refused_rows(run.facts)
             if file is None:
-                file = files.enter_context(written(asked.refused))
+                file = files.enter_context(written(task.refused))
                 file.write(form.start)
             file.write(form.part(found))
 
         yield keep
 
 
-def _index(on: Rollbook, asked: FileImport) -> None:
+def _index(on: Rollbook, task: FileImport) -> None:
     """Bring changed users into the search index, which new ones are in. It is part of the time that the import took:
     people wait for it."""
-    before, began = asked.seconds, time.perf_counter()
+    before, began = task.seconds, time.perf_counter()
     done = on.run(import_writer.index(on))
     if done:
-        with bar("Indexing for search", asked.counts.updated) as (_, show):
+        with bar("Indexing for search", task.counts.updated) as (_, show):
             while indexed := on.run(import_writer.index(on)):
                 done += indexed
-                asked.seconds = before + time.perf_counter() - began
-                show(done, f"{counted(done, 'user')}, {asked.rate:,} records/s in all")
-    asked.seconds = before + time.perf_counter() - began
+                task.seconds = before + time.perf_counter() - began
+                show(done, f"{counted(done, 'user')}, {task.rate:,} records/s in all")
+    task.seconds = before + time.perf_counter() - began
 
 
 # ---- into a running server
 
 
-def send(server: Remote, asked: FileImport) -> None:
+def send(server: Remote, task: FileImport) -> None:
     """The server imports the file. Ctrl+C cancels the import; what was imported stays."""
-    fields = msgspec.structs.asdict(asked.options).items()
+    fields = msgspec.structs.asdict(task.options).items()
     query = {
         name: str(value).lower() if isinstance(value, bool) else value for name, value in fields if value is not None
     }
-    job = server.create_import(query, _sent(asked))
+    job = server.create_import(query, _sent(task))
     id, began = job["id"], time.perf_counter()
     try:
-        with bar(asked.title, job["bytes"]) as (_, show):
+        with bar(task.title, job["bytes"]) as (_, show):
             for _ in looks():
                 if job["status"] in FINAL:
                     break
                 job = server.one("GET", at("imports", id))
-                asked.moved(_counts(job), began, show, job["bytes_read"], job["bytes"])
+                task.moved(_counts(job), began, show, job["bytes_read"], job["bytes"])
     except KeyboardInterrupt:
-        asked.counts = _counts(server.one("POST", at("imports", id, "cancel")))
+        task.counts = _counts(server.one("POST", at("imports", id, "cancel")))
         raise
-    if asked.counts.reported:
-        for found in server.import_report(id):
-            asked.put_out([Refusal(**{name: found[name] for name in Refusal._fields if name in found})], hint)
-    asked.columns = msgspec.convert(job.get("columns", []), list[Column])
-    if asked.refused is not None and job["refused"]:
+    if task.counts.reported:
+        for line in server.import_report(id):
+            task.put_out([Refusal(**{name: line[name] for name in Refusal._fields if name in line})], hint)
+    task.columns = msgspec.convert(job.get("columns", []), list[Column])
+    if task.refused is not None and job["refused"]:
         with (
-            server.body("GET", at("imports", id, "report"), {"format": "rows"}) as found,
-            written(asked.refused) as file,
+            server.body("GET", at("imports", id, "report"), {"format": "rows"}) as line,
+            written(task.refused) as file,
         ):
-            for part in found.parts:
+            for part in line.parts:
                 file.write(part)
     if job.get("error_code") == InvalidParameter.code and " no field" in job["error"]:
-        _show_columns(asked)
+        _show_columns(task)
     if job["status"] != "finished":
         raise ApiError(job["error"] or "The import was canceled. What was imported by then stays.")
-    if asked.options.dry_run:
+    if task.options.dry_run:
         hint(f"To import what was tested: {server.command('imports', 'run', id)}")
 
 
@@ -307,9 +309,9 @@ def _counts(job: Mapping[str, Any]) -> Counts:
     return Counts(*[job.get(name, 0) for name in Counts._fields])
 
 
-def _sent(asked: FileImport) -> Iterator[bytes]:
+def _sent(task: FileImport) -> Iterator[bytes]:
     sent = 0
-    with _open(asked.file) as source, bar("Sending", asked.size) as (_, show):
+    with _open(task.file) as source, bar("Sending", task.size) as (_, show):
         while part := source.read1(PART):
             yield part
             sent += len(part)
@@ -350,16 +352,16 @@ class _Source(io.FileIO):
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Ctrl-C waits for the end of this block, so that what was written is counted."""
-    asked = False
+    stops = False
 
     def note(number: int, frame: object) -> None:
-        nonlocal asked
-        asked = True
+        nonlocal stops
+        stops = True
 
     before = signal.signal(signal.SIGINT, note)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if asked:
+    if stops:
         raise KeyboardInterrupt

@@ -78,12 +78,12 @@ def list_keys(
             raise Misuse(
                 "--search looks among all keys of one user: pass USER without filters, or use --prefix instead."
             )
-        asked = {"user": ALL if all else backend.key_holder(user)["id"], **fields.sent(backend)}
-        found = list(backend.linked(KEYS, asked, limit))
+        query = {"user": ALL if all else backend.key_holder(user)["id"], **fields.sent(backend)}
+        records = list(backend.linked(KEYS, query, limit))
         create = f"No API keys. To create one: {backend.command('keys', 'create', *filter(None, [user]))}"
         empty = "No such API keys." if all else create
         columns, spare = (COLUMNS_OF_ALL, SPARE_OF_ALL) if all else (COLUMNS, SPARE)
-        listed(found, columns, json, quiet, row=_with_owner, spare=spare, empty=empty)
+        listed(records, columns, json, quiet, row=_with_owner, spare=spare, empty=empty)
 
 
 def _with_owner(key: Shown) -> Shown:

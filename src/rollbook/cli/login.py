@@ -83,22 +83,22 @@ def app(
     if (data is None) != (user is None) or (data is not None and key is not None):
         raise click.BadParameter("Use --data together with --user, and without --key: it creates the key.")
     if data is not None:
-        found = _created(
+        new = _created(
             data, str(user), url, {"name": name, "expires_at": until} | ({"scopes": chosen} if chosen else {})
         )
     else:
         address = _address(profile, url)
-        found = _checked(address, _key_text(key, _form(address, name, chosen, until), browser))
-    path = profile_store.save(profile, found)
-    details({"profile": profile, **profile_store.as_known(found.public())})
+        new = _checked(address, _key_text(key, _form(address, name, chosen, until), browser))
+    path = profile_store.save(profile, new)
+    details({"profile": profile, **profile_store.as_known(new.public())})
     hint(f"Saved in {path}. Commands use it {_use(profile)}")
 
 
 def _address(profile: str, url: str | None) -> str:
     """The server. Raises Failure."""
     url = url or os.environ.get("ROLLBOOK_URL")
-    if url is None and (known := profile_store.find(profile)) is not None:
-        return known.url
+    if url is None and (saved := profile_store.find(profile)) is not None:
+        return saved.url
     if url is None and sys.stdin.isatty():
         url = input("URL of the server: ")
     if not url:
@@ -117,11 +117,11 @@ def _form(address: str, name: str, scopes: list[str], until: str) -> str:
     return f"{address}/account/keys/new?{urlencode({'name': name, **expiry, 'scopes': ','.join(scopes)})}"
 
 
-def _key_text(given: str | None, form: str, browser: bool) -> str:
+def _key_text(text: str | None, form: str, browser: bool) -> str:
     """The key: as given, from standard input, or typed without being shown."""
-    if given not in (None, "-"):
-        return given
-    if given == "-" or not sys.stdin.isatty():
+    if text not in (None, "-"):
+        return text
+    if text == "-" or not sys.stdin.isatty():
         return sys.stdin.readline().strip()
     hint(f"Create a key here, then copy it:\n\n  {form}\n")
     if browser and has_browser():
@@ -134,12 +134,12 @@ def _checked(address: str, key: str) -> Profile:
     if not key:
         raise Failure("No key was given. Nothing was saved.")
     with opened(ServerTarget(address, key)) as server:
-        found = _current_key(server)
+        key_record = _current_key(server)
         try:
             user = server.user("me")["email"]
         except Refused:  # the scopes of the key leave it out
             user = None
-    return _profile(address, key, user, found)
+    return _profile(address, key, user, key_record)
 
 
 def _current_key(server: Remote) -> Shown:
@@ -160,14 +160,14 @@ def _created(data: Path, user: str, url: str | None, fields: Shown) -> Profile:
         return _profile(base_url(url or folder.address), key["key"], owner["email"], key)
 
 
-def _profile(address: str, key: str, user: str | None, found: Shown) -> Profile:
+def _profile(address: str, key: str, user: str | None, key_record: Shown) -> Profile:
     return Profile(
         url=address,
         key=key,
-        key_id=found.get("id"),
+        key_id=key_record.get("id"),
         user=user,
-        scopes=found.get("scopes"),
-        expires_at=found.get("expires_at"),
+        scopes=key_record.get("scopes"),
+        expires_at=key_record.get("expires_at"),
     )
 
 
@@ -209,15 +209,15 @@ def profiles(json: bool, quiet: bool) -> None:
 )
 def logout(profile: str, revoke: bool) -> None:
     """Forget a profile and its API key. The key keeps working, unless you add --revoke."""
-    found = profile_store.get(profile)
+    saved = profile_store.get(profile)
     if revoke:
-        if found.key_id is None:
-            raise Failure(f"The scopes of this key don't allow revoking it. Revoke it at {found.url}/account/keys.")
+        if saved.key_id is None:
+            raise Failure(f"The scopes of this key don't allow revoking it. Revoke it at {saved.url}/account/keys.")
         with running_server(None, None, profile) as server:
-            server.ask("DELETE", at("keys", found.key_id))
+            server.ask("DELETE", at("keys", saved.key_id))
     profile_store.remove(profile)
     if revoke:
         hint(f"Forgot the profile {profile}, and revoked its key.")
     else:
-        page = "" if found.key_id is None else f"/{found.key_id}"
-        hint(f"Forgot the profile {profile}. Its key still works. You can revoke it at {found.url}/account/keys{page}.")
+        page = "" if saved.key_id is None else f"/{saved.key_id}"
+        hint(f"Forgot the profile {profile}. Its key still works. You can revoke it at {saved.url}/account/keys{page}.")

@@ -50,11 +50,11 @@ SINCE = {"after": "since", "before": "until"}
 def list_requests(server: options.Server, fields: Fields, limit: int, json: bool) -> None:
     """List requests, newest first."""
     with server() as backend:
-        found = backend.linked(REQUESTS, fields.sent(backend), limit)
+        log = backend.linked(REQUESTS, fields.sent(backend), limit)
         if json:
-            for request in found:
+            for request in log:
                 json_line(request)
-        elif number := table(COLUMNS, _rows(backend, found, NAMED_AT_ONCE), SPARE):
+        elif number := table(COLUMNS, _rows(backend, log, NAMED_AT_ONCE), SPARE):
             tell_limit(number, limit)
         else:
             hint("No such requests. They are logged for some days, and appear seconds after their answer.")
@@ -66,8 +66,8 @@ def list_requests(server: options.Server, fields: Fields, limit: int, json: bool
 def get_request(server: options.Server, request_id: str, json: bool) -> None:
     """Show a request, by the `X-Request-Id` of its response."""
     with server() as backend:
-        found = backend.one("GET", at("requests", request_id))
-        shown(found if json else backend.with_names(found, "user_id"), json)
+        request = backend.one("GET", at("requests", request_id))
+        shown(request if json else backend.with_names(request, "user_id"), json)
 
 
 @options.on_server(
@@ -86,17 +86,17 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
     with server() as backend:
         if sys.stderr.isatty():
             hint(f"Following the request log of {backend.address}. Press Ctrl+C to stop.")
-        found = backend.followed(REQUESTS, fields.sent(backend), since)
+        log = backend.followed(REQUESTS, fields.sent(backend), since)
         if not json:
-            table(COLUMNS, _rows(backend, found, 1), SPARE, like=LIKE)
-        for request in found:
+            table(COLUMNS, _rows(backend, log, 1), SPARE, like=LIKE)
+        for request in log:
             json_line(request)
             sys.stdout.flush()
 
 
-def _rows(backend: Backend, found: Iterator[Shown], at_once: int) -> Iterator[Shown]:
+def _rows(backend: Backend, log: Iterator[Shown], at_once: int) -> Iterator[Shown]:
     """Requests as people read them: with the names of their users."""
-    while part := list(islice(found, at_once)):
+    while part := list(islice(log, at_once)):
         names = backend.names(request["user_id"] for request in part)
         for request in part:
             yield {**request, "error": _error(request), "user": names.get(request["user_id"], request["user_id"])}
@@ -147,7 +147,7 @@ def usage(server: options.Server, fields: Fields, user: str | None, all: bool, j
 
 def _with_others(total: dict[str, int], some: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """And a line for those that are not among them."""
-    yield from ({**each, "name": each["name"] or "-"} for each in some)
-    rest = {name: total[name] - sum(each[name] for each in some) for name in COUNTS}
+    yield from ({**entry, "name": entry["name"] or "-"} for entry in some)
+    rest = {name: total[name] - sum(entry[name] for entry in some) for name in COUNTS}
     if rest["requests"]:
         yield {"name": "(others)", "user_id": "-", "key_id": "-", **rest}

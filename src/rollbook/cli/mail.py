@@ -62,7 +62,7 @@ def test(address: str, kind: str | None, language: Any, json: bool, config: Path
     if json:
         as_json({"outcome": sent.outcome, "detail": sent.detail})
     if sent.outcome != outcomes.DELIVERED:
-        told = outcomes.describe_mail(sent.outcome)
-        raise Failure(f"{told}{f' {sent.detail}' if sent.detail else ''} (outcome {sent.outcome})")
+        description = outcomes.describe_mail(sent.outcome)
+        raise Failure(f"{description}{f' {sent.detail}' if sent.detail else ''} (outcome {sent.outcome})")
     if not json:
         hint(f"The mail server accepted a mail to {address}. Look for it in the inbox, or among the spam.")

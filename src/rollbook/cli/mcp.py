@@ -94,7 +94,7 @@ class _Session:
             result = (reply or {}).get("result") or {}
             if result.get("resultType") != "input_required":
                 return reply
-            answers = {name: self._ask(asked) for name, asked in result["inputRequests"].items()}
+            answers = {name: self._ask(question) for name, question in result["inputRequests"].items()}
             params = {**params, "inputResponses": answers, "requestState": result["requestState"]}
 
     def _ask(self, question: Shown) -> Any:

@@ -172,7 +172,9 @@ class CommandGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, first_sentence(each.help or "")) for name, each in self.commands.items()])
+            formatter.write_dl(
+                [(name, first_sentence(subcommand.help or "")) for name, subcommand in self.commands.items()]
+            )
 
 
 class Command(click.Command):
@@ -186,10 +188,10 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
-        for each in self.get_params(ctx):
-            if isinstance(each, click.Option) and (record := each.get_help_record(ctx)) is not None:
-                place = "Folder or server" if each in _FOLDER_OR_SERVER else "Options"
-                sections.setdefault(getattr(each, "section", place), []).append(record)
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)) is not None:
+                place = "Folder or server" if parameter in _FOLDER_OR_SERVER else "Options"
+                sections.setdefault(getattr(parameter, "section", place), []).append(record)
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
@@ -234,22 +236,22 @@ def on_server(
     """
     opened = running_server if running else backend
     where = _SERVER if running else _FOLDER_OR_SERVER
-    own = [each for each in parameters if isinstance(each, click.Argument)]
-    more = [each for each in parameters if not isinstance(each, click.Argument)]
-    made = [] if fields is None else _options_of(fields, elsewhere, flags, optional)
+    own = [parameter for parameter in parameters if isinstance(parameter, click.Argument)]
+    more = [parameter for parameter in parameters if not isinstance(parameter, click.Argument)]
+    field_options = [] if fields is None else _options_of(fields, elsewhere, flags, optional)
 
     def add(function: Function) -> Command:
-        def run(**given: Any) -> None:
-            server = partial(opened, **{str(each.name): given.pop(str(each.name)) for each in where})
+        def run(**values: Any) -> None:
+            server = partial(opened, **{str(parameter.name): values.pop(str(parameter.name)) for parameter in where})
             with _faults_of(added):
                 if fields is None:
-                    function(server, **given)
+                    function(server, **values)
                 else:
                     from rollbook.cli.fields import Fields
 
-                    function(server, Fields(added, given), **given)
+                    function(server, Fields(added, values), **values)
 
-        added = _added(app, name, [*own, *made, *more, *where], function, run)
+        added = _added(app, name, [*own, *field_options, *more, *where], function, run)
         added.call, added.elsewhere = call, elsewhere
         return added
 
@@ -290,34 +292,36 @@ def with_examples(command: click.Command, name: str) -> click.Command:
     if not isinstance(command, click.Group):
         command.epilog = epilog(name)
         return command
-    for child, each in command.commands.items():
-        each.epilog = epilog(f"{name} {child}")
+    for child, subcommand in command.commands.items():
+        subcommand.epilog = epilog(f"{name} {child}")
     return command
 
 
 def _in_options_of(command: click.Command, fault: Fault) -> str:
     """The sentence about a parameter of the API, which names the option it came from instead."""
-    known = {
-        getattr(each, "field", each.name): each.opts[0] for each in command.params if isinstance(each, click.Option)
+    flags = {
+        getattr(parameter, "field", parameter.name): parameter.opts[0]
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
     }
     if isinstance(command, Command):
-        known |= {name: other for name, other in command.elsewhere.items() if other.isupper() or other[:2] == "--"}
-    if fault.param in known and fault.message.startswith((f"{fault.param} ", f"{fault.param}: ")):
-        return known[fault.param] + fault.message.removeprefix(fault.param)
+        flags |= {name: other for name, other in command.elsewhere.items() if other.isupper() or other[:2] == "--"}
+    if fault.param in flags and fault.message.startswith((f"{fault.param} ", f"{fault.param}: ")):
+        return flags[fault.param] + fault.message.removeprefix(fault.param)
     return fault.message
 
 
 # ---- passwords and questions
 
 
-def password(given: str | None, required: bool) -> str | None:
+def password(text: str | None, required: bool) -> str | None:
     """The password that was meant: `-`, or none where one is needed, is asked for, without showing it."""
-    if given is None and not (required and sys.stdin.isatty()):
+    if text is None and not (required and sys.stdin.isatty()):
         if required:
             raise Misuse("A password is required. Add --password - to read it from standard input.")
         return None
-    if given not in (None, "-"):
-        return given
+    if text not in (None, "-"):
+        return text
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     return _typed_password()
@@ -333,22 +337,22 @@ def _typed_password() -> str:
     raise Failure("The passwords don't match. Nothing was changed.")
 
 
-def public_url(given: str | None) -> str | None:
+def public_url(text: str | None) -> str | None:
     """The URL of --public-url, if it is one. Raises BadParameter."""
-    if given is not None and not given.startswith(("http://", "https://")):
+    if text is not None and not text.startswith(("http://", "https://")):
         raise click.BadParameter("--public-url must start with http:// or https://.")
-    return given
+    return text
 
 
-def with_password(given: str | None, first: str, send: Callable[[str], T]) -> T:
+def with_password(text: str | None, first: str, send: Callable[[str], T]) -> T:
     """Return what `send` does for the password `first`. One that was typed at a terminal, and that the rules refuse, is
-    asked for again. `given` is the option that `first` comes from."""
+    asked for again. `text` is the option that `first` comes from."""
     chosen = first
     for _ in range(MAX_TRIES - 1):
         try:
             return send(chosen)
         except (InvalidParameter, Refused) as problem:
-            was_typed = given in (None, "-") and sys.stdin.isatty()
+            was_typed = text in (None, "-") and sys.stdin.isatty()
             if not was_typed or {fault.param for fault in wrong_values(problem)} != {"password"}:
                 raise
             hint(f"{problem} Try again.")
@@ -356,10 +360,10 @@ def with_password(given: str | None, first: str, send: Callable[[str], T]) -> T:
     return send(chosen)
 
 
-def current_password(given: str | None) -> str | None:
+def current_password(text: str | None) -> str | None:
     """The current password that was meant: `-` is read or asked for, without showing it."""
-    if given != "-":
-        return given
+    if text != "-":
+        return text
     return getpass("Current password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
 
 
@@ -369,11 +373,11 @@ def one_of(values: Iterable[str]) -> dict[str, Any]:
 
     choices = list(values)
 
-    def check(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
-        for part in parts(given or ""):
+    def check(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+        for part in parts(text or ""):
             if part not in choices:
                 raise click.BadParameter(f"{part!r} is not one of {', '.join(choices)}.")
-        return given
+        return text
 
     return {"callback": check, "shell_complete": offering(choices)}
 

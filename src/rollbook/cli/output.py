@@ -59,25 +59,25 @@ def wrong_values(problem: Exception) -> Sequence[Fault]:
 
 
 def listed(
-    found: Sequence[Mapping[str, Any]],
+    records: Sequence[Mapping[str, Any]],
     columns: Sequence[str],
     json: bool,
     quiet: bool,
     *,
     id: str = "id",
-    row: Callable[[Any], Mapping[str, Any]] = lambda each: each,
+    row: Callable[[Any], Mapping[str, Any]] = lambda record: record,
     spare: Sequence[str] = (),
     empty: str = "There are none.",
 ) -> None:
     """The objects of a list, as JSON, with `quiet` only the field `id` of each, else as a table, of the rows that `row`
     makes of them. `empty` is said where there are none; `spare` as `table` has it."""
     if json:
-        as_json(found)
+        as_json(records)
     elif quiet:
-        for each in found:
-            line(each[id])
+        for record in records:
+            line(record[id])
     else:
-        if not table(columns, map(row, found), spare):
+        if not table(columns, map(row, records), spare):
             hint(empty)
 
 
@@ -87,14 +87,14 @@ def tell_limit(number: int, limit: int) -> None:
         hint(f"The newest {number:,}. For more: --limit {10 * limit}")
 
 
-def shown(found: Mapping[str, Any], json: bool, quiet: bool = False) -> None:
+def shown(record: Mapping[str, Any], json: bool, quiet: bool = False) -> None:
     """An object: as JSON, with `quiet` only its ID, else a line per value."""
     if quiet:
-        line(found["id"])
+        line(record["id"])
     elif json:
-        as_json(found)
+        as_json(record)
     else:
-        details(found)
+        details(record)
 
 
 def details(values: Mapping[str, Any]) -> None:

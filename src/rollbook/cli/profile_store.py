@@ -61,11 +61,11 @@ def folder() -> Path:
 def names() -> list[str]:
     """All profiles, sorted."""
     try:
-        found = os.listdir(folder())
+        files = os.listdir(folder())
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(
-        name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX) and _NAME(name.removesuffix(_SUFFIX))
+        name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX) and _NAME(name.removesuffix(_SUFFIX))
     )
 
 
@@ -87,11 +87,11 @@ def find(name: str) -> Profile | None:
 
 def get(name: str) -> Profile:
     """Raises Failure."""
-    found = find(name)
-    if found is None:
-        known = f" Profiles: {', '.join(names())}." if names() else ""
-        raise Failure(f"There is no profile {name}.{known} To create it: {program()} login --profile {name}")
-    return found
+    profile = find(name)
+    if profile is None:
+        others = f" Profiles: {', '.join(names())}." if names() else ""
+        raise Failure(f"There is no profile {name}.{others} To create it: {program()} login --profile {name}")
+    return profile
 
 
 def save(name: str, profile: Profile) -> Path:

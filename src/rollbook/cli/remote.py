@@ -14,7 +14,7 @@ import msgspec
 
 from rollbook import __version__, units
 from rollbook._client import OMIT, Rollbook, errors
-from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown, at
+from rollbook.cli.backends import Answer, Backend, Body, ExportFile, Shown, at
 from rollbook.cli.output import Failure, Misuse, Refused, Unreachable, base_url, hint, program
 from rollbook.errors import Fault, InsufficientScope, NotFound
 from rollbook.mcp import META
@@ -56,10 +56,10 @@ class Remote(Backend):
             raise Misuse("--public-url and --url can't be combined: a running server knows its own public_url.")
         return self.one("POST", path, body=body)
 
-    def import_users(self, asked: FileImport) -> None:
+    def import_users(self, task: FileImport) -> None:
         from rollbook.cli.imports import send
 
-        send(self, asked)
+        send(self, task)
 
     def create_import(self, query: Mapping[str, Any], file: Iterable[bytes]) -> Shown:
         with self._failures("/v1/imports"):
@@ -134,24 +134,24 @@ class Remote(Backend):
         with self._failures("/v1/events/stream"):
             some = {name: filters.get(name) for name in ("user", "actor", "address")}
             for event in self._client.events.follow(filters.get("after"), types=types, **some):
-                found = self.checked(event.to_dict(), 200)
-                if not isinstance(found["object"], dict) or not isinstance(found["actor"], dict):
+                checked = self.checked(event.to_dict(), 200)
+                if not isinstance(checked["object"], dict) or not isinstance(checked["actor"], dict):
                     raise self.stranger(200)
-                yield found
+                yield checked
 
     @contextmanager
-    def export(self, query: Mapping[str, str], with_hashes: bool) -> Iterator[Exported]:
+    def export(self, query: Mapping[str, str], with_hashes: bool) -> Iterator[ExportFile]:
         if with_hashes:
             raise Misuse("--with-hashes needs the server's data folder: a running server returns no password hashes.")
         with self._failures("/v1/exports"), self._client.stream("/v1/exports", query=query) as response:
-            yield Exported(response.headers.get("event-position", ""), self._parts(response))
+            yield ExportFile(response.headers.get("event-position", ""), self._parts(response))
 
-    def checked(self, found: Shown, status: int) -> Shown:
+    def checked(self, record: Shown, status: int) -> Shown:
         """An object of the API, as commands read it. Reading a field that it lacks fails with a sentence."""
-        is_sound = all(isinstance(found.get(name, ""), str) for name in TEXTS)
-        if not is_sound or not all(isinstance(found.get(name) or {}, dict) for name in OBJECTS):
+        is_sound = all(isinstance(record.get(name, ""), str) for name in TEXTS)
+        if not is_sound or not all(isinstance(record.get(name) or {}, dict) for name in OBJECTS):
             raise self.stranger(status)
-        return _Object(found, self.stranger(status))
+        return _Object(record, self.stranger(status))
 
     def unlike_rollbook(self, problem: Exception) -> Failure:
         """The failure where a command could make nothing of what the server said."""
@@ -214,8 +214,8 @@ def _mirrored(message: Any) -> dict[str, str]:
 class _Object(Shown):
     """An object that a server sent, which may be any server."""
 
-    def __init__(self, found: Shown, stranger: Failure) -> None:
-        super().__init__(found)
+    def __init__(self, record: Shown, stranger: Failure) -> None:
+        super().__init__(record)
         self._stranger = stranger
 
     def __missing__(self, name: str) -> NoReturn:

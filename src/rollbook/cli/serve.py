@@ -23,15 +23,15 @@ class AdvancedOption(click.Option):
 
 def _flags() -> list[click.Parameter]:
     """An option for each setting, with its description. None if it isn't given."""
-    found: list[click.Parameter] = [
+    parameters: list[click.Parameter] = [
         options.file("--config", "FILE", "Settings file instead of ./rollbook.toml. [env: ROLLBOOK_CONFIG]")
     ]
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     hints = config.hints()
-    for name in (*config.FIRST, *(each for each in hints if each not in config.FIRST)):
+    for name in (*config.FIRST, *(hint for hint in hints if hint not in config.FIRST)):
         kind, about = config.written_type(hints[name]), get_args(hints[name])[1].description
-        found.append(_flag(name, kind, about, config.written(defaults[name])))
-    return found
+        parameters.append(_flag(name, kind, about, config.written(defaults[name])))
+    return parameters
 
 
 def _flag(name: str, kind: Any, help: str, default: Any) -> click.Option:
@@ -66,5 +66,5 @@ def app(config: Path | None, **flags: Any) -> None:
     "…"). Flags override variables, variables override the file. To choose the owner, set ROLLBOOK_OWNER_EMAIL,
     ROLLBOOK_OWNER_PASSWORD and ROLLBOOK_OWNER_KEY before the first start.
     """
-    given = {name: list(value) if isinstance(value, tuple) else value for name, value in flags.items() if value != ()}
-    raise click.exceptions.Exit(server.run(given, config))
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in flags.items() if value != ()}
+    raise click.exceptions.Exit(server.run(values, config))

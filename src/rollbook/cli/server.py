@@ -120,9 +120,9 @@ def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
 def _announce(settings: Settings, prepared: FirstStart, url: str) -> None:
     lines = welcome(settings, prepared, url)
     if (prepared.key or prepared.link) and (file := _keep(settings, lines)):
-        known = prepared._replace(key=None, link=None, is_new=False, needs_password=False)
+        details = prepared._replace(key=None, link=None, is_new=False, needs_password=False)
         lines = [
-            *welcome(settings, known, url),
+            *welcome(settings, details, url),
             f"  The owner's credentials are in {file}. Delete it once you have read it.",
             "",
         ]

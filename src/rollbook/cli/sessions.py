@@ -28,8 +28,8 @@ def list_sessions(server: options.Server, fields: Fields, user: str | None, json
     """List where a user is signed in, by default yourself, newest first: the dashboard, without an audience, and
     applications."""
     with server() as backend:
-        asked = {"user": backend.user_or_self(user)["id"], **fields.sent(backend)}
-        listed(backend.all(SESSIONS, asked), COLUMNS, json, quiet, spare=("user_agent",), empty="Signed in nowhere.")
+        query = {"user": backend.user_or_self(user)["id"], **fields.sent(backend)}
+        listed(backend.all(SESSIONS, query), COLUMNS, json, quiet, spare=("user_agent",), empty="Signed in nowhere.")
 
 
 @options.on_server(

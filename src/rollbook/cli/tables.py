@@ -188,15 +188,15 @@ class _Columns:
             print(f"Hidden (terminal too narrow): {names}. Use --json to see everything.", file=sys.stderr)
 
     def _joined(self, texts: Mapping[str, str]) -> str:
-        found = []
+        cells = []
         for name, room in self._widths.items():
             text = texts[name]
             if (blank := room - width(text)) >= 0:
                 text = " " * blank + text if name in self._numbers else text + " " * blank
             elif name not in self._whole:
                 text = filled(text, room - 1) + "…"
-            found.append(colored(text, texts[name]) if self._is_colored and name in STATES else text)
-        return (" " * GAP).join(found).rstrip()
+            cells.append(colored(text, texts[name]) if self._is_colored and name in STATES else text)
+        return (" " * GAP).join(cells).rstrip()
 
 
 def width(text: str) -> int:
@@ -236,20 +236,20 @@ def _fitted(widths: dict[str, int], whole: set[str], spare: Sequence[str], room:
     """The widths of the columns that are shown: some are cut, some hidden. One is always shown."""
 
     def least(comfort: int) -> dict[str, int]:
-        return {name: widths[name] if name in whole else min(widths[name], comfort) for name in kept}
+        return {name: widths[name] if name in whole else min(widths[name], comfort) for name in columns}
 
-    def needed(found: dict[str, int]) -> int:
-        return sum(found.values()) + GAP * (len(found) - 1)
+    def needed(sizes: dict[str, int]) -> int:
+        return sum(sizes.values()) + GAP * (len(sizes) - 1)
 
-    kept = list(widths)
+    columns = list(widths)
     for name in (*spare, *reversed([name for name in widths if name not in spare])):
-        if len(kept) == 1 or needed(least(COMFORT if len(kept) > 2 else LEAST)) <= room:
+        if len(columns) == 1 or needed(least(COMFORT if len(columns) > 2 else LEAST)) <= room:
             break
-        kept.remove(name)
-    found = least(COMFORT if len(kept) > 2 else LEAST)
-    left = max(0, room - needed(found))
-    for number, name in enumerate(sorted(kept, key=lambda name: widths[name] - found[name])):
-        more = min(widths[name] - found[name], left // (len(kept) - number))
-        found[name] += more
+        columns.remove(name)
+    fitted = least(COMFORT if len(columns) > 2 else LEAST)
+    left = max(0, room - needed(fitted))
+    for number, name in enumerate(sorted(columns, key=lambda name: widths[name] - fitted[name])):
+        more = min(widths[name] - fitted[name], left // (len(columns) - number))
+        fitted[name] += more
         left -= more
-    return found
+    return fitted

@@ -33,8 +33,8 @@ def backend(
     """Open the target of a command: the first of `--data`, `--url` or `--profile`; ROLLBOOK_URL; ROLLBOOK_PROFILE; a
     data folder or database that is there; the default profile; the data folder. `make`: the folder may be a new one."""
     _refuse_two(data, url, profile)
-    if data is None and (found := _running(url, key, profile) or _by_default()):
-        with opened(found) as remote:
+    if data is None and (server := _running(url, key, profile) or _by_default()):
+        with opened(server) as remote:
             yield remote
     else:
         from rollbook.cli.folder import Folder
@@ -47,13 +47,13 @@ def backend(
 def running_server(url: str | None, key: str | None, profile: str | None) -> Iterator[Remote]:
     """The server of `--url` or `--profile`, ROLLBOOK_URL, ROLLBOOK_PROFILE, or the default profile. Raises Failure."""
     _refuse_two(None, url, profile)
-    found = _running(url, key, profile) or _default_profile()
-    if found is None:
+    server = _running(url, key, profile) or _default_profile()
+    if server is None:
         raise Failure(
             f"Name a running server: sign in once with `{program()} login`, or add --url, such as --url "
             "http://127.0.0.1:8000, or set ROLLBOOK_URL."
         )
-    with opened(found) as remote:
+    with opened(server) as remote:
         yield remote
 
 
@@ -66,8 +66,8 @@ def dashboard(data: Path | None, url: str | None, profile: str | None) -> str:
         if profile := profile or os.environ.get("ROLLBOOK_PROFILE"):
             return profile_store.get(profile).url
     settings, _ = config.load({"data": data})
-    if found := server_address.find(settings.data):
-        return settings.public_url.rstrip("/") or found
+    if address := server_address.find(settings.data):
+        return settings.public_url.rstrip("/") or address
     if data is None and (saved := profile_store.find(profile_store.DEFAULT)):
         return saved.url
     raise Failure(
@@ -111,16 +111,16 @@ def _running(url: str | None, key: str | None, profile: str | None) -> ServerTar
 
 def _by_default() -> ServerTarget | None:
     """The default profile, unless this is a place where a command without options works on a folder or database."""
-    found = _default_profile()
-    if found is None or "ROLLBOOK_DATA" in os.environ:
+    server = _default_profile()
+    if server is None or "ROLLBOOK_DATA" in os.environ:
         return None
     settings, _ = config.load()
-    return None if settings.database or settings.sqlite_file.exists() else found
+    return None if settings.database or settings.sqlite_file.exists() else server
 
 
 def _default_profile() -> ServerTarget | None:
-    found = profile_store.find(profile_store.DEFAULT)
-    return None if found is None else _of(profile_store.DEFAULT, found)
+    profile = profile_store.find(profile_store.DEFAULT)
+    return None if profile is None else _of(profile_store.DEFAULT, profile)
 
 
 def _of(name: str, profile: Profile) -> ServerTarget:

@@ -64,9 +64,9 @@ def create_token(
 def list_tokens(server: options.Server, user: str | None, json: bool, quiet: bool) -> None:
     """List the open tokens of a user, by default your own, oldest first."""
     with server() as backend:
-        found = backend.page(backend.ask("GET", at("users", backend.user_or_self(user)["id"], "tokens")))
+        tokens = backend.page(backend.ask("GET", at("users", backend.user_or_self(user)["id"], "tokens")))
         empty = f"No open tokens. To create one: {backend.command('tokens', 'create', *filter(None, [user]))}"
-        listed(found, COLUMNS, json, quiet, spare=("created_at",), empty=empty)
+        listed(tokens, COLUMNS, json, quiet, spare=("created_at",), empty=empty)
 
 
 @options.on_server(

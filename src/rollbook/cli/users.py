@@ -61,16 +61,16 @@ def list_users(
 ) -> None:
     """List users, in the order in which they were added."""
     with server() as backend:
-        asked = as_query(fields.sent(backend))
-        found = backend.users(asked, None if all else limit, offset)
+        query = as_query(fields.sent(backend))
+        users = backend.users(query, None if all else limit, offset)
         if json:
-            as_json_list(found)
+            as_json_list(users)
         elif quiet:
-            for user in found:
+            for user in users:
                 line(user["id"])
         else:
-            shown_here = table(COLUMNS, map(_for_people, found) if sys.stdout.isatty() else found, SPARE)
-            total = backend.count({name: value for name, value in asked.items() if name not in ("sort", "consistency")})
+            shown_here = table(COLUMNS, map(_for_people, users) if sys.stdout.isatty() else users, SPARE)
+            total = backend.count({name: value for name, value in query.items() if name not in ("sort", "consistency")})
             shown_to = offset + shown_here
             more = f" Next page: --offset {shown_to}" if shown_here and shown_to < total else ""
             hint(f"{shown_here:,} of {counted(total, 'user')}.{more}")
@@ -94,12 +94,12 @@ def _for_people(user: Shown) -> Shown:
 def get_user(server: options.Server, fields: Fields, user: str, json: bool, quiet: bool) -> None:
     """Show a user with all fields, as they are now or as they were."""
     with server() as backend:
-        asked = as_query(fields.sent(backend))
-        if not asked:
+        query = as_query(fields.sent(backend))
+        if not query:
             return shown(backend.user(user), json, quiet)
         # By their ID, also who has been deleted since.
         id = user if ids.is_id("user", user) else backend.user(user)["id"]
-        return shown(backend.one("GET", at("users", id), asked), json, quiet)
+        return shown(backend.one("GET", at("users", id), query), json, quiet)
 
 
 @options.on_server(app, "count", options.JSON, fields=user_arguments.UserFilters, call=("GET", f"{USERS}/count"))
@@ -233,15 +233,15 @@ def invite_user(
     with server(make=True) as backend:
         body = fields.sent(backend)
         check(password_arguments.PasswordLinkCreate, body, 0)  # before a user is created
-        found, is_new = _invited(backend, user, name, role)
-        link = backend.link(at("users", found["id"], "password-link"), base, body)
+        invited, is_new = _invited(backend, user, name, role)
+        link = backend.link(at("users", invited["id"], "password-link"), base, body)
         if json:
-            as_json({"user": found, "is_new": is_new, **link})
+            as_json({"user": invited, "is_new": is_new, **link})
             return
         line(link["url"])
         if quiet:
             return
-        _explain_invited(backend, found, is_new, role)
+        _explain_invited(backend, invited, is_new, role)
         opens = "can set the password" if body else "can set the password and is signed in"
         hint(
             f"Whoever opens the link {opens}. It works once and expires at {when(link['expires_at'])}. "
@@ -304,15 +304,15 @@ def set_user(
     if secret is None:
         fields.require_any("--password")
     with server() as backend:
-        found = backend.user(user)
+        record = backend.user(user)
         if secret is not None:
             current = options.with_password(
-                password, secret, lambda chosen: _set_password(backend, found["id"], chosen, current)
+                password, secret, lambda chosen: _set_password(backend, record["id"], chosen, current)
             )
         if fields:
             proof = {} if current is None else {"current_password": current}
-            backend.ask("PATCH", at("users", found["id"]), body={**fields.sent(backend), **proof})
-        shown(backend.user(found["id"]), json, quiet)
+            backend.ask("PATCH", at("users", record["id"]), body={**fields.sent(backend), **proof})
+        shown(backend.user(record["id"]), json, quiet)
 
 
 def _set_password(backend: Backend, id: str, chosen: str, current: str | None) -> str | None:
@@ -391,9 +391,9 @@ def bulk_users(server: options.Server, file: Path, atomic: bool) -> None:
     except msgspec.DecodeError as problem:
         raise Failure(f"{file} is not valid JSON: {problem}.") from None
     with server() as backend:
-        found = backend.ask("POST", f"{USERS}/bulk", body={"operations": operations, "atomic": atomic}).value
-    as_json(found)
-    if any(each["status"] >= 400 for each in found.get("results", ())):
+        answer = backend.ask("POST", f"{USERS}/bulk", body={"operations": operations, "atomic": atomic}).value
+    as_json(answer)
+    if any(result["status"] >= 400 for result in answer.get("results", ())):
         raise click.exceptions.Exit(1)
 
 
@@ -419,15 +419,15 @@ def delete_user(server: options.Server, user: str, yes: bool, quiet: bool, purge
         )
     with server() as backend:
         # Who is deleted already is erased by ID.
-        found = {"id": user, "email": user} if purge and "@" not in user else backend.user(user)
-        id = found["id"]
+        record = {"id": user, "email": user} if purge and "@" not in user else backend.user(user)
+        id = record["id"]
         backend.ask("DELETE", at("users", id), {"purge": "true"} if purge else None)
         if quiet:
             line(id)
         elif purge:
-            hint(f"Permanently erased {found['email']}.")
+            hint(f"Permanently erased {record['email']}.")
         else:
-            hint(f"Deleted {found['email']}. To restore them: {backend.command('users', 'restore', id)}")
+            hint(f"Deleted {record['email']}. To restore them: {backend.command('users', 'restore', id)}")
 
 
 @options.on_server(
@@ -452,14 +452,14 @@ def restore_user(server: options.Server, user: str, json: bool, quiet: bool) -> 
 
 def _deleted(backend: Backend, email: str) -> str:
     """The ID of the deleted user who had this email."""
-    found = [user["id"] for user in backend.users({"status": "deleted", "email": email}, 5, 0)]
-    if not found:
+    matches = [user["id"] for user in backend.users({"status": "deleted", "email": email}, 5, 0)]
+    if not matches:
         raise Failure(f"There is no deleted user {email} who can be restored.")
-    if len(found) > 1:
+    if len(matches) > 1:
         raise Failure(
-            f"Several deleted users had the email {email}. Use the ID, newest deletion first: {', '.join(found)}"
+            f"Several deleted users had the email {email}. Use the ID, newest deletion first: {', '.join(matches)}"
         )
-    return found[0]
+    return matches[0]
 
 
 # ---- files
@@ -498,14 +498,14 @@ def export_users(
         options.confirm_replace(file)
     with server() as backend:
         usual = "csv" if file.suffix == ".csv" and not system else "ndjson"
-        asked = {"format": usual, **as_query(fields.sent(backend))}
-        with backend.export(asked, with_hashes) as found, written(file) as output:
+        query = {"format": usual, **as_query(fields.sent(backend))}
+        with backend.export(query, with_hashes) as export, written(file) as output:
             lines = 0
-            for part in other.parts(found.parts) if other else found.parts:
+            for part in other.parts(export.parts) if other else export.parts:
                 output.write(part)
                 lines += part.count(b"\n")
-        users = other.users if other else lines - (asked["format"] == "csv")
-    follow = backend.command("events", "tail", "--after", found.position)
+        users = other.users if other else lines - (query["format"] == "csv")
+    follow = backend.command("events", "tail", "--after", export.position)
     hint(f"{counted(users, 'user')} exported. To follow what changes from here on: {follow}")
     for sentence in other.left_out(with_hashes) if other else ():
         hint(sentence)
@@ -539,28 +539,28 @@ def import_users(
     from rollbook.cli.imports import FileImport, import_options, map_all, report_to
 
     columns = fields.take("mapping") or ()
-    wanted = import_options(fields.texts, columns)
+    import_settings = import_options(fields.texts, columns)
     if str(file) != "-":
         file.open("rb").close()  # if it can't be read, no folder is created for it
     with server(make=True) as backend, report_to(report) as written:
-        asked = FileImport(file, wanted, written, refused=refused)
-        map_all(asked)
+        task = FileImport(file, import_settings, written, refused=refused)
+        map_all(task)
         if backend.is_new and not json:
             hint(f"There was no database yet: {backend.location} is new. For your server's, add --data or --url.")
         sentence = None
         try:
-            backend.import_users(asked)
-            sentence = asked.sentence
+            backend.import_users(task)
+            sentence = task.sentence
         except KeyboardInterrupt:
-            sentence = asked.stopped
+            sentence = task.stopped
             raise
         finally:
             if json:
-                done = {"seconds": round(asked.seconds, 3), "rows_per_second": asked.rate, "columns": asked.columns}
-                as_json({**asked.counts._asdict(), **done})
-            elif sentence or asked.counts.records:
-                asked.say_columns()
-                if asked.counts.skipped:
+                done = {"seconds": round(task.seconds, 3), "rows_per_second": task.rate, "columns": task.columns}
+                as_json({**task.counts._asdict(), **done})
+            elif sentence or task.counts.records:
+                task.say_columns()
+                if task.counts.skipped:
                     hint("Skipped: users whose email or external ID is there already. --on-conflict fail names them.")
-                hint(sentence or asked.sentence)
-    raise click.exceptions.Exit(1 if asked.counts.refused else 0)
+                hint(sentence or task.sentence)
+    raise click.exceptions.Exit(1 if task.counts.refused else 0)

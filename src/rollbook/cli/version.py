@@ -13,9 +13,9 @@ from rollbook.cli.output import as_json
 @options.command(None, "version", options.JSON)
 def app(json: bool) -> None:
     """Print the versions of Rollbook, Python and SQLite."""
-    found = {"rollbook": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    versions = {"rollbook": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     if json:
-        as_json(found)
+        as_json(versions)
     else:
-        for name, number in found.items():
+        for name, number in versions.items():
             print(name, number)

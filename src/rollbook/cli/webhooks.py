@@ -64,12 +64,12 @@ SECRET = options.option(
 def list_webhooks(server: options.Server, fields: Fields, json: bool, quiet: bool) -> None:
     """List webhooks, oldest first: your own or, for admins, all. The counts are of the last 24 hours."""
     with server() as backend:
-        found = backend.all(WEBHOOKS, fields.sent(backend))
+        webhooks = backend.all(WEBHOOKS, fields.sent(backend))
         example = backend.command("webhooks", "create", "https://example.com/hook")
         empty = f"No webhooks yet. To create one: {example}"
-        listed(found, COLUMNS, json, quiet, row=_with_health, spare=SPARE, empty=empty)
+        listed(webhooks, COLUMNS, json, quiet, row=_with_health, spare=SPARE, empty=empty)
         if not json and not quiet and sys.stdout.isatty():  # where the column is hardly ever wide enough
-            for webhook in filter(_needs_attention, found):
+            for webhook in filter(_needs_attention, webhooks):
                 hint(f"{webhook['id']}: {webhook['health']['summary']}")
 
 
@@ -197,10 +197,10 @@ def _show_secret(webhook: Shown, backend: Backend, json: bool, quiet: bool) -> N
 
 def _with_health(webhook: Shown) -> Shown:
     """Return the webhook with the counts beside the fields."""
-    found = {**webhook, **webhook["health"]}
-    last = found["last_outcome"]
-    found["last_outcome"] = None if last is None else outcomes.words(last).short
-    return {name: value for name, value in found.items() if name != "health"}
+    columns = {**webhook, **webhook["health"]}
+    last = columns["last_outcome"]
+    columns["last_outcome"] = None if last is None else outcomes.words(last).short
+    return {name: value for name, value in columns.items() if name != "health"}
 
 
 def _needs_attention(webhook: Shown) -> bool:
@@ -259,19 +259,19 @@ def list_deliveries(
 ) -> None:
     """List the attempts to deliver events to a webhook, newest first."""
     with server() as backend:
-        asked = {**fields.sent(backend), "limit": limit}
-        found = backend.page(backend.ask("GET", at("webhooks", webhook_id, "deliveries"), asked))
+        query = {**fields.sent(backend), "limit": limit}
+        deliveries = backend.page(backend.ask("GET", at("webhooks", webhook_id, "deliveries"), query))
         empty = f"No deliveries. To send a test event: {backend.command('webhooks', 'test', webhook_id)}"
         row = _in_words if sys.stdout.isatty() else dict  # programs that read columns keep the codes
-        listed(found, DELIVERY_COLUMNS, json, quiet, row=row, spare=DELIVERY_SPARE, empty=empty)
+        listed(deliveries, DELIVERY_COLUMNS, json, quiet, row=row, spare=DELIVERY_SPARE, empty=empty)
 
 
 @options.on_server(app, "delivery", WEBHOOK_ID, DELIVERY_ID, options.JSON, call=("GET", DELIVERY))
 def get_delivery(server: options.Server, webhook_id: str, delivery_id: str, json: bool) -> None:
     """Show a delivery with what was sent and answered."""
     with server() as backend:
-        found = backend.one("GET", at("webhooks", webhook_id, "deliveries", delivery_id))
-        shown(found if json else _in_words(found), json)
+        delivery = backend.one("GET", at("webhooks", webhook_id, "deliveries", delivery_id))
+        shown(delivery if json else _in_words(delivery), json)
 
 
 @options.on_server(
@@ -287,8 +287,8 @@ def get_delivery(server: options.Server, webhook_id: str, delivery_id: str, json
 def resend_delivery(server: options.Running, webhook_id: str, delivery_id: str, json: bool, quiet: bool) -> None:
     """Send the event of a delivery again, and wait for the outcome. Exits with 1 if it was not delivered."""
     with server() as backend:
-        made = backend.one("POST", at("webhooks", webhook_id, "deliveries", delivery_id, "resend"))
-        _follow(backend, webhook_id, made, json, quiet)
+        delivery = backend.one("POST", at("webhooks", webhook_id, "deliveries", delivery_id, "resend"))
+        _follow(backend, webhook_id, delivery, json, quiet)
 
 
 # ---- replays
@@ -311,11 +311,11 @@ def replay(server: options.Running, fields: Fields, webhook_id: str, detach: boo
     It goes on if you press Ctrl+C, and survives a restart of the server.
     """
     with server() as backend:
-        made = backend.one("POST", at("webhooks", webhook_id, "replays"), body=fields.sent(backend))
+        created = backend.one("POST", at("webhooks", webhook_id, "replays"), body=fields.sent(backend))
         if detach:
-            shown(made, json, quiet)
+            shown(created, json, quiet)
         else:
-            _follow(backend, webhook_id, made, json, quiet)
+            _follow(backend, webhook_id, created, json, quiet)
 
 
 def _follow(backend: Remote, webhook_id: str, replay: Shown, json: bool, quiet: bool) -> None:
@@ -346,10 +346,10 @@ def _follow(backend: Remote, webhook_id: str, replay: Shown, json: bool, quiet: 
 def list_replays(server: options.Server, fields: Fields, webhook_id: str, limit: int, json: bool, quiet: bool) -> None:
     """List the replays of a webhook, newest first."""
     with server() as backend:
-        asked = {**fields.sent(backend), "limit": limit}
-        found = backend.page(backend.ask("GET", at("webhooks", webhook_id, "replays"), asked))
+        query = {**fields.sent(backend), "limit": limit}
+        replays = backend.page(backend.ask("GET", at("webhooks", webhook_id, "replays"), query))
         empty = f"No replays. To send events again: {backend.command('webhooks', 'replay', webhook_id)}"
-        listed(found, REPLAY_COLUMNS, json, quiet, spare=("to", "from"), empty=empty)
+        listed(replays, REPLAY_COLUMNS, json, quiet, spare=("to", "from"), empty=empty)
 
 
 @options.on_server(app, "show-replay", WEBHOOK_ID, REPLAY_ID, options.JSON, call=("GET", REPLAY))
@@ -386,9 +386,9 @@ def listen(server: options.Server, fields: Fields, forward_to: str, secret: str 
     signed, one after another. It doesn't try again.
     """
     with server() as backend, forwarding.to(forward_to, _secret(secret)) as forward:
-        asked = as_query(fields.sent(backend))
+        query = as_query(fields.sent(backend))
         hint(f"Secret: {forward.secret}\nForwarding events of {backend.address} to {forward_to}. Press Ctrl+C to stop.")
-        for event in backend.events(asked):
+        for event in backend.events(query):
             result = forward.send(event)
             json_line(result) if json else line(forwarding.sentence(result))
             sys.stdout.flush()
@@ -407,5 +407,5 @@ def trigger(type: str, forward_to: str, secret: str | None, json: bool) -> None:
         _show_test(forward.send(example), json)
 
 
-def _secret(given: str | None) -> str | None:
-    return given or os.environ.get("ROLLBOOK_WEBHOOK_SECRET")
+def _secret(option: str | None) -> str | None:
+    return option or os.environ.get("ROLLBOOK_WEBHOOK_SECRET")

@@ -216,30 +216,30 @@ def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> d
     """The variables of a template. They are documented in docs/mail.md."""
     form, language = KINDS[kind], languages.language(code)
     name = harmless(about.name)
-    known = {"brand": settings.brand_name, "email": about.email, "name": name, **about.facts}
+    facts = {"brand": settings.brand_name, "email": about.email, "name": name, **about.facts}
     if about.expires_at is not None:
-        known["expires"] = moment(about.expires_at)
-    paragraphs = [language.t(f"mail_{kind}_text", **known)]
+        facts["expires"] = moment(about.expires_at)
+    paragraphs = [language.t(f"mail_{kind}_text", **facts)]
     if kind == "webhook_disabled":
-        paragraphs.append(language.t(REASONS.get(known["reason"], "mail_webhook_rights")))
+        paragraphs.append(language.t(REASONS.get(facts["reason"], "mail_webhook_rights")))
     if kind == "email_change_requested" and code != settings.language:
         # Whoever asks for a change chooses its language, and may not be the reader.
-        paragraphs.append(languages.language(settings.language).t(f"mail_{kind}_text", **known))
+        paragraphs.append(languages.language(settings.language).t(f"mail_{kind}_text", **facts))
     return {
         "kind": kind,
         "language": code,
-        "subject": " ".join(language.t(f"mail_{kind}_subject", **known).split()),
-        "heading": language.t(f"mail_{kind}_subject", **known),
+        "subject": " ".join(language.t(f"mail_{kind}_subject", **facts).split()),
+        "heading": language.t(f"mail_{kind}_subject", **facts),
         "greeting": language.t("mail_greeting", name=name) if name else language.t("mail_greeting_plain"),
         "paragraphs": paragraphs,
         "button": language.t(form.button) if about.link and form.button else "",
         "link": about.link,
         "link_hint": language.t("mail_link_hint"),
-        "details": [(language.t(f"mail_{each}"), known[each]) for each in form.details if known.get(each)],
-        "notes": [language.t(key, **known) for key in form.notes if key != "mail_link_expires" or "expires" in known],
+        "details": [(language.t(f"mail_{detail}"), facts[detail]) for detail in form.details if facts.get(detail)],
+        "notes": [language.t(key, **facts) for key in form.notes if key != "mail_link_expires" or "expires" in facts],
         "name": name,
         "email": about.email,
-        "expires": known.get("expires", ""),
+        "expires": facts.get("expires", ""),
         "data": about.data,
         "brand": settings.brand_name,
         "logo": LOGO if logo(settings.brand_logo) is not None else "",

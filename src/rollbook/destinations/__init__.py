@@ -39,15 +39,15 @@ class ExportWriter:
 
     def left_out(self, with_hashes: bool) -> list[str]:
         """Sentences for whoever moves."""
-        found = []
+        lines = []
         if self._unknown:
             forms = ", ".join(f"${name}$ {count:,}" for name, count in self._unknown.most_common())
-            found.append(f"Passwords that {self._name} can't check: {self._unknown.total():,} ({forms}).")
+            lines.append(f"Passwords that {self._name} can't check: {self._unknown.total():,} ({forms}).")
         if self._without:
             why = "have no password" if with_hashes else "are without their password, since --with-hashes is missing"
-            found.append(f"Users who {why}: {self._without:,}.")
+            lines.append(f"Users who {why}: {self._without:,}.")
         more = "second factors, passkeys, API keys, sessions, and when users last changed and signed in"
-        return [*found, f"Not in the file: {more}."]
+        return [*lines, f"Not in the file: {more}."]
 
     def _user(self, line: bytes) -> bytes:
         user = msgspec.json.decode(line)
@@ -82,7 +82,7 @@ class Hash(NamedTuple):
 
 def read_hash(text: str) -> Hash:
     parts = text.split("$")
-    salt, digest = [each + "=" * (-len(each) % 4) for each in parts[-2:]] if len(parts) > 3 else ("", "")
+    salt, digest = [part + "=" * (-len(part) % 4) for part in parts[-2:]] if len(parts) > 3 else ("", "")
     found = _NAME.match(text)
     numbers = {name: int(number) for name, number in _NUMBER.findall(",".join(parts[2:-2]))}
     return Hash(text, found[1] if found else "", numbers, salt, digest)

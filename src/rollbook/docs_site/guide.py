@@ -121,8 +121,8 @@ def title(name: str) -> str:
 @cache
 def about(name: str) -> str:
     """The description of a chapter, as the landing page gives it."""
-    found = re.search(rf"^\| \[[^\]]*\]\({name}\.md\) \| (.*) \|$", source(LANDING, PAGE_URL), re.MULTILINE)
-    return found[1] if found else ""
+    row = re.search(rf"^\| \[[^\]]*\]\({name}\.md\) \| (.*) \|$", source(LANDING, PAGE_URL), re.MULTILINE)
+    return row[1] if row else ""
 
 
 # ---- errors: one file, a page for each code
@@ -172,7 +172,7 @@ def llms(url: str) -> str:
     ]
     for group, chapters in GROUPS.items():
         lines += ["", f"## {group}", ""]
-        lines += [f"- [{title(each.name)}]({url}{each.path}.md): {about(each.name)}" for each in chapters]
+        lines += [f"- [{title(chapter.name)}]({url}{chapter.path}.md): {about(chapter.name)}" for chapter in chapters]
     lines += ["", "## Optional", ""]
     lines += [f"- [{code}]({url}/docs/errors/{code}.md): {sentence}" for code, sentence in codes().items()]
     return "\n".join(lines) + "\n"

@@ -60,40 +60,40 @@ class Anchors:
 
 def read(text: str) -> list[Passages]:
     """The sections of a page of `guide.searchable`. Of Markdown, it knows what the pages use."""
-    found: list[Passages] = []
+    passages: list[Passages] = []
     anchors = Anchors()
     is_list = False  # within a table of calls or objects
     paragraph: list[str] = []
 
     def end() -> None:
         if paragraph:
-            (found[-1].code if is_list else found[-1].text).append(_plain(" ".join(paragraph)))
+            (passages[-1].code if is_list else passages[-1].text).append(_plain(" ".join(paragraph)))
             paragraph.clear()
 
     lines = iter(text.splitlines())
     for line in lines:
-        kept = line.strip()
-        if kept.startswith("```"):
+        stripped = line.strip()
+        if stripped.startswith("```"):
             end()
-            found[-1].code.append("\n".join(_until_fence(lines)))
+            passages[-1].code.append("\n".join(_until_fence(lines)))
         elif heading := _HEADING.fullmatch(line):
             end()
             title = _plain(heading[2])
-            found.append(Passages(Heading(len(heading[1]), title, anchors.of(title)), [], []))
-        elif kept.startswith("|"):
-            cells = [_plain(cell) for cell in _CELL_END.split(kept)[1:-1] if cell.strip()]
-            if cells and not _HEAD_END.fullmatch(kept):
+            passages.append(Passages(Heading(len(heading[1]), title, anchors.of(title)), [], []))
+        elif stripped.startswith("|"):
+            cells = [_plain(cell) for cell in _CELL_END.split(stripped)[1:-1] if cell.strip()]
+            if cells and not _HEAD_END.fullmatch(stripped):
                 row = f"{cells[0]}: {' · '.join(cells[1:])}" if len(cells) > 1 else cells[0]
-                (found[-1].code if is_list else found[-1].text).append(row if row[-1] in ".?!" else f"{row}.")
-        elif kept in ("", BEGIN, END):
+                (passages[-1].code if is_list else passages[-1].text).append(row if row[-1] in ".?!" else f"{row}.")
+        elif stripped in ("", BEGIN, END):
             end()
-            is_list = kept == BEGIN if kept else is_list
+            is_list = stripped == BEGIN if stripped else is_list
         else:
             if item := _ITEM.match(line):
                 end()
-            paragraph.append(line[item.end() :] if item else kept)
+            paragraph.append(line[item.end() :] if item else stripped)
     end()
-    return found
+    return passages
 
 
 def _until_fence(lines: Iterator[str]) -> Iterator[str]:
@@ -203,11 +203,11 @@ def prepare() -> None:
 
 
 def _search(index: Index, query: str, url: str, limit: int) -> list[Result]:
-    wanted = [_meanings(index, word, is_last) for word, is_last in _asked(index, query)]
+    terms = [_meanings(index, word, is_last) for word, is_last in _asked(index, query)]
     scores: dict[int, float] = defaultdict(float)
     matched: dict[int, int] = defaultdict(int)
     titled: dict[int, int] = defaultdict(int)
-    for meanings in wanted:
+    for meanings in terms:
         for number, score in _best(index, meanings).items():
             scores[number] += score
             matched[number] += 1
@@ -216,20 +216,20 @@ def _search(index: Index, query: str, url: str, limit: int) -> list[Result]:
 
     def rank(number: int) -> float:
         section = index.sections[number]
-        asked, in_title = matched[number] / len(wanted), titled[number] / len(wanted)
+        share, in_title = matched[number] / len(terms), titled[number] / len(terms)
         fitting = in_title * min(1, titled[number] / max(1, section.title_words))
         return (
             scores[number]
-            * asked**2
+            * share**2
             * (1 + fitting)
             * section.factor
             * (PAGE if section.is_page and in_title == 1 else 1)
         )
 
     best = sorted(scores, key=lambda number: (-rank(number), number))[:limit]
-    excerpts = _excerpts(index, wanted, best, url)
-    found = [(index.sections[number], excerpts[number]) for number in best]
-    return [Result(section.chapter, section.heading, section.path, excerpt) for section, excerpt in found]
+    excerpts = _excerpts(index, terms, best, url)
+    hits = [(index.sections[number], excerpts[number]) for number in best]
+    return [Result(section.chapter, section.heading, section.path, excerpt) for section, excerpt in hits]
 
 
 # ---- the query
@@ -251,30 +251,30 @@ def _corrected(index: Index, word: str, is_last: bool) -> str:
     a letter less, or another."""
     if len(word) < SHORTEST or not word.isalnum() or word in index.known or word.removesuffix("s") in index.known:
         return word
-    if is_last and any(known.startswith(word) for known in index.known):
+    if is_last and any(word_known.startswith(word) for word_known in index.known):
         return word
     cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
     likely = [start + letter + end for start, end in cuts for letter in LETTERS]
     likely += [start + end[1::-1] + end[2:] for start, end in cuts]
     unlikely = [start + letter + end[1:] for start, end in cuts for letter in ("", *LETTERS)]
-    found = index.known.keys() & likely or index.known.keys() & unlikely
-    return max(found, key=lambda known: (index.known[known], known), default=word)
+    candidates = index.known.keys() & likely or index.known.keys() & unlikely
+    return max(candidates, key=lambda word_known: (index.known[word_known], word_known), default=word)
 
 
 def _meanings(index: Index, word: str, is_last: bool) -> dict[str, float]:
     """Expressions of FTS5 that stand for a word, each with its share."""
-    found = {_phrases([word]): 1.0}
+    weights = {_phrases([word]): 1.0}
     synonyms = _words().synonyms
     for other in synonyms.get(word, synonyms.get(word.removesuffix("s"), "")).split():
-        found.setdefault(_phrases([other]), SYNONYM)
+        weights.setdefault(_phrases([other]), SYNONYM)
     if (
         is_last
         and len(word) > 1
         and (begun := [term for (term,) in index.db.execute(BEGUN, (word, word + "\U0010ffff"))])
     ):
         # The beginning of a word is as rare as all words that it may become together.
-        found.setdefault(_phrases(begun), BEGINNING)
-    return found
+        weights.setdefault(_phrases(begun), BEGINNING)
+    return weights
 
 
 @cache
@@ -290,11 +290,11 @@ def _phrases(words: Iterable[str]) -> str:
 
 def _best(index: Index, meanings: dict[str, float]) -> dict[int, float]:
     """The sections with a word in any of its meanings, each with the score of the one that fits best."""
-    found: dict[int, float] = {}
+    scores: dict[int, float] = {}
     for expression, share in meanings.items():
         for number, score in index.db.execute(SCORES, (expression,)):
-            found[number] = max(found.get(number, 0), share * (HAS + score))
-    return found
+            scores[number] = max(scores.get(number, 0), share * (HAS + score))
+    return scores
 
 
 # ---- the index
@@ -305,16 +305,16 @@ def _index() -> Index:
     """All sections of all chapters, in order."""
     db = sqlite3.connect(":memory:", check_same_thread=False)
     db.executescript(SCHEMA)
-    found = list(_sections())
-    sizes = [sum(map(len, columns)) for _, columns in found]
+    sections_found = list(_sections())
+    sizes = [sum(map(len, columns)) for _, columns in sections_found]
     usual = sum(sizes) / len(sizes)
     sections: dict[int, Section] = {}
-    for number, ((section, columns), size) in enumerate(zip(found, sizes, strict=True), 1):
+    for number, ((section, columns), size) in enumerate(zip(sections_found, sizes, strict=True), 1):
         sections[number] = section._replace(factor=section.factor * (size / usual + 0.3) ** LENGTH)
         db.execute(ADD, (number, *columns))
         db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (number, " ".join(columns)))
-    known = dict.fromkeys([*_words().synonyms, *" ".join(_words().phrases).split()], 1)
-    return Index(db, sections, known | dict(db.execute(KNOWN).fetchall()))
+    words = dict.fromkeys([*_words().synonyms, *" ".join(_words().phrases).split()], 1)
+    return Index(db, sections, words | dict(db.execute(KNOWN).fetchall()))
 
 
 def _sections() -> Iterator[tuple[Section, tuple[str, str, str, str, str]]]:
@@ -340,11 +340,11 @@ def _sections() -> Iterator[tuple[Section, tuple[str, str, str, str, str]]]:
 # ---- the results
 
 
-def _excerpts(index: Index, wanted: list[dict[str, float]], numbers: list[int], url: str) -> dict[int, Markup]:
+def _excerpts(index: Index, terms: list[dict[str, float]], numbers: list[int], url: str) -> dict[int, Markup]:
     """The part of each section's text with most of the words, which are marked."""
     if not numbers:
         return {}
-    expression = " OR ".join([each for meanings in wanted for each in meanings])
+    expression = " OR ".join([expression for meanings in terms for expression in meanings])
     return {number: _marked(text, url) for number, text in index.db.execute(EXCERPTS, (expression, str(numbers)))}
 
 

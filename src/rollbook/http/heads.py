@@ -170,16 +170,16 @@ def learn(data: bytes, request: Request) -> KnownHead | None:
     return KnownHead(data[line:head], fields, length)
 
 
-def repeated(data: bytes, known: KnownHead, max_target: int) -> Line | None:
+def repeated(data: bytes, head: KnownHead, max_target: int) -> Line | None:
     """The request in `data`, if it is whole, alone, and has this head."""
-    rest = known.rest
+    rest = head.rest
     line = data.find(b"\r\n")
-    if len(data) != line + len(rest) + known.length or line > LONGEST_LINE or not data.startswith(rest, line):
+    if len(data) != line + len(rest) + head.length or line > LONGEST_LINE or not data.startswith(rest, line):
         return None
-    found = _LINE(data, 0, line)
-    if found is None:
+    parts = _LINE(data, 0, line)
+    if parts is None:
         return None
-    method, path, query = found.groups(b"")
+    method, path, query = parts.groups(b"")
     if len(path) + len(query) >= max_target:
         return None
-    return Line(method.decode(), path.decode(), query.decode(), data[line + len(rest) :] if known.length else b"")
+    return Line(method.decode(), path.decode(), query.decode(), data[line + len(rest) :] if head.length else b"")

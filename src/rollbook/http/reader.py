@@ -122,10 +122,10 @@ class Reader:
 
     def _feed_known(self, data: bytes, head: heads.KnownHead) -> bool:
         """Deliver the request in `data` without the parser. False: the parser has to read it."""
-        found = heads.repeated(data, head, self._rules.max_target)
-        if found is None:
+        line = heads.repeated(data, head, self._rules.max_target)
+        if line is None:
             return False
-        method, path, query, body = found
+        method, path, query, body = line
         rules = self._rules
         if body:
             rule = rules.body_rule(method, path)
@@ -410,8 +410,8 @@ class Reader:
             target = heads.origin_form(target, self._fields.get(b"host"))
         if self._method == b"TRACE":
             raise MethodNotAllowed("TRACE", heads.ALLOW)
-        self._path = found = heads.split_target(target)
-        return found
+        self._path = split = heads.split_target(target)
+        return split
 
 
 def _nowhere(message: Request | RefusedRequest, keep: bool) -> None:

@@ -101,10 +101,10 @@ def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
 
 def _run(on: Rollbook, run: Run, job: Import) -> None:
     """Import the file, and keep what it was found to be. Raises ApiError."""
-    known = None
+    noted = None
     for _ in chain(run.steps(partial(_caller, on, job)), [None]):
-        if (facts := run.facts) != known:
-            known = facts
+        if (facts := run.facts) != noted:
+            noted = facts
             on.run(import_files.keep_facts(on, job.id, facts))
 
 

@@ -50,7 +50,7 @@ class ImportStarter:
             self._cleaned = time.monotonic()
             await imports.clean_folder(self._on)
         if self._process is not None and self._process.poll() is None:
-            if all(each.id != self._running for each in here):  # it was canceled, or this was the last of it
+            if all(job.id != self._running for job in here):  # it was canceled, or this was the last of it
                 self._process.kill()
                 await asyncio.to_thread(self._process.wait)
             return False

@@ -125,8 +125,8 @@ async def expire_deliveries(on: Rollbook) -> bool:
     if ids := await replays.expired(on.db, before, BATCH):
         await on.db.write(replays.remove, ids)
     more = False
-    for each in await on.read_aside(deliveries.expiring, before):
-        more |= await on.db.write(_expire_deliveries, each, before) == MORE
+    for old in await on.read_aside(deliveries.expiring, before):
+        more |= await on.db.write(_expire_deliveries, old, before) == MORE
     return more
 
 
@@ -161,20 +161,20 @@ async def count_password_parameters(on: Rollbook) -> bool:
     others: set[str] = {current}
     seq: int | None = 0
     while seq is not None:
-        found, seq = await on.read_aside(password_parameters.of_users, seq, READ)
-        users += found
+        counts, seq = await on.read_aside(password_parameters.of_users, seq, READ)
+        users += counts
     position: tuple[int, int] | None = (0, 0)
     while position is not None:
-        found, position = await on.read_aside(password_parameters.of_deleted, position, READ)
-        others |= found.keys()
+        counts, position = await on.read_aside(password_parameters.of_deleted, position, READ)
+        others |= counts.keys()
     await on.db.write(password_parameters.settle, dict.fromkeys(others, 0) | users, clock.now())
-    for each in (await on.read(passwords.costs, on.settings)).shut:
+    for use in (await on.read(passwords.costs, on.settings)).shut:
         logger.warning(
             "%s password hashes of %s MiB (%s), which no password matches: set imported_hash_memory, or send "
             "setup links",
-            each.whose,
-            each.price.mebibytes,
-            each.parameters,
+            use.whose,
+            use.price.mebibytes,
+            use.parameters,
         )
     return False
 
@@ -182,7 +182,7 @@ async def count_password_parameters(on: Rollbook) -> bool:
 async def count_new_password_parameters(on: Rollbook) -> bool:
     """Count password parameters soon after an import brought some that were never counted."""
     in_use = await password_parameters.in_use(on.db, MORE)
-    return await count_password_parameters(on) if any(not each.counted_at for each in in_use.values()) else False
+    return await count_password_parameters(on) if any(not use.counted_at for use in in_use.values()) else False
 
 
 JOBS = (

@@ -259,7 +259,7 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
     store_last_seen = partial(_store_last_seen, on.db, gate, site)
     store_deferred_events = partial(deferred_events.store, on)
     making = TokenRequests(on)
-    found = [
+    schedule = [
         Job("key and session uses", 5.0, store_last_seen),
         Job("usage and request log", UsageFlush.PAUSE, flush.step),
         Job("gauges", 1.0, gauge),
@@ -269,21 +269,21 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
     ]
     last = [store_last_seen, store_deferred_events, flush.flush]
     if first:
-        found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step in dialect(on.db).upkeep]
-        found += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
-        found.append(Job("keys that expire", 60.0, partial(key_actions.give_notice, on), leased=True))
-        found.append(Job("signing keys", 60.0, partial(app_sessions.rotate, on), leased=True))
-        found.append(Job("secrets sealed again", 60.0, Resealing(on).step, leased=True))
+        schedule += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step in dialect(on.db).upkeep]
+        schedule += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
+        schedule.append(Job("keys that expire", 60.0, partial(key_actions.give_notice, on), leased=True))
+        schedule.append(Job("signing keys", 60.0, partial(app_sessions.rotate, on), leased=True))
+        schedule.append(Job("secrets sealed again", 60.0, Resealing(on).step, leased=True))
         changing = BulkJobs(on)
-        found.append(Job("bulk jobs", BULK_JOBS_PAUSE, changing.step, leased=True, woken=changing.woken))
+        schedule.append(Job("bulk jobs", BULK_JOBS_PAUSE, changing.step, leased=True, woken=changing.woken))
         running = ImportStarter(on)
-        found.append(Job("imports", import_starter.PAUSE, running.step))
+        schedule.append(Job("imports", import_starter.PAUSE, running.step))
         last.append(running.stop)
         if not dialect(on.db).is_shared:
             copying = Backups(on.settings)
-            found.append(Job("backups", backups.PAUSE, copying.step))
+            schedule.append(Job("backups", backups.PAUSE, copying.step))
             last.append(copying.stop)
-    return Jobs(on.db, found, last=last)
+    return Jobs(on.db, schedule, last=last)
 
 
 async def _store_last_seen(db: Database, gate: Gate, site: Site) -> bool:

@@ -87,7 +87,7 @@ async def add(tx: Tx, user: User, new: NewSession, issue: Issue) -> Session:
     return Session._make(row)
 
 
-class Verified(NamedTuple):
+class SessionWithUser(NamedTuple):
     """The session of a token, and its user as they are now: the fields that every answer has and, if asked for, all."""
 
     id: str
@@ -106,13 +106,13 @@ def by_digest(queries: Queries, digest: bytes) -> Awaitable[Row | None]:
     return queries.one(BY_DIGEST, digest)
 
 
-async def with_user(queries: Queries, digest: bytes) -> Verified | None:
+async def with_user(queries: Queries, digest: bytes) -> SessionWithUser | None:
     """The session with this token, which may have expired, with all fields of its user."""
     row = await queries.one(WITH_USER, digest)
     if row is None:
         return None
     user = User._make(row[3:])
-    return Verified(row[0], row[1], user.status, user.id, user.name, user.email, row[2], user)
+    return SessionWithUser(row[0], row[1], user.status, user.id, user.name, user.email, row[2], user)
 
 
 async def by_family(queries: Queries, family: bytes) -> SessionFamily | None:

@@ -42,8 +42,8 @@ def options_of_text(text: str | bytes) -> dict[str, Any]:
     return msgspec.json.decode(text)
 
 
-def options_text(given: dict[str, Any]) -> str:
-    return _encode(given).decode()
+def options_text(values: dict[str, Any]) -> str:
+    return _encode(values).decode()
 
 
 class JobTable(Generic[J]):

@@ -119,9 +119,9 @@ NAMES = f"""
 ROLES = f"SELECT id, role, status, version, kind FROM users WHERE id IN ({', '.join('?' * PART)})"
 
 
-def metadata_patch(found: BulkJob) -> str:
+def metadata_patch(job: BulkJob) -> str:
     """Changes of the metadata, as JSON."""
-    return _encode(job_options(found)["metadata"]).decode()
+    return _encode(job_options(job)["metadata"]).decode()
 
 
 def links_text(links: Sequence[Link | None]) -> bytes:
@@ -133,17 +133,17 @@ def links(text: bytes) -> list[Link | None]:
     return _decode_links(text)
 
 
-def public(found: BulkJob) -> dict[str, Any]:
+def public(job: BulkJob) -> dict[str, Any]:
     """All that may be seen of a job: what it was asked for, its state and its counts."""
-    return _shown(found) | job_options(found)
+    return _shown(job) | job_options(job)
 
 
-def in_events(found: BulkJob) -> dict[str, Any]:
+def in_events(job: BulkJob) -> dict[str, Any]:
     """Object of a job in events: without the options that it was not asked for with."""
-    given = {name: value for name, value in job_options(found).items() if value is not None}
-    if "metadata" in given:
-        given["metadata"] = msgspec.Raw(_encode(given["metadata"]))  # as events keep it
-    return _shown(found) | given
+    values = {name: value for name, value in job_options(job).items() if value is not None}
+    if "metadata" in values:
+        values["metadata"] = msgspec.Raw(_encode(values["metadata"]))  # as events keep it
+    return _shown(job) | values
 
 
 async def add_parts(tx: Tx, id: str, number: int, parts: Iterable[str]) -> None:
@@ -188,10 +188,10 @@ async def done_parts(queries: Queries, id: str, after: str, limit: int, result: 
 
 async def people(queries: Queries, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Name and email of living and deleted users, by ID."""
-    found: dict[str, tuple[str, str]] = {}
+    names: dict[str, tuple[str, str]] = {}
     for part in in_parts(user_ids, PART):
-        found |= {row[0]: (row[1], row[2]) for row in await queries.all(NAMES, *part, *part)}
-    return found
+        names |= {row[0]: (row[1], row[2]) for row in await queries.all(NAMES, *part, *part)}
+    return names
 
 
 class UserState(NamedTuple):
@@ -244,5 +244,5 @@ def text(targets: Sequence[JobUser]) -> str:
 
 
 def _part(id: str, users: str, results: str | None, sealed: bytes | None) -> JobPart:
-    targets = [JobUser(name, role) for name, _, role in [each.partition("=") for each in users.split(" ")]]
+    targets = [JobUser(name, role) for name, _, role in [entry.partition("=") for entry in users.split(" ")]]
     return JobPart(id, targets, None if results is None else _decode_outcomes(results), sealed)

@@ -42,5 +42,5 @@ class Dialect(NamedTuple):
 
 def dialect(queries: Queries) -> Dialect:
     """The dialect of the database behind a read or a transaction."""
-    found: Dialect = queries.dialect
-    return found
+    answer: Dialect = queries.dialect
+    return answer

@@ -72,13 +72,13 @@ async def keep(tx: Tx, user_id: str, now: int, metadata: bytes) -> str | None:
 
 async def fill(queries: Queries, rows: Sequence[Row]) -> list[Row]:
     """Rows of events, `seq` and COLUMNS, with their `object` and `before` as they were recorded."""
-    wanted = sorted({(row[_USER_ID], found) for row in rows for text in row[-2:] if (found := _digest(text))})
-    if not wanted:
+    references = sorted({(row[_USER_ID], digest) for row in rows for text in row[-2:] if (digest := _digest(text))})
+    if not references:
         return list(rows)
     values: dict[str, str] = {}
-    for part in in_parts(wanted, AT_ONCE):
-        found: Any = await queries.all(FIND, *(user for user, _ in part), *(digest for _, digest in part))
-        values.update(found)
+    for part in in_parts(references, AT_ONCE):
+        texts: Any = await queries.all(FIND, *(user for user, _ in part), *(digest for _, digest in part))
+        values.update(texts)
     return [(*rest, _filled(object, values), _filled(before, values)) for *rest, object, before in rows]
 
 
@@ -135,8 +135,8 @@ async def of(queries: Queries, ids: Sequence[str]) -> dict[str, str]:
     if not ids:
         return {}
     sql, count = (NAMES_OF_FEW, FEW) if len(ids) <= FEW else (NAMES, MAX_NAMED)
-    found = [*ids[:count], *[""] * (count - len(ids))]
-    return {row[0]: row[1] for row in await queries.all(sql, *found, *found, *found)}
+    padded = [*ids[:count], *[""] * (count - len(ids))]
+    return {row[0]: row[1] for row in await queries.all(sql, *padded, *padded, *padded)}
 
 
 class EventActor(Struct, frozen=True):

@@ -79,10 +79,10 @@ def public(event: Event) -> event_parts.Event:
 
 def example(type: str, id: str, created_at: int) -> Event:
     """The example of a type, as an event that is in no log. KeyError if there is no such type."""
-    found = TYPES[type]
-    before = None if found.before is None else _encode(found.before).decode()
+    about = TYPES[type]
+    before = None if about.before is None else _encode(about.before).decode()
     return Event(
-        0, id, type, found.user_id, created_at, Actor(**examples.ACTOR), _encode(found.object).decode(), before
+        0, id, type, about.user_id, created_at, Actor(**examples.ACTOR), _encode(about.object).decode(), before
     )
 
 
@@ -167,13 +167,13 @@ async def record(
 ) -> None:
     """`object` is what the subject is now, `before` what its changed fields were; both without secrets."""
     now = clock.now()
-    kept, was = _encode(object), None if before is None else _encode(before)
+    text, was = _encode(object), None if before is None else _encode(before)
     # Shorter ones have no metadata that is stored by itself.
-    if len(kept) >= event_parts.MIN_SIZE:
-        kept = await _stored(tx, user_id, now, object, kept)
+    if len(text) >= event_parts.MIN_SIZE:
+        text = await _stored(tx, user_id, now, object, text)
     if before is not None and was is not None and len(was) >= event_parts.MIN_SIZE:
         was = await _stored(tx, user_id, now, before, was)
-    event = (ids.new("evt"), type, user_id, now, *by, kept.decode(), None if was is None else was.decode())
+    event = (ids.new("evt"), type, user_id, now, *by, text.decode(), None if was is None else was.decode())
     await dialect(tx).event_log.append(tx, event)
     tx.notify(CHANNEL)
 
@@ -215,17 +215,17 @@ async def newest(db: Database) -> int:
     return await dialect(db).event_log.newest(db)
 
 
-async def seq_of(queries: Queries, param: str, given: str) -> int:
+async def seq_of(queries: Queries, param: str, text: str) -> int:
     """The `seq` that an event's ID or a position stands for. Raises PositionExpired where retention has removed what
     came right after it, InvalidParameter where it never was in the log; `param` names the argument."""
     expired = await expired_to(queries)
-    if given.isascii() and given.isdigit():
-        seq = int(given)
+    if text.isascii() and text.isdigit():
+        seq = int(text)
         if seq > await position(queries):
             raise _unknown(param)
-    elif row := await queries.one(SEQ, given, given):
+    elif row := await queries.one(SEQ, text, text):
         seq = row[0]
-    elif expired and ids.is_id("evt", given) and ids.time(given) < await _oldest(queries) + SKEW:
+    elif expired and ids.is_id("evt", text) and ids.time(text) < await _oldest(queries) + SKEW:
         raise PositionExpired()
     else:
         raise _unknown(param)
@@ -274,47 +274,47 @@ async def seq_at(queries: Queries, time: int) -> int:
     return low
 
 
-async def page(queries: Queries, asked: Selection, limit: int, *, newest_first: bool = False) -> EventPage:
+async def page(queries: Queries, query: Selection, limit: int, *, newest_first: bool = False) -> EventPage:
     """Up to `limit` events and MAX_SIZE, but at least one if there are any, oldest first or newest first."""
-    end = max(0, min(await position(queries), asked.before - 1))
-    asked = await _narrowed(queries, asked)
+    end = max(0, min(await position(queries), query.before - 1))
+    query = await _narrowed(queries, query)
     searched_to: int | None = None
-    if asked.actor or asked.address or (asked.user_id is not None and asked.types is not None):
-        asked, searched_to = await _part(queries, asked, end, newest_first)
-    found: list[Event] = []
+    if query.actor or query.address or (query.user_id is not None and query.types is not None):
+        query, searched_to = await _part(queries, query, end, newest_first)
+    batch: list[Event] = []
     size, more = 0, False
     while not more:
-        wanted = min(SLICE, limit + 1 - len(found))
-        sql, values = _statement(asked, newest_first, wanted)
+        count = min(SLICE, limit + 1 - len(batch))
+        sql, values = _statement(query, newest_first, count)
         some = await select(queries, sql, *values)
         for event in some:
             size += event.size
-            if more := bool(found) and (size > MAX_SIZE or len(found) == limit):
+            if more := bool(batch) and (size > MAX_SIZE or len(batch) == limit):
                 break
-            found.append(event)
-        if len(some) < wanted:
+            batch.append(event)
+        if len(some) < count:
             break
-        asked = asked._replace(before=found[-1].seq) if newest_first else asked._replace(after=found[-1].seq)
+        query = query._replace(before=batch[-1].seq) if newest_first else query._replace(after=batch[-1].seq)
     if not more and searched_to is not None:
-        return EventPage(found, True, end if newest_first else searched_to, searched_to)
-    return EventPage(found, more, found[-1].seq if more and not newest_first else end)
+        return EventPage(batch, True, end if newest_first else searched_to, searched_to)
+    return EventPage(batch, more, batch[-1].seq if more and not newest_first else end)
 
 
-async def _part(queries: Queries, asked: Selection, end: int, newest_first: bool) -> tuple[Selection, int | None]:
+async def _part(queries: Queries, query: Selection, end: int, newest_first: bool) -> tuple[Selection, int | None]:
     """The part of the log that one page searches, and the number at which the next one goes on; None: it is all that
     there is."""
-    first, last = asked.after, min(end, asked.before - 1)
+    first, last = query.after, min(end, query.before - 1)
     if last - first > MAX_SEARCHED:
         first = max(first, await expired_to(queries))
     if last - first <= MAX_SEARCHED:
-        return asked, None
+        return query, None
     # The first number that is left to the next page.
     cut: int | None = last - MAX_SEARCHED if newest_first else first + MAX_SEARCHED + 1
-    if asked.user_id is not None:  # an index leads to the events about a user
-        cut = await _nth_of_user(queries, asked.user_id, first, last, newest_first)
+    if query.user_id is not None:  # an index leads to the events about a user
+        cut = await _nth_of_user(queries, query.user_id, first, last, newest_first)
     if cut is None:
-        return asked, None
-    return (asked._replace(after=cut), cut + 1) if newest_first else (asked._replace(before=cut), cut - 1)
+        return query, None
+    return (query._replace(after=cut), cut + 1) if newest_first else (query._replace(before=cut), cut - 1)
 
 
 async def _nth_of_user(queries: Queries, user_id: str, first: int, last: int, newest_first: bool) -> int | None:
@@ -327,24 +327,24 @@ async def _nth_of_user(queries: Queries, user_id: str, first: int, last: int, ne
     return None if row is None else row[0]
 
 
-async def follow(queries: Queries, asked: Selection, limit: int) -> EventPage:
+async def follow(queries: Queries, query: Selection, limit: int) -> EventPage:
     """The events after `asked.after`, oldest first. Raises PositionExpired where retention has removed what came
     next."""
-    if asked.after < await expired_to(queries):
+    if query.after < await expired_to(queries):
         raise PositionExpired()
-    return await page(queries, asked, limit)
+    return await page(queries, query, limit)
 
 
-def selects(asked: Selection, event: Event) -> bool:
+def selects(query: Selection, event: Event) -> bool:
     """Test whether `page` finds this event."""
     return (
-        asked.after < event.seq < asked.before
-        and (asked.types is None or event.type in asked.types)
-        and (asked.user_id is None or event.user_id == asked.user_id)
-        and (asked.actor is None or asked.actor in (event.actor.user_id, event.actor.key_id))
-        and (asked.address is None or event.actor.address == asked.address)
-        and (asked.created_after is None or event.created_at > asked.created_after)
-        and (asked.created_before is None or event.created_at < asked.created_before)
+        query.after < event.seq < query.before
+        and (query.types is None or event.type in query.types)
+        and (query.user_id is None or event.user_id == query.user_id)
+        and (query.actor is None or query.actor in (event.actor.user_id, event.actor.key_id))
+        and (query.address is None or event.actor.address == query.address)
+        and (query.created_after is None or event.created_at > query.created_after)
+        and (query.created_before is None or event.created_at < query.created_before)
     )
 
 
@@ -355,8 +355,8 @@ async def latest(queries: Queries, limit: int, user_id: str | None = None) -> Ev
 
 async def of_request(queries: Queries, user_id: str, request_id: str, type: str) -> Event | None:
     """The event of this type about a user that a request or job has recorded."""
-    found = await select(queries, OF_REQUEST, user_id, request_id, type)
-    return found[0] if found else None
+    matches = await select(queries, OF_REQUEST, user_id, request_id, type)
+    return matches[0] if matches else None
 
 
 async def last_request(queries: Queries, user_id: str, types: Sequence[str]) -> str | None:
@@ -369,8 +369,8 @@ async def last_request(queries: Queries, user_id: str, types: Sequence[str]) -> 
 
 async def find(queries: Queries, id: str) -> Event | None:
     """The event with this ID."""
-    found = await select(queries, BY_ID, id)
-    return found[0] if found else None
+    matches = await select(queries, BY_ID, id)
+    return matches[0] if matches else None
 
 
 async def time_at(queries: Queries, seq: int) -> int | None:
@@ -381,8 +381,8 @@ async def time_at(queries: Queries, seq: int) -> int | None:
 
 async def at(queries: Queries, seq: int) -> Event | None:
     """The event with this number. None: it was erased, or is past its retention."""
-    found = await select(queries, AT, seq)
-    return found[0] if found else None
+    matches = await select(queries, AT, seq)
+    return matches[0] if matches else None
 
 
 async def of_user(queries: Queries, user_id: str, after: int, last: int) -> list[Event]:
@@ -390,36 +390,36 @@ async def of_user(queries: Queries, user_id: str, after: int, last: int) -> list
     return await select(queries, OF_USER, after, user_id, last, SLICE)
 
 
-async def _narrowed(queries: Queries, asked: Selection) -> Selection:
+async def _narrowed(queries: Queries, query: Selection) -> Selection:
     """Return the selection with the positions of its times: `seq` rises with them, nearly."""
-    if asked.created_after is not None:
-        asked = asked._replace(after=max(asked.after, await seq_at(queries, asked.created_after - SKEW)))
-    if asked.created_before is not None:
-        asked = asked._replace(before=min(asked.before, await seq_at(queries, asked.created_before + SKEW) + 1))
-    return asked
+    if query.created_after is not None:
+        query = query._replace(after=max(query.after, await seq_at(queries, query.created_after - SKEW)))
+    if query.created_before is not None:
+        query = query._replace(before=min(query.before, await seq_at(queries, query.created_before + SKEW) + 1))
+    return query
 
 
-def _statement(asked: Selection, newest_first: bool, limit: int) -> tuple[str, list[Any]]:
+def _statement(query: Selection, newest_first: bool, limit: int) -> tuple[str, list[Any]]:
     """The next few that were asked for."""
     some = f"SELECT seq, {COLUMNS} FROM events WHERE"
     order = f"ORDER BY seq{' DESC' if newest_first else ''} LIMIT ?"
-    where, values = " seq > ? AND seq < ?", list[Any]((asked.after, asked.before))
-    given = {
-        "created_at >": asked.created_after,
-        "created_at <": asked.created_before,
-        ("actor_key =" if ids.is_id("key", asked.actor or "") else "actor_user ="): asked.actor,
-        "address =": asked.address,
+    where, values = " seq > ? AND seq < ?", list[Any]((query.after, query.before))
+    conditions = {
+        "created_at >": query.created_after,
+        "created_at <": query.created_before,
+        ("actor_key =" if ids.is_id("key", query.actor or "") else "actor_user ="): query.actor,
+        "address =": query.address,
     }
-    for condition, value in given.items():
+    for condition, value in conditions.items():
         if value is not None:
             where, values = f"{where} AND {condition} ?", [*values, value]
-    types = sorted(asked.types or ())
-    if asked.types is not None and not types:
+    types = sorted(query.types or ())
+    if query.types is not None and not types:
         return f"{some}{where} AND false {order}", [*values, limit]
-    if asked.user_id is not None:
+    if query.user_id is not None:
         # A user has few events, a type may have most: the empty text keeps the index of types out of it.
         of_types = f" AND type || '' IN ({', '.join('?' * len(types))})" if types else ""
-        return f"{some} user_id = ? AND{where}{of_types} {order}", [asked.user_id, *values, *types, limit]
+        return f"{some} user_id = ? AND{where}{of_types} {order}", [query.user_id, *values, *types, limit]
     if not types:
         return f"{some}{where} {order}", [*values, limit]
     if len(types) == 1:

@@ -82,25 +82,25 @@ def read(file: Path, **values: Any) -> dict[str, Any]:
     """Read named values from a JSON file. `{KEY_ID}` in a text stands for the constant of this name, the value of this
     name here, or an earlier one of the file; a text that is nothing else becomes the value. The fields of the value at
     "..." are added to the object, before its own."""
-    known = globals() | values
+    names = globals() | values
 
     def filled(name: re.Match[str]) -> str:
         if name[1]:
-            return msgspec.json.encode(known[name[1]]).decode()
-        value = known[name[2]]
+            return msgspec.json.encode(names[name[1]]).decode()
+        value = names[name[2]]
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         return msgspec.json.encode(text).decode()[1:-1]
 
-    found: dict[str, Any] = {}
+    examples: dict[str, Any] = {}
     for name, text in msgspec.json.decode(file.read_bytes(), type=dict[str, msgspec.Raw]).items():
-        found[name] = known[name] = _spread(msgspec.json.decode(_WHOLE_OR_PART.sub(filled, bytes(text).decode())))
-    return found
+        examples[name] = names[name] = _spread(msgspec.json.decode(_WHOLE_OR_PART.sub(filled, bytes(text).decode())))
+    return examples
 
 
 def _spread(value: Any) -> Any:
     if isinstance(value, dict):
-        return value.pop("...", {}) | {name: _spread(each) for name, each in value.items()}
-    return [_spread(each) for each in value] if isinstance(value, list) else value
+        return value.pop("...", {}) | {name: _spread(part) for name, part in value.items()}
+    return [_spread(part) for part in value] if isinstance(value, list) else value
 
 
 _OBJECTS = read(Path(__file__).with_suffix(".json"))

@@ -170,34 +170,34 @@ async def by_names(queries: Queries, names: Sequence[str]) -> dict[str, str]:
     for part in in_parts([*dict.fromkeys(map(rules.fold, names))], AT_ONCE):
         for key, name, id in await queries.all(BY_NAME, *part):
             oldest[f"name {name}"] = oldest[f"key {key}"] = id
-    found = {name: oldest.get(f"name {name}") or oldest.get(f"key {rules.fold(name)}") for name in names}
-    return {name: id for name, id in found.items() if id is not None}
+    ids_by_name = {name: oldest.get(f"name {name}") or oldest.get(f"key {rules.fold(name)}") for name in names}
+    return {name: id for name, id in ids_by_name.items() if id is not None}
 
 
 async def some(
-    queries: Queries, asked: GroupSelection, limit: int, offset: int = 0, sort: str = "created_at"
+    queries: Queries, selection: GroupSelection, limit: int, offset: int = 0, sort: str = "created_at"
 ) -> list[Group]:
-    where, values = _where(asked)
+    where, values = _where(selection)
     sql = f"SELECT {LISTED} FROM groups AS g{where} ORDER BY {ORDERS[sort]} LIMIT ? OFFSET ?"
     return [Group._make(row) for row in await queries.all(sql, *values, limit, offset)]
 
 
-async def count(queries: Queries, asked: GroupSelection = GroupSelection()) -> int:  # noqa: B008 - it never changes
-    where, values = _where(asked)
+async def count(queries: Queries, selection: GroupSelection = GroupSelection()) -> int:  # noqa: B008 - it never changes
+    where, values = _where(selection)
     return await scalar(queries, f"SELECT count(*) FROM groups AS g{where}", *values)
 
 
-def _where(asked: GroupSelection) -> tuple[str, list[Any]]:
-    name = None if asked.name is None else rules.fold(asked.name)
+def _where(selection: GroupSelection) -> tuple[str, list[Any]]:
+    name = None if selection.name is None else rules.fold(selection.name)
     conditions = {
         "name_key = ?": name,
-        "external_id = ?": asked.external_id,
-        "g.id IN (SELECT group_id FROM group_members WHERE user_id = ?)": asked.user_id,
+        "external_id = ?": selection.external_id,
+        "g.id IN (SELECT group_id FROM group_members WHERE user_id = ?)": selection.user_id,
     }
-    given = {condition: value for condition, value in conditions.items() if value is not None}
-    parts, values = [*given], [*given.values()]
-    if asked.q:
-        spellings = folding.spellings(asked.q)
+    used = {condition: value for condition, value in conditions.items() if value is not None}
+    parts, values = [*used], [*used.values()]
+    if selection.q:
+        spellings = folding.spellings(selection.q)
         # Not LIKE, which takes seconds to look for "aaab" in 100,000 long names that are all "aaaa".
         holds = "replace(search_text, ?, '') <> search_text"
         parts.append(f"({' OR '.join([holds] * len(spellings))})")
@@ -281,11 +281,11 @@ async def of_user(queries: Queries, user_id: str) -> list[Membership]:
 
 async def of_users(queries: Queries, user_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     """The groups of these users by the user's ID, each a name and their role, in the order of the names."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    memberships: dict[str, list[tuple[str, str]]] = {}
     for part in in_parts(user_ids, AT_ONCE):
         for user_id, name, role in await queries.all(OF_USERS, *part):
-            found.setdefault(user_id, []).append((name, role))
-    return found
+            memberships.setdefault(user_id, []).append((name, role))
+    return memberships
 
 
 async def candidates(queries: Queries, id: str, user_ids: Sequence[str]) -> dict[str, Candidate]:
@@ -299,15 +299,15 @@ async def candidates(queries: Queries, id: str, user_ids: Sequence[str]) -> dict
 async def in_many(queries: Queries, user_ids: Sequence[str], many: int) -> str | None:
     """The ID of one of these users who is in so many groups, or more."""
     for part in in_parts(user_ids, AT_ONCE):
-        if (found := await first(queries, IN_MANY, *part, many)) is not None:
-            return str(found)
+        if (user_id := await first(queries, IN_MANY, *part, many)) is not None:
+            return str(user_id)
     return None
 
 
 async def join(tx: Tx, id: str, joining: Iterable[tuple[int, str, str]]) -> None:
     """Add users, of each the position in the list, the ID and the role."""
     now = clock.now()
-    await tx.many(JOIN, [(id, *each, now) for each in joining])
+    await tx.many(JOIN, [(id, *joined, now) for joined in joining])
 
 
 async def set_roles(tx: Tx, id: str, roles: Iterable[tuple[int, str]]) -> None:
@@ -367,7 +367,7 @@ MAX_ROLE = 255
 _REFUSED_IN_ROLE = re.compile(r"[\x00-\x1f\x7f]").search
 _NAME = re.compile(r"((?:[^;:\\]|\\.)*)(?::((?:[^;\\]|\\.)*))?(?:;|\Z)", re.DOTALL).match
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_IN_NAMES, _IN_ROLES = (str.maketrans({each: f"\\{each}" for each in special}) for special in (";:\\", ";\\"))
+_IN_NAMES, _IN_ROLES = (str.maketrans({sign: f"\\{sign}" for sign in special}) for special in (";:\\", ";\\"))
 
 
 def read(text: str) -> dict[str, str]:
@@ -375,7 +375,7 @@ def read(text: str) -> dict[str, str]:
     Raises ValueError, without what the text says."""
     if len(text) > MAX_TEXT:
         raise ValueError(f"must have at most {MAX_TEXT:,} characters")
-    found: dict[str, str] = {}
+    roles: dict[str, str] = {}
     at = 0
     while at < len(text):
         item = _NAME(text, at)
@@ -386,14 +386,14 @@ def read(text: str) -> dict[str, str]:
         if not name and not role:  # `;;`, or one at the end
             continue
         try:
-            found[rules.name(name)] = _role(role)
+            roles[rules.name(name)] = _role(role)
         except ValueError:
             raise ValueError(
-                f"must be names of groups, such as Design;Support:lead. Entry {len(found) + 1} is none"
+                f"must be names of groups, such as Design;Support:lead. Entry {len(roles) + 1} is none"
             ) from None
-        if len(found) > MAX:
+        if len(roles) > MAX:
             raise ValueError(f"must be at most {MAX:,} groups")
-    return found
+    return roles
 
 
 def _role(text: str) -> str:

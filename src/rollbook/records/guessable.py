@@ -50,21 +50,21 @@ def reason(text: str, words: Collection[str]) -> str | None:
         if len(unit[1]) <= LONGEST_UNIT:
             return REPEATED
         text = unit[1]
-    found = set(_within(text))
-    if any(_is_about(each, words) for each in found):
+    candidates = set(_within(text))
+    if any(_is_about(word, words) for word in candidates):
         return ABOUT_USER
-    return WITH_SIGNS if any(each.isalpha() and _is_common(each) for each in found) else None
+    return WITH_SIGNS if any(word.isalpha() and _is_common(word) for word in candidates) else None
 
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:
     """The words of names, emails and hosts, alone and together, as far as they are long enough to count."""
-    found: set[str] = set()
+    words: set[str] = set()
     for text in texts:
         local, at, domain = text.partition("@")
         for whole in (text, local, domain.rpartition(".")[0] or domain) if at else (text,):
             parts = _LETTERS.findall(_bare(whole)) if whole != text or not at else []
-            found |= {*parts, "".join(parts), "".join(reversed(parts)), _joined(whole)}
-    return frozenset(each for each in found if len(each) >= LEAST_LETTERS)
+            words |= {*parts, "".join(parts), "".join(reversed(parts)), _joined(whole)}
+    return frozenset(word for word in words if len(word) >= LEAST_LETTERS)
 
 
 def prepare() -> None:
@@ -90,20 +90,20 @@ def _within(text: str) -> Iterator[str]:
 
 
 def _is_around(text: str) -> bool:
-    found = _AROUND(text)
-    if found is None:
+    match = _AROUND(text)
+    if match is None:
         return False
-    digits = found[1]
+    digits = match[1]
     return len(digits) <= _FEW_DIGITS or any(digits in row for row in _ROWS) or _UNIT(digits) is not None
 
 
 def _is_about(word: str, words: Collection[str]) -> bool:
     """Test whether it is one of these words, or a longer one of them and another that is known."""
     return word in words or any(
-        (word.startswith(each) and _is_known(word[len(each) :], words))
-        or (word.endswith(each) and _is_known(word[: -len(each)], words))
-        for each in words
-        if len(each) > LEAST_LETTERS
+        (word.startswith(other) and _is_known(word[len(other) :], words))
+        or (word.endswith(other) and _is_known(word[: -len(other)], words))
+        for other in words
+        if len(other) > LEAST_LETTERS
     )
 
 
@@ -120,7 +120,7 @@ def _bare(text: str) -> str:
     """Without accents."""
     if text.isascii():
         return text
-    return "".join(each for each in normalize("NFKD", text) if not combining(each))
+    return "".join(char for char in normalize("NFKD", text) if not combining(char))
 
 
 # ---- the list
@@ -129,14 +129,14 @@ def _bare(text: str) -> str:
 def _is_common(text: str) -> bool:
     """Test whether the list holds this line, by binary search."""
     lines = _list()
-    wanted = text.encode("utf-8", "surrogatepass")
+    target = text.encode("utf-8", "surrogatepass")
     low, high = 0, len(lines)  # where lines begin
     while low < high:
         start = lines.rfind(b"\n", low, (low + high) // 2) + 1 or low
         end = lines.index(b"\n", start)
-        if (line := lines[start:end]) == wanted:
+        if (line := lines[start:end]) == target:
             return True
-        if line < wanted:
+        if line < target:
             low = end + 1
         else:
             high = start

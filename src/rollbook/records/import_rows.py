@@ -130,15 +130,15 @@ def values_of(raw: Raw, facts: FileFacts) -> dict[str, Any]:
     if isinstance(raw, list):
         return dict(zip(facts.header or [column.name for column in facts.columns], raw, strict=False))
     try:
-        found = msgspec.json.decode(raw)
+        values = msgspec.json.decode(raw)
     except msgspec.DecodeError:
         return {}
     return (
         {
             name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
-            for name, value in found.items()
+            for name, value in values.items()
         }
-        if isinstance(found, dict)
+        if isinstance(values, dict)
         else {}
     )
 
@@ -152,8 +152,8 @@ async def put(tx: Tx, id: str, size: int, sealed: bytes) -> None:
 
 
 async def get(queries: Queries, id: str) -> bytes | None:
-    found = await first(queries, GET, id)
-    return None if found is None else bytes(found)
+    sealed = await first(queries, GET, id)
+    return None if sealed is None else bytes(sealed)
 
 
 async def size(queries: Queries, import_id: str) -> int:
@@ -168,8 +168,8 @@ async def after(queries: Queries, import_id: str, id: str) -> tuple[str, bytes] 
 
 async def old(queries: Queries, before: int) -> list[str]:
     """Some pieces of imports that were started before this time, or beyond what is kept."""
-    found = await queries.all(OLD, ids.first("imp", before), ERASED) or await queries.all(BEYOND, ERASED)
-    return [row[0] for row in found]
+    rows = await queries.all(OLD, ids.first("imp", before), ERASED) or await queries.all(BEYOND, ERASED)
+    return [row[0] for row in rows]
 
 
 async def erase(tx: Tx, ids: Iterable[str]) -> None:

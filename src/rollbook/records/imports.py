@@ -171,12 +171,12 @@ async def advance(tx: Tx, id: str, runner: str, bytes_read: int, counts: Counts,
 
 async def finish(tx: Tx, id: str, status: str, why: Reason = NO_REASON) -> Import | None:
     """Finish an import. None: it was finished before. Its mapping, which names columns of the file, is forgotten."""
-    found = await IMPORTS.finish(tx, id, status, why)
-    if found is not None and (given := job_options(found)).get("mapping") is not None:
-        row = await tx.one(SET_OPTIONS, options_text({**given, "mapping": None}), id)
+    job = await IMPORTS.finish(tx, id, status, why)
+    if job is not None and (values := job_options(job)).get("mapping") is not None:
+        row = await tx.one(SET_OPTIONS, options_text({**values, "mapping": None}), id)
         assert row is not None  # it was there a statement ago
-        found = Import._make(row)
-    return found
+        job = Import._make(row)
+    return job
 
 
 async def set_options(tx: Tx, id: str, options: str) -> None:
@@ -197,11 +197,11 @@ async def remove(tx: Tx, id: str, limit: int) -> bool:
     return False
 
 
-def public(found: Import) -> dict[str, Any]:
+def public(job: Import) -> dict[str, Any]:
     """All that may be seen of an import: its options, its state and its counts."""
-    return _shown(found) | job_options(found) | {"records_expected": found.records_expected}
+    return _shown(job) | job_options(job) | {"records_expected": job.records_expected}
 
 
-def in_events(found: Import) -> dict[str, Any]:
+def in_events(job: Import) -> dict[str, Any]:
     """Object of an import in events: neither the text of an error nor names of columns, only the code."""
-    return public(found) | {"error": None, "mapping": None}
+    return public(job) | {"error": None, "mapping": None}

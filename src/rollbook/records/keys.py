@@ -334,11 +334,11 @@ async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0) -
 
 async def activity(queries: Queries, user_ids: Sequence[str]) -> dict[str, Activity]:
     """The activity of those of these users who have a key that works."""
-    found = {}
+    by_user = {}
     for part in in_parts(user_ids, AT_ONCE):
         rows = await queries.all(ACTIVITY, *part, clock.now())
-        found |= {user_id: Activity(keys, used) for user_id, keys, used in rows}
-    return found
+        by_user |= {user_id: Activity(keys, used) for user_id, keys, used in rows}
+    return by_user
 
 
 async def of_scim(queries: Queries, limit: int) -> list[Key]:
@@ -351,8 +351,8 @@ async def milestones(queries: Queries, user_id: str) -> Milestones:
     own = await queries.one(MILESTONES, user_id, user_id, user_id)
     of_applications = await queries.one(MILESTONES_OF_APPLICATIONS)
     assert own is not None and of_applications is not None  # they have no FROM
-    (narrow, used, used_narrow), (given, called) = own, of_applications
-    return Milestones(bool(narrow or given), bool(used or called), bool(used_narrow or called))
+    (narrow, used, used_narrow), (delegated, called) = own, of_applications
+    return Milestones(bool(narrow or delegated), bool(used or called), bool(used_narrow or called))
 
 
 async def working(queries: Queries, user_id: str, limit: int, offset: int) -> list[Key]:
@@ -367,48 +367,50 @@ async def ended(queries: Queries, user_id: str, limit: int, offset: int) -> list
     return [Key._make(row) for row in rows]
 
 
-async def some(queries: Queries, asked: KeySelection, sort: str, limit: int, offset: int) -> list[Key]:
+async def some(queries: Queries, selection: KeySelection, sort: str, limit: int, offset: int) -> list[Key]:
     """Keys of all users, in the order `sort`."""
-    where, values = _where(asked)
+    where, values = _where(selection)
     column = sort.removeprefix("-")
     order = ORDERS[column] if sort == column else ORDERS[column].replace(", id", " DESC, id") + " DESC"
     text = f"SELECT {COLUMNS_LISTED} FROM keys AS listed{where} ORDER BY {order} LIMIT ? OFFSET ?"
     return [Key._make(row) for row in await queries.all(text, *values, limit, offset)]
 
 
-async def count_some(queries: Queries, asked: KeySelection) -> int:
-    where, values = _where(asked)
+async def count_some(queries: Queries, selection: KeySelection) -> int:
+    where, values = _where(selection)
     return await scalar(queries, f"SELECT count(id) FROM keys AS listed{where}", *values)
 
 
-async def users_of(queries: Queries, found: Iterable[Key]) -> dict[str, KeyUser]:
+async def users_of(queries: Queries, batch: Iterable[Key]) -> dict[str, KeyUser]:
     """The users of these keys by ID, without those who were deleted."""
     users: dict[str, KeyUser] = {}
-    for part in in_parts([*dict.fromkeys(key.user_id for key in found)], AT_ONCE):
+    for part in in_parts([*dict.fromkeys(key.user_id for key in batch)], AT_ONCE):
         users |= {row[0]: KeyUser._make(row) for row in await queries.all(USERS, *part)}
     return users
 
 
-def _where(asked: KeySelection) -> tuple[str, list[Any]]:
+def _where(selection: KeySelection) -> tuple[str, list[Any]]:
     conditions: list[tuple[str, Sequence[Any]]] = []
-    if asked.user_id is not None:
-        conditions.append(("user_id = ?", [asked.user_id]))
-    if asked.id_prefix is not None:
-        conditions.append(("id >= ? AND id < ?", [asked.id_prefix, f"{asked.id_prefix}~"]))
-    if asked.start_prefix is not None:
-        conditions.append(("start >= ? AND start < ?", [asked.start_prefix, f"{asked.start_prefix}~"]))
-    if asked.last_four is not None:
-        conditions.append(("last_four = ?", [asked.last_four]))
-    if asked.scope is not None:
-        conditions.append((_HAS_SCOPE.format(", ".join("?" * len(asked.roles))), [f"% {asked.scope} %", *asked.roles]))
-    if asked.unused_since is not None:
-        conditions.append(("coalesce(last_used_at, created_at) < ?", [asked.unused_since]))
-    if asked.expires_before is not None:
-        conditions.append(("expires_at < ?", [asked.expires_before]))
-    if asked.created_by is not None:
-        conditions.append((_GOES_BACK, [asked.created_by, asked.created_by]))
-    if asked.works is not None:
-        conditions.append((WORKS if asked.works else f"NOT ({WORKS})", [clock.now()]))
+    if selection.user_id is not None:
+        conditions.append(("user_id = ?", [selection.user_id]))
+    if selection.id_prefix is not None:
+        conditions.append(("id >= ? AND id < ?", [selection.id_prefix, f"{selection.id_prefix}~"]))
+    if selection.start_prefix is not None:
+        conditions.append(("start >= ? AND start < ?", [selection.start_prefix, f"{selection.start_prefix}~"]))
+    if selection.last_four is not None:
+        conditions.append(("last_four = ?", [selection.last_four]))
+    if selection.scope is not None:
+        conditions.append(
+            (_HAS_SCOPE.format(", ".join("?" * len(selection.roles))), [f"% {selection.scope} %", *selection.roles])
+        )
+    if selection.unused_since is not None:
+        conditions.append(("coalesce(last_used_at, created_at) < ?", [selection.unused_since]))
+    if selection.expires_before is not None:
+        conditions.append(("expires_at < ?", [selection.expires_before]))
+    if selection.created_by is not None:
+        conditions.append((_GOES_BACK, [selection.created_by, selection.created_by]))
+    if selection.works is not None:
+        conditions.append((WORKS if selection.works else f"NOT ({WORKS})", [clock.now()]))
     where = f" WHERE {' AND '.join(text for text, _ in conditions)}" if conditions else ""
     return where, [value for _, values in conditions for value in values]
 
@@ -418,17 +420,17 @@ async def names(queries: Queries, user_id: str | None, ids: Sequence[str]) -> li
     `ids`."""
     text, whose = (NAMES_OF_ALL, ()) if user_id is None else (NAMES, (user_id,))
     rows = await queries.all(text, *ids, *[""] * (MAX_NAMES - len(ids)), *whose)
-    found = {row[0]: KeyName._make(row) for row in rows}
-    return [found[id] for id in ids if id in found]
+    by_id = {row[0]: KeyName._make(row) for row in rows}
+    return [by_id[id] for id in ids if id in by_id]
 
 
 async def by_ids(queries: Queries, user_id: str, ids: Sequence[str]) -> list[Key]:
     """Keys of a user that have one of these IDs, in their order."""
-    found: dict[str, Key] = {}
+    by_id: dict[str, Key] = {}
     for part in in_parts(ids, MAX_NAMES):
         rows = await queries.all(BY_IDS, user_id, *part, *[""] * (MAX_NAMES - len(part)))
-        found |= {row[0]: Key._make(row) for row in rows}
-    return [found[id] for id in ids if id in found]
+        by_id |= {row[0]: Key._make(row) for row in rows}
+    return [by_id[id] for id in ids if id in by_id]
 
 
 async def working_lines(queries: Queries, user_id: str, limit: int) -> list[KeyLine]:
@@ -539,19 +541,19 @@ async def go_back_to(tx: Tx, user_id: str) -> list[tuple[str, str]]:
 
 async def going_back(queries: Queries, user_ids: Sequence[str], limit: int) -> list[tuple[str, str, str]]:
     """Keys that work and go back to these users, who are others: the user, the key, and whose it is."""
-    found: set[tuple[str, str, str]] = set()
+    triples: set[tuple[str, str, str]] = set()
     for part in in_parts(user_ids, AT_ONCE):
         values = *part, clock.now(), *part, clock.now(), limit
-        found |= {(row[0], row[1], row[2]) for row in await queries.all(GOING_BACK, *values)}
-    return sorted(found)
+        triples |= {(row[0], row[1], row[2]) for row in await queries.all(GOING_BACK, *values)}
+    return sorted(triples)
 
 
 async def that_go_back_to(queries: Queries, user_id: str, ids: Sequence[str]) -> list[str]:
     """IDs, of these, of keys that are another user's and go back to this one, also those that ended."""
-    found: set[str] = set()
+    key_ids: set[str] = set()
     for part in in_parts(ids, AT_ONCE):
-        found |= {row[0] for row in await queries.all(THAT_GO_BACK_TO, *part, user_id, user_id, f"% {user_id} %")}
-    return sorted(found)
+        key_ids |= {row[0] for row in await queries.all(THAT_GO_BACK_TO, *part, user_id, user_id, f"% {user_id} %")}
+    return sorted(key_ids)
 
 
 async def erase_all(tx: Tx, user_id: str) -> None:
@@ -574,7 +576,7 @@ async def expiring(queries: Queries, after: int, until: int, existed: int, limit
     which is returned with them: all that expire at that moment, too."""
     row = await queries.one(NTH_EXPIRING, after, until, limit - 1)
     rows = await queries.all(EXPIRING, after, until if row is None else row[0], existed, existed)
-    return [Key._make(each) for each in rows], row[0] if row else None
+    return [Key._make(key) for key in rows], row[0] if row else None
 
 
 async def used(tx: Tx, uses: Iterable[tuple[str, int]]) -> None:

@@ -82,8 +82,8 @@ def _scrypt(log_n: str, r: str, p: str) -> tuple[float, int]:
 
 
 def _pbkdf2(digest: str, rounds: str, length: str) -> tuple[float, int]:
-    size, each = {"1": (20, 0.25), "256": (32, 0.4), "512": (64, 0.4)}[digest]
-    return each * int(rounds) * -(-int(length) // size), 0
+    size, cost = {"1": (20, 0.25), "256": (32, 0.4), "512": (64, 0.4)}[digest]
+    return cost * int(rounds) * -(-int(length) // size), 0
 
 
 # A row for each family of stored forms (`auth/password_hashes`): the parameters in front of the salt, and what a hash
@@ -109,9 +109,9 @@ _FAMILIES: tuple[tuple[Callable[[str], re.Match[str] | None], Callable[..., tupl
 def of(hash: str) -> str:
     """The part of a hash in front of its salt; nothing if it is not one in its stored form."""
     for form, _ in _FAMILIES:
-        found = form(hash)
-        if found is not None:
-            return found[0]
+        match = form(hash)
+        if match is not None:
+            return match[0]
     return ""
 
 
@@ -119,9 +119,9 @@ def of(hash: str) -> str:
 def price(parameters: str) -> Price:
     """Price of a hash whose stored form begins like this. ValueError if none does."""
     for form, of_family in _FAMILIES:
-        found = form(parameters)
-        if found is not None:
-            microseconds, size = of_family(*found.groups())
+        match = form(parameters)
+        if match is not None:
+            microseconds, size = of_family(*match.groups())
             return Price(microseconds / 1_000_000, max(1, size >> 20))
     raise ValueError("These are no parameters of a password hash.")
 
@@ -149,9 +149,9 @@ async def doubt(tx: Tx, current: str) -> None:
     await tx.run(DOUBT, current)
 
 
-async def settle(tx: Tx, found: Mapping[str, int], now: int) -> None:
+async def settle(tx: Tx, counts: Mapping[str, int], now: int) -> None:
     """Store how many users have these parameters. Forget the others, unless they were imported meanwhile."""
-    rows = _with_cost(found)
+    rows = _with_cost(counts)
     await tx.many(COUNTED, [(cost, text, users, users, now) for cost, text, users in rows])
     await tx.many(OTHER_COST, [(text, cost) for cost, text, _ in rows])
     await tx.run(FORGET)
@@ -184,7 +184,7 @@ def _with_cost(counted: Mapping[str, int]) -> list[tuple[int, str, int]]:
 
 def _counted(hashes: Iterable[str | None]) -> Counter[str]:
     """Count the users who have each set of parameters."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     last = "none"
     for hash in hashes:
         if not hash:
@@ -192,5 +192,5 @@ def _counted(hashes: Iterable[str | None]) -> Counter[str]:
         if not hash.startswith(last):  # most are like the one before
             last = of(hash) or "none"
         if last != "none":
-            found[last] += 1
-    return found
+            counts[last] += 1
+    return counts

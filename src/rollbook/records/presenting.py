@@ -61,14 +61,14 @@ def presenter(
     fields: tuple[str, ...] = record._fields  # type: ignore[attr-defined]
     hints = get_type_hints(record, include_extras=True)
     shown = [(field, _how(hints[field]), NoneType in get_args(hints[field])) for field in fields]
-    made = ", ".join(
+    pairs = ", ".join(
         [
             f"{how.name or field!r}: {_expression(field, how, null)}"
             for field, how, null in shown
             if how is not _HIDDEN and (with_private or not how.is_private) and (only is None or field in only)
         ]
     )
-    source = f"def show(record):\n    {', '.join(f'_{field}' for field in fields)}, = record\n    return {{{made}}}\n"
+    source = f"def show(record):\n    {', '.join(f'_{field}' for field in fields)}, = record\n    return {{{pairs}}}\n"
     scope: dict[str, Any] = {
         **vars(sys.modules[record.__module__]),
         "format_time": clock.format_time,
@@ -89,7 +89,7 @@ def _how(hint: Any) -> Shown:
 
 def _expression(field: str, how: Shown, is_nullable: bool) -> str:
     value = f"_{field}"
-    found = how.expression.format(value)
+    shown = how.expression.format(value)
     return (
-        f"None if {value} is None else {found}" if is_nullable and found != value and "record" not in found else found
+        f"None if {value} is None else {shown}" if is_nullable and shown != value and "record" not in shown else shown
     )

@@ -92,9 +92,9 @@ def name(text: str) -> str:
 
 def hidden(text: str) -> str:
     """The first character that no one sees, where nothing needs it, such as `U+200F`; empty if there is none."""
-    if text.isascii() or not _MAY_BE_HIDDEN(text) or not (found := _FIND_HIDDEN(text)):
+    if text.isascii() or not _MAY_BE_HIDDEN(text) or not (match := _FIND_HIDDEN(text)):
         return ""
-    return f"U+{ord(found[0]):04X}"
+    return f"U+{ord(match[0]):04X}"
 
 
 def email(text: str) -> str:
@@ -201,10 +201,10 @@ def metadata_patch(value: object) -> str:
 def is_object_of_names(text: str) -> bool:
     """Test whether this is a JSON object whose values are strings or null."""
     try:
-        found = msgspec.json.decode(text)
+        names = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return False
-    return isinstance(found, dict) and all(value is None or isinstance(value, str) for value in found.values())
+    return isinstance(names, dict) and all(value is None or isinstance(value, str) for value in names.values())
 
 
 def patched(text: str, patch: str) -> str:
@@ -217,10 +217,10 @@ def with_keys(text: str, more: str) -> str:
     return metadata({**msgspec.json.decode(text), **msgspec.json.decode(more)})
 
 
-def with_own_keys(text: str, wanted: str, keys: Set[str], is_merged: bool) -> str | None:
+def with_own_keys(text: str, changed: str, keys: Set[str], is_merged: bool) -> str | None:
     """Metadata with these keys of wanted metadata. None if that sets another key, or removes one: to leave one out of
     metadata that isn't merged does not. ValueError where the result is none that can be kept."""
-    now, new, missing = msgspec.json.decode(text), msgspec.json.decode(wanted), object()
+    now, new, missing = msgspec.json.decode(text), msgspec.json.decode(changed), object()
     for key in (now.keys() | new.keys()) - keys:
         if new.get(key, missing if is_merged else now.get(key)) != now.get(key, missing):
             return None
@@ -233,13 +233,13 @@ def _merged(target: object, patch: object) -> object:
     """RFC 7396 section 2."""
     if not isinstance(patch, dict):
         return patch
-    found = dict(target) if isinstance(target, dict) else {}
+    merged = dict(target) if isinstance(target, dict) else {}
     for name, value in patch.items():
         if value is None:
-            found.pop(name, None)
+            merged.pop(name, None)
         else:
-            found[name] = _merged(found.get(name), value)
-    return found
+            merged[name] = _merged(merged.get(name), value)
+    return merged
 
 
 def too_deep(value: Any, text: bytes, levels: int = MAX_DEPTH) -> str | None:

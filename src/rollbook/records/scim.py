@@ -106,8 +106,8 @@ async def _in_parts(queries: Queries, sql: str, tenant: str, ids: Sequence[str])
 async def named(queries: Queries, user_name: str) -> str | None:
     """ID of the user who has this userName, whatever its case: one who was given it, or whose email it is."""
     key = rules.email_key(user_name)
-    found: str | None = await first(queries, BY_USER_NAME, key, key)
-    return found
+    user_id: str | None = await first(queries, BY_USER_NAME, key, key)
+    return user_id
 
 
 async def keep(
@@ -135,8 +135,8 @@ async def external_ids(queries: Queries, tenant: str, ids: Sequence[str]) -> dic
 
 async def identified(queries: Queries, tenant: str, kind: str, external_id: str) -> str | None:
     """ID of the user or group that the provider calls so; it may have been deleted."""
-    found: str | None = await first(queries, BY_EXTERNAL_ID, tenant, kind, external_id)
-    return found
+    object_id: str | None = await first(queries, BY_EXTERNAL_ID, tenant, kind, external_id)
+    return object_id
 
 
 async def identify(tx: Tx, tenant: str, kind: str, id: str, external_id: str | None, before: str | None) -> None:
@@ -147,7 +147,7 @@ async def identify(tx: Tx, tenant: str, kind: str, id: str, external_id: str | N
         raise ExternalIdTaken("Another resource has this externalId.")
 
 
-class Held(NamedTuple):
+class ScimExport(NamedTuple):
     """All that is kept of a user, for themselves."""
 
     user_name: str | None
@@ -156,13 +156,13 @@ class Held(NamedTuple):
     """By the ID of the provider's first key."""
 
 
-async def held(queries: Queries, id: str) -> list[Held]:
+async def held(queries: Queries, id: str) -> list[ScimExport]:
     """One, or none if nothing is kept."""
     row = await queries.one(HELD, id)
-    found = {row[0]: row[1] for row in await queries.all(HELD_IDS, id)}
+    external = {row[0]: row[1] for row in await queries.all(HELD_IDS, id)}
     if row is None:
-        return [Held(None, {}, found)] if found else []
-    return [Held(row[0], _decode(row[1]), found)]
+        return [ScimExport(None, {}, external)] if external else []
+    return [ScimExport(row[0], _decode(row[1]), external)]
 
 
 async def erase(tx: Tx, id: str) -> None:

@@ -201,7 +201,9 @@ async def end_others(tx: Tx, user_id: str, keep: str, lifetime: Lifetime) -> lis
     """End all of a user but `keep`. Returns those that had not ended by themselves, newest first."""
     now = clock.now()
     ended = [Session._make(row) for row in await tx.all(END_OTHERS, user_id, keep)]
-    return sorted((each for each in ended if lifetime.includes(each, now)), key=lambda each: each.id, reverse=True)
+    return sorted(
+        (session for session in ended if lifetime.includes(session, now)), key=lambda session: session.id, reverse=True
+    )
 
 
 async def end_all(tx: Tx, user_id: str) -> None:

@@ -84,5 +84,5 @@ async def of_users(queries: Queries, ids: Iterable[str], after: int, limit: int)
 
 def _event(seq: int, id: str, type: str, user_id: str, created_at: int, *rest: Any) -> StaffEvent:
     *actor, object, before = rest
-    told = ({} if text is None else msgspec.json.decode(text) for text in (object, before))
-    return StaffEvent(seq, id, type, user_id, created_at, Actor(*actor), *told)
+    details = ({} if text is None else msgspec.json.decode(text) for text in (object, before))
+    return StaffEvent(seq, id, type, user_id, created_at, Actor(*actor), *details)

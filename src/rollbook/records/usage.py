@@ -206,12 +206,12 @@ class UsageBatch:
             )
 
     def _add(self, text: str, key: UsageKey, numbers: Sequence[int]) -> None:
-        found = self._sums[text].get(key)
-        if found is None:
+        sums = self._sums[text].get(key)
+        if sums is None:
             self._sums[text][key] = list(numbers)
         else:
             for at, number in enumerate(numbers):
-                found[at] += number
+                sums[at] += number
 
     def statements(self) -> Iterator[tuple[str, list[Any]]]:
         for text, sums in self._sums.items():
@@ -349,11 +349,11 @@ async def by_user(queries: Queries, since: int) -> list[OfUser]:
 
 async def requests(queries: Queries, user_ids: Sequence[str], since: int) -> dict[str, int]:
     """Requests of each of these users since then, of those who made any."""
-    found = {}
+    counts = {}
     for part in in_parts(user_ids, AT_ONCE):
         rows = await queries.all(REQUESTS, *part, since - since % clock.HOUR)
-        found |= {row[0]: row[1] for row in rows}
-    return found
+        counts |= {row[0]: row[1] for row in rows}
+    return counts
 
 
 async def by_route(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> list[OfRoute]:
@@ -445,14 +445,14 @@ class Folded(NamedTuple):
         return f"{self.name}.folded"
 
 
-def _folded(name: str, kept: int, count: str) -> Folded:
+def _folded(name: str, days: int, count: str) -> Folded:
     columns = count[count.index("(") + 1 : count.index(")")]
     key = ", ".join(
         [column for column in columns.split(", ") if column in ("hour", "user_id", "key_id", "name", "route")]
     )
     return Folded(
         name,
-        kept,
+        days,
         count,
         f"SELECT hour FROM {name} WHERE hour > ? AND hour < ? ORDER BY hour LIMIT 1",
         f"DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} WHERE hour = ? LIMIT ?) RETURNING {columns}",

@@ -77,14 +77,14 @@ async def as_of(queries: Queries, id: str, moment: Moment) -> UserAsOf:
     after = _shown(user) if later is None else _rewound(later)
     quiet = await _unlogged(queries, user, last, later)
     if last is not None:
-        known = _between(_decode(last.object), after, quiet, moment)
+        fields = _between(_decode(last.object), after, quiet, moment)
     elif quiet and moment.time < quiet[-1]:
         raise _untold(UNLOGGED)
     else:
-        known = after | _updated(quiet)
-    known = _AT_FIRST | known
-    told = {name: known[name] for name in _FIELDS if name in known}
-    return UserAsOf(told, tuple([name for name in _FIELDS if name not in told]))
+        fields = after | _updated(quiet)
+    fields = _AT_FIRST | fields
+    shown = {name: fields[name] for name in _FIELDS if name in fields}
+    return UserAsOf(shown, tuple([name for name in _FIELDS if name not in shown]))
 
 
 async def _now(queries: Queries, id: str) -> tuple[User, int | None]:
@@ -100,26 +100,26 @@ async def _now(queries: Queries, id: str) -> tuple[User, int | None]:
 
 async def _last(queries: Queries, id: str, moment: Moment) -> Event | None:
     """The newest event with the user from before the moment has passed."""
-    asked = Selection(OF_USERS, id)
+    selection = Selection(OF_USERS, id)
     if moment.seq is not None:
-        asked = asked._replace(before=moment.seq + 1)
+        selection = selection._replace(before=moment.seq + 1)
     else:
-        asked = asked._replace(created_before=moment.time + 1)
+        selection = selection._replace(created_before=moment.time + 1)
     while True:
-        page = await events.page(queries, asked, 1, newest_first=True)
+        page = await events.page(queries, selection, 1, newest_first=True)
         if page.events or page.searched_to is None:
             return page.events[0] if page.events else None
-        asked = asked._replace(before=page.searched_to)
+        selection = selection._replace(before=page.searched_to)
 
 
 async def _following(queries: Queries, id: str, seq: int) -> Event | None:
     """The next event with the user."""
-    asked = Selection(OF_USERS, id, after=seq)
+    selection = Selection(OF_USERS, id, after=seq)
     while True:
-        page = await events.page(queries, asked, 1)
+        page = await events.page(queries, selection, 1)
         if page.events or page.searched_to is None:
             return page.events[0] if page.events else None
-        asked = asked._replace(after=page.searched_to)
+        selection = selection._replace(after=page.searched_to)
 
 
 async def _check_existed(
@@ -142,14 +142,14 @@ async def _check_existed(
 
 def _rewound(event: Event) -> Fields:
     """The user before an event, without the fields of which it doesn't tell that."""
-    found = _decode(event.object)
+    fields = _decode(event.object)
     if event.before is not None:
-        found.update(_decode(event.before))
+        fields.update(_decode(event.before))
     if event.type not in SAME_UPDATED_AT:
-        found.pop("updated_at", None)
+        fields.pop("updated_at", None)
     if event.type == "user.signed_in":
-        found.pop("last_sign_in_at", None)
-    return found
+        fields.pop("last_sign_in_at", None)
+    return fields
 
 
 async def _unlogged(queries: Queries, user: User, last: Event | None, later: Event | None) -> list[int]:
@@ -195,7 +195,7 @@ class KeptField(NamedTuple):
     message: str
 
 
-class Reverted(NamedTuple):
+class Reversal(NamedTuple):
     """Fields that were put back, or would be, and those that were not."""
 
     event: Event
@@ -206,43 +206,43 @@ class Reverted(NamedTuple):
     """The fields that get an earlier value, as columns."""
 
 
-def compared(event: Event, public: Mapping[str, Any]) -> Reverted:
+def compared(event: Event, public: Mapping[str, Any]) -> Reversal:
     """Changed fields that can be put back, for a subject that is now so."""
     before, after, now = decoded(event.before or "{}"), decoded(event.object), decoded(_encode(public))
-    found = Reverted(event, {}, [], {})
+    undo = Reversal(event, {}, [], {})
     for name, was in before.items():
         if name in DERIVED:
             continue
         if name in METADATA:
-            _compare_metadata(found, name, was, after.get(name), now[name])
+            _compare_metadata(undo, name, was, after.get(name), now[name])
         elif now.get(name) != after.get(name):
-            found.kept.append(changed_since(name))
+            undo.kept.append(changed_since(name))
         else:
-            found.values[name] = found.wanted[name] = was
-    return found
+            undo.values[name] = undo.wanted[name] = was
+    return undo
 
 
-def _compare_metadata(found: Reverted, field: str, was: Any, after: Any, now: Any) -> None:
+def _compare_metadata(undo: Reversal, field: str, was: Any, after: Any, now: Any) -> None:
     """Metadata is put back key by key, as it is merged."""
     if not isinstance(was, dict) or not isinstance(after, dict):
-        return found.kept.append(KeptField(field, NOT_REVERSIBLE, "The log no longer has the metadata."))
+        return undo.kept.append(KeptField(field, NOT_REVERSIBLE, "The log no longer has the metadata."))
     whole, values = dict(now), dict[str, Any]()
     for key in dict.fromkeys([*was, *after]):
         earlier, changed = was.get(key, _MISSING), after.get(key, _MISSING)
         if _is_same(earlier, changed):
             continue
         if not _is_same(now.get(key, _MISSING), changed):
-            found.kept.append(changed_since(f"{field}.{key}"))
+            undo.kept.append(changed_since(f"{field}.{key}"))
             continue
         values[key] = None if earlier is _MISSING else earlier
         whole.pop(key, None) if earlier is _MISSING else whole.update({key: earlier})
     if not values:
         return None
     try:
-        found.wanted[field] = rules.metadata(was if now == after else whole)
-        found.values[field] = values
+        undo.wanted[field] = rules.metadata(was if now == after else whole)
+        undo.values[field] = values
     except ValueError as problem:
-        found.kept.append(KeptField(field, NOT_REVERSIBLE, f"{field} {problem}."))
+        undo.kept.append(KeptField(field, NOT_REVERSIBLE, f"{field} {problem}."))
     return None
 
 
@@ -255,6 +255,6 @@ def changed_since(field: str) -> KeptField:
     return KeptField(field, CHANGED_SINCE, f"{field} has changed since.")
 
 
-def keep(found: Reverted, field: str, message: str) -> None:
-    del found.wanted[field], found.values[field]
-    found.kept.append(KeptField(field, NOT_REVERSIBLE, message))
+def keep(undo: Reversal, field: str, message: str) -> None:
+    del undo.wanted[field], undo.values[field]
+    undo.kept.append(KeptField(field, NOT_REVERSIBLE, message))

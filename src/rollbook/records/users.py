@@ -414,10 +414,10 @@ async def emails(queries: Queries, ids: Sequence[str]) -> dict[str, str]:
 
 async def with_password(queries: Queries, ids: Sequence[str]) -> set[str]:
     """Find which of these users have a password."""
-    found = set[str]()
+    user_ids = set[str]()
     for part in in_parts(ids, MAX_NAMES):
-        found |= {row[0] for row in await queries.all(WITH_PASSWORD, *part)}
-    return found
+        user_ids |= {row[0] for row in await queries.all(WITH_PASSWORD, *part)}
+    return user_ids
 
 
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:
@@ -443,8 +443,8 @@ def _keep_deleted(further: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=4)
 def _bring_back(further: tuple[str, ...]) -> str:
-    columns, kept = ", ".join((*KEPT, *further)), ", ".join((*KEPT, *["CAST(? AS text)"] * len(further)))
-    return Statement(f"INSERT INTO users ({columns}) SELECT {kept} FROM deleted_users WHERE id = ?", together=EACH)
+    columns, values = ", ".join((*KEPT, *further)), ", ".join((*KEPT, *["CAST(? AS text)"] * len(further)))
+    return Statement(f"INSERT INTO users ({columns}) SELECT {values} FROM deleted_users WHERE id = ?", together=EACH)
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
-from rollbook.actions.scim import Found, ScimSearch
+from rollbook.actions.scim import ScimPage, ScimSearch
 from rollbook.records.user_list.query import Order
 from rollbook.scim import filters
 from rollbook.scim.attributes import CORE, projected, target, targets
@@ -72,7 +72,7 @@ def asked_in_body(ask: Ask) -> Ask:
     return ask._replace(query={name: ",".join(map(str, values)) for name, values in lists.items()})
 
 
-def listed(ask: Ask, batch: Found) -> Reply:
+def listed(ask: Ask, batch: ScimPage) -> Reply:
     return Reply(
         200,
         {

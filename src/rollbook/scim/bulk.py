@@ -25,19 +25,19 @@ async def run(ask: Ask, count: Callable[[int], Awaitable[None]]) -> Reply:
     """Perform each operation. Raises InvalidParameter for what is wrong with the list, TooManyRequests: each
     counts as a request."""
     body = {name.lower(): value for name, value in ask.body.items()}
-    asked = body.get("operations")
-    if not isinstance(asked, list) or not all(isinstance(each, dict) for each in asked):
+    calls = body.get("operations")
+    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
         raise refused("invalidSyntax", "Operations must be a list of objects.")
-    if len(asked) > MAX_OPERATIONS:
+    if len(calls) > MAX_OPERATIONS:
         raise refused("tooMany", f"Operations must have at most {MAX_OPERATIONS:,} items.")
     most = body.get("failonerrors")
-    if len(asked) > 1:
-        await count(len(asked) - 1)
+    if len(calls) > 1:
+        await count(len(calls) - 1)
     ids: dict[str, str] = {}
     done: list[dict[str, Any]] = []
     errors = 0
-    for each in asked:
-        done.append(await _operation(ask, {name.lower(): value for name, value in each.items()}, ids))
+    for call in calls:
+        done.append(await _operation(ask, {name.lower(): value for name, value in call.items()}, ids))
         errors += int(done[-1]["status"]) >= 400
         if isinstance(most, int) and 0 < most <= errors:
             break
@@ -45,18 +45,18 @@ async def run(ask: Ask, count: Callable[[int], Awaitable[None]]) -> Reply:
     return Reply(200, {"schemas": [_BULK], "Operations": done})
 
 
-async def _operation(ask: Ask, each: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
-    method, path, bulk_id = str(each.get("method")).upper(), str(each.get("path")), each.get("bulkid")
-    found: dict[str, Any] = {"method": method, **({} if bulk_id is None else {"bulkId": bulk_id})}
+async def _operation(ask: Ask, call: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    method, path, bulk_id = str(call.get("method")).upper(), str(call.get("path")), call.get("bulkid")
+    result: dict[str, Any] = {"method": method, **({} if bulk_id is None else {"bulkId": bulk_id})}
     try:
         _, kind, *id = path.split("/")
         row = _ROWS.get((method, kind, len(id)))
         if row is None:
             raise NotFound(f"There is no operation {method[:10]} {path[:100]}.")
-        data = _resolved(each.get("data") or {}, ids)
+        data = _resolved(call.get("data") or {}, ids)
         if not isinstance(data, dict):
             raise refused("invalidSyntax", "data must be an object.")
-        version = each.get("version")
+        version = call.get("version")
         versions = None if version is None else frozenset({str(version).removeprefix("W/").strip('"')})
         reply = await row.handle(ask._replace(body=data, versions=versions, query={}), *_resolved(id, ids))
     except ValueError:
@@ -68,21 +68,21 @@ async def _operation(ask: Ask, each: dict[str, Any], ids: dict[str, str]) -> dic
     else:
         if reply.resource is not None:
             meta = reply.resource["meta"]
-            found |= {"location": meta["location"], "version": meta["version"]}
+            result |= {"location": meta["location"], "version": meta["version"]}
             if bulk_id is not None and method == "POST":
                 ids[str(bulk_id)] = reply.resource["id"]
         elif id:
-            found["location"] = f"{ask.base}/{kind}/{_resolved(id, ids)[0]}"
-        return {**found, "status": str(reply.status)}
-    return {**found, "status": str(status(error)), "response": described(error)}
+            result["location"] = f"{ask.base}/{kind}/{_resolved(id, ids)[0]}"
+        return {**result, "status": str(reply.status)}
+    return {**result, "status": str(status(error)), "response": described(error)}
 
 
 def _resolved(value: Any, ids: dict[str, str]) -> Any:
     """The value with the IDs of what earlier operations created. Raises InvalidParameter."""
     if isinstance(value, dict):
-        return {name: _resolved(each, ids) for name, each in value.items()}
+        return {name: _resolved(part, ids) for name, part in value.items()}
     if isinstance(value, list):
-        return [_resolved(each, ids) for each in value]
+        return [_resolved(entry, ids) for entry in value]
     match = _REFERENCE(value) if isinstance(value, str) else None
     if match is None:
         return value

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from rollbook.actions import scim_groups
-from rollbook.actions.scim import Found
+from rollbook.actions.scim import ScimPage
 from rollbook.actions.scim_groups import MAX_MEMBERS, MemberChange, Team, TeamChange
 from rollbook.scim import filters
 from rollbook.scim.asking import Ask, Reply, listed, projection, reply, search_of, whole, window
@@ -55,11 +55,11 @@ async def list_groups(ask: Ask) -> Reply:
     return listed(ask, await found(ask, *window(ask)))
 
 
-async def found(ask: Ask, offset: int, limit: int) -> Found:
+async def found(ask: Ask, offset: int, limit: int) -> ScimPage:
     search = search_of(ask, "Group", lambda team: compared(team, ask.base))._replace(offset=offset, limit=limit)
     teams = await scim_groups.list_teams(ask.on, ask.by, search, ask.shows("Group", "members"))
     part = projection(ask, "Group")
-    return Found(teams.total, [part(shown(team, ask.base)) for team in teams.resources])
+    return ScimPage(teams.total, [part(shown(team, ask.base)) for team in teams.resources])
 
 
 def shown(team: Team, base: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
-from rollbook.actions.scim import Found
+from rollbook.actions.scim import ScimPage
 from rollbook.errors import NotFound
 from rollbook.scim import groups, users
 from rollbook.scim.asking import MAX_LISTED, Ask, Reply, listed, window
@@ -77,13 +77,13 @@ def _resource_type(ask: Ask, kind: str) -> dict[str, Any]:
 
 
 def _all(ask: Ask, resources: list[dict[str, Any]]) -> Reply:
-    return listed(ask._replace(query={}), Found(len(resources), resources))
+    return listed(ask._replace(query={}), ScimPage(len(resources), resources))
 
 
 def _one(resources: Sequence[dict[str, Any]], id: str) -> Reply:
-    for each in resources:
-        if each["id"] == id:
-            return Reply(200, each)
+    for resource in resources:
+        if resource["id"] == id:
+            return Reply(200, resource)
     raise NotFound()
 
 
@@ -119,7 +119,7 @@ async def search(ask: Ask) -> Reply:
     offset, limit = window(ask)
     first = await users.found(ask, offset, limit)
     then = await groups.found(ask, max(0, offset - first.total), limit - len(first.resources))
-    return listed(ask, Found(first.total + then.total, [*first.resources, *then.resources]))
+    return listed(ask, ScimPage(first.total + then.total, [*first.resources, *then.resources]))
 
 
 CALLS = [

@@ -105,9 +105,9 @@ def _query(text: str) -> dict[str, str]:
     """The parameters, by names in lower case. Unknown ones are ignored, such as the mark by which Entra ID asks for the
     newer of its ways. Raises InvalidParameter."""
     try:
-        found = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:
         raise refused("invalidValue", "The query string is not percent-encoded UTF-8.") from None
-    if "\0" in "".join([value for _, value in found]):
+    if "\0" in "".join([value for _, value in pairs]):
         raise refused("invalidValue", "The query string contains a NUL character.")
-    return {name.lower(): value for name, value in found}
+    return {name.lower(): value for name, value in pairs}

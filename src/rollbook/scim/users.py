@@ -6,7 +6,7 @@ from typing import Any
 
 from rollbook import clock
 from rollbook.actions import scim
-from rollbook.actions.scim import Found, ScimUser, Wanted, named_now
+from rollbook.actions.scim import PersonChange, ScimPage, ScimUser, named_now
 from rollbook.scim.asking import Ask, Reply, listed, projection, reply, search_of, whole, window
 from rollbook.scim.attributes import CORE, ENTERPRISE
 from rollbook.scim.errors import refused
@@ -46,11 +46,11 @@ async def list_users(ask: Ask) -> Reply:
     return listed(ask, await found(ask, *window(ask)))
 
 
-async def found(ask: Ask, offset: int, limit: int) -> Found:
+async def found(ask: Ask, offset: int, limit: int) -> ScimPage:
     search = search_of(ask, "User", lambda person: shown(person, ask.base))._replace(offset=offset, limit=limit)
     people = await scim.list_people(ask.on, ask.by, search)
     part = projection(ask, "User")
-    return Found(people.total, [part(shown(person, ask.base)) for person in people.resources])
+    return ScimPage(people.total, [part(shown(person, ask.base)) for person in people.resources])
 
 
 def shown(person: ScimUser, base: str) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def meta(kind: str, base: str, id: str, created: int, modified: int, version: st
     }
 
 
-def read(body: dict[str, Any]) -> Wanted:
+def read(body: dict[str, Any]) -> PersonChange:
     """A user from a whole resource. Raises InvalidParameter."""
     resource: dict[str, Any] = {}
     for part in parts("User", body):
@@ -92,7 +92,7 @@ def read(body: dict[str, Any]) -> Wanted:
     return _wanted(resource, [], {})
 
 
-def edited(person: ScimUser, operations: list[PatchStep]) -> Wanted:
+def edited(person: ScimUser, operations: list[PatchStep]) -> PersonChange:
     """A user as the operations make them. Raises InvalidParameter."""
     user, extra = person
     address = extra.attributes.get("emails", {})
@@ -109,7 +109,7 @@ def edited(person: ScimUser, operations: list[PatchStep]) -> Wanted:
     return _wanted(resource, before, address)
 
 
-def _wanted(resource: dict[str, Any], before: list[dict[str, Any]], address: dict[str, Any]) -> Wanted:
+def _wanted(resource: dict[str, Any], before: list[dict[str, Any]], address: dict[str, Any]) -> PersonChange:
     """`before`: the emails that nothing was said of, if they still are those; `address` is what is kept about them."""
     email, emails = None, resource.get("emails") or []
     if emails != before and (chosen := _chosen(emails)):
@@ -128,7 +128,7 @@ def _wanted(resource: dict[str, Any], before: list[dict[str, Any]], address: dic
     if work := _known(resource.get(ENTERPRISE) or {}):
         attributes[ENTERPRISE] = work
     active = resource.get("active")
-    return Wanted(
+    return PersonChange(
         _text("userName", resource.get("userName")),
         None if active is None else _boolean("active", active),
         email,

@@ -41,45 +41,45 @@ def columns(row: Record) -> dict[str, Any]:
     return {spelled(name): value for name, value in row.items()}
 
 
-def username_and_email(found: Record) -> tuple[str | None, str | None]:
+def username_and_email(row: Record) -> tuple[str | None, str | None]:
     """The email, which is the username where there is no column for it, and the username if it is another."""
-    username = text(found.get("username"))
+    username = text(row.get("username"))
     login = username if username and "@" in username else None
-    email = text(*map(found.get, ("email", "emailaddress", "mail")), login)
+    email = text(*map(row.get, ("email", "emailaddress", "mail")), login)
     return None if username == email else username, email
 
 
-def user(row: Record, known: str = "", **own: Any) -> Fields | None:
+def user(row: Record, used: str = "", **own: Any) -> Fields | None:
     """The fields of a user; None for one whom the application keeps as deleted. `own` are those that the framework has
-    elsewhere, and `known` the columns that they come from, or that are of no use."""
-    found = {name: value for name, value in columns(row).items() if name != "username" or "@" not in str(value)}
-    if any(text(found.get(name)) and flag(found[name]) is not False for name in _DELETED):
+    elsewhere, and `used` the columns that they come from, or that are of no use."""
+    values = {name: value for name, value in columns(row).items() if name != "username" or "@" not in str(value)}
+    if any(text(values.get(name)) and flag(values[name]) is not False for name in _DELETED):
         return None
-    email = own.pop("email", text(found.get("email")))
-    hidden = _KNOWN.union(known.split())
+    email = own.pop("email", text(values.get("email")))
+    hidden = _KNOWN.union(used.split())
     more = others({name: value for name, value in row.items() if spelled(name) not in hidden}, frozenset())
     # Only the application knows what users may see of its own columns.
     readable, more = parted(more, lambda name: spelled(name) in _READABLE)
-    given = {
+    own_fields = {
         "email": email,
-        "name": full_name(found, *_NAMES),
-        "external_id": text(found.get("id")),
-        "password_hash": text(found.get("password")),
+        "name": full_name(values, *_NAMES),
+        "external_id": text(values.get("id")),
+        "password_hash": text(values.get("password")),
         "totp_secret": text(row.get("totp_secret")),
-        "status": _status(found),
-        **{field: time(text(*map(found.get, names))) for field, names in _DATES.items()},
+        "status": _status(values),
+        **{field: time(text(*map(values.get, names))) for field, names in _DATES.items()},
         **own,
         "metadata": readable | own.get("metadata", {}),
         "private_metadata": more | own.get("private_metadata", {}),
     }
-    return fields(**given)
+    return fields(**own_fields)
 
 
-def _status(found: Record) -> str | None:
+def _status(row: Record) -> str | None:
     """The status by the usual columns, which say who may sign in. None where there are none, so that an import that
     updates lifts no suspension."""
-    allowed = [flag(found[name]) is not False for name in _ALLOWED & found.keys()]
-    barred = [is_true(found[name]) or (name.endswith("at") and text(found[name])) for name in _BARRED & found.keys()]
+    allowed = [flag(row[name]) is not False for name in _ALLOWED & row.keys()]
+    barred = [is_true(row[name]) or (name.endswith("at") and text(row[name])) for name in _BARRED & row.keys()]
     if any(barred) or not all(allowed):
         return "suspended"
     return "active" if allowed or barred else None

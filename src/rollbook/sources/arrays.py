@@ -88,16 +88,16 @@ def split(text: Text, lists: Collection[str] = LISTS) -> Iterator[tuple[int, Pie
     """The records with their positions, from 1. Raises InvalidParameter when it isn't JSON or has none of these
     lists."""
     names = frozenset(f'"{name}"'.encode() for name in lists)
-    found = False
+    has_list = False
     while start := (yield from text.next(at_end=b"")):
         if start == b"[":
-            found = True
+            has_list = True
             yield from _elements(text, is_outer=True)
         elif start == b"{":
-            found = (yield from _lists(text, names)) or found
+            has_list = (yield from _lists(text, names)) or has_list
         else:
             text.refuse("is not a JSON array or object")
-    if not found:
+    if not has_list:
         text.refuse(f"has no list of users: an array, or an object with one as {', '.join(lists)}")
 
 
@@ -128,22 +128,22 @@ def _elements(text: Text, is_outer: bool = False) -> Iterator[tuple[int, Piece]]
 
 def _lists(text: Text, names: Collection[bytes | None]) -> Generator[tuple[int, Piece], None, bool]:
     """The elements of each list of an object. Returns whether it has one."""
-    found = False
+    has_list = False
     if (start := (yield from text.next())) == b"}":
-        return found
+        return has_list
     while start == b'"':
         text.at -= 1
         name = yield from text.value()
         if (yield from text.next()) != b":":
             break
         if (yield from text.next()) == b"[" and name in names:
-            found = True
+            has_list = True
             yield from _elements(text)
         else:
             text.at -= 1
             yield from text.value()
         if (end := (yield from text.next())) == b"}":
-            return found
+            return has_list
         if end != b",":
             break
         start = yield from text.next()
@@ -209,13 +209,13 @@ class Text:
 
     def next(self, at_end: bytes | None = None) -> Steps[bytes]:
         """The next byte that isn't white space. At the end of the file: `at_end`, if there may be one."""
-        while not (found := self.next_here()):
+        while not (byte := self.next_here()):
             if not self._read(self.at):
                 if at_end is None:
                     raise ends_early(self.sentence("ends early"))
                 return at_end
             yield self.number, None
-        return found
+        return byte
 
     def value(self) -> Steps[bytes | None]:
         """The value that begins here; None if it is longer than a record may be."""

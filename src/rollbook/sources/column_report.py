@@ -88,12 +88,12 @@ class ColumnReport:
             (self._open if row[name] else self._false)[name] += 1
             if self._open[name] == SAMPLES:
                 del self._open[name]
-            changed = _changed(base, _fields_by(convert, {each: row[each] for each in row if each != name}))
+            changed = _changed(base, _fields_by(convert, {column: row[column] for column in row if column != name}))
             for probe in PROBES if not changed and not self._targets[name] else ():
                 changed = changed or _changed(base, _fields_by(convert, {**row, name: probe}))
             self._targets[name] += [field for field in changed if field not in self._targets[name]]
             if not changed:
-                email = {each: row[each] for each in row if "email" in self._targets.get(each, ())}
+                email = {column: row[column] for column in row if "email" in self._targets.get(column, ())}
                 if _changed(_fields_by(convert, email), _fields_by(convert, {**email, name: row[name]})):
                     self._fallbacks.add(name)
 

@@ -52,17 +52,17 @@ def read_mapping(text: str | None) -> Targets:
     if text is None:
         return {}
     try:
-        found = msgspec.json.decode(str(text), type=dict[str, str | None])
+        targets = msgspec.json.decode(str(text), type=dict[str, str | None])
     except msgspec.DecodeError:
         refuse("mapping", 'must be a JSON object from columns to fields, such as {"E-mail": "email", "Age": null}')
-    for number, target in enumerate(found.values(), 1):
+    for number, target in enumerate(targets.values(), 1):
         if _is_unknown(target):
             fields = ", ".join(fields_of(ImportedUser))
             refuse(
                 "mapping",
                 f"must have fields as values, unlike entry {number}. Fields: {fields}, {', '.join(IN_METADATA)}",
             )
-    return found
+    return targets
 
 
 def propose(columns: Sequence[str], mapping: Targets) -> Targets:
@@ -89,9 +89,9 @@ def choose(columns: Sequence[str], mapping: Targets) -> Targets:
             )
     homeless = [number for number, column in enumerate(columns, 1) if targets[column] is None and column not in mapping]
     if homeless:
-        has, each = ("has", "it") if len(homeless) == 1 else ("have", "each")
+        has, pronoun = ("has", "it") if len(homeless) == 1 else ("have", "each")
         raise InvalidParameter(
-            f"{listed('Column', homeless)} {has} no field. Map {each} to metadata.NAME, or leave it out.",
+            f"{listed('Column', homeless)} {has} no field. Map {pronoun} to metadata.NAME, or leave it out.",
             param="mapping",
         )
     return targets

@@ -34,15 +34,15 @@ def read(text: str) -> list[Pasted]:
     """The people of a list, at most MAX_PEOPLE. Without a name, they get what the email begins with. Raises
     Unreadable."""
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    found: list[Pasted] = []
+    people: list[Pasted] = []
     columns = _header(lines[0][1]) if lines else None
     for person in _rows(text, *columns) if columns else _people(lines):
-        found.append(person)
-        if len(found) > MAX_PEOPLE:
+        people.append(person)
+        if len(people) > MAX_PEOPLE:
             raise UnreadableList(
                 f"At most {MAX_PEOPLE:,} people can be invited at once. Import longer lists as a file."
             )
-    return found
+    return people
 
 
 def header(text: str) -> str:
@@ -81,8 +81,8 @@ def _rows(text: str, separator: str, names: list[str]) -> Iterator[Pasted]:
             if len(cells) != len(names):
                 yield Pasted(line, whole, {}, f"The row has {len(cells)} cells, the header {len(names)}.")
                 continue
-            given = {name: cell.strip() for name, cell in zip(names, cells, strict=True) if cell.strip()}
-            yield Pasted(line, whole, _with_name(given))
+            fields = {name: cell.strip() for name, cell in zip(names, cells, strict=True) if cell.strip()}
+            yield Pasted(line, whole, _with_name(fields))
     except csv.Error:
         raise UnreadableList(
             f"The CSV can’t be read from line {rows.line_num:,} on: a quotation mark is missing."

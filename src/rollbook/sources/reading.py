@@ -78,7 +78,7 @@ class Reading:
     ) -> None:
         """`propose`: go on with columns that have no field, and without those that a user needs, instead of refusing
         the file."""
-        self._counted = unpacking.Counted(file)
+        self._counted = unpacking.CountingFile(file)
         self._min_length = password_min_length
         self._decode = msgspec.json.Decoder(ImportedUser, dec_hook=field_hook(password_min_length)).decode
         self._convert: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
@@ -135,10 +135,10 @@ class Reading:
     def _recognize(self, head: bytes, options: ImportOptions, propose: bool) -> None:
         """Raises InvalidParameter for the export of another system. Where columns can still be mapped, it is only
         noted."""
-        found = None if self.mapping else other_source(options.source, head, self.format, options.delimiter)
-        if found and not (propose and self.format == "csv" and options.source == OWN_FILE):
-            raise wrong_source(found)
-        self.looks_like = found
+        system = None if self.mapping else other_source(options.source, head, self.format, options.delimiter)
+        if system and not (propose and self.format == "csv" and options.source == OWN_FILE):
+            raise wrong_source(system)
+        self.looks_like = system
 
     def _begin(self, system: System | None, head: bytes) -> int:
         if system is None:
@@ -254,10 +254,10 @@ class Reading:
         if PROBLEM in row:
             row = _without_problem(row)
         if self._record is not None:
-            found = self._record(row)
-            if found is None:
+            record = self._record(row)
+            if record is None:
                 return None
-            row = found
+            row = record
         if self._looks:
             self._report.saw(row)
         fields = self._convert(row) if self._convert else columns.to_fields(row, self.mapping)
@@ -315,11 +315,11 @@ def _detect(head: bytes, options: ImportOptions, lists: Collection[str]) -> Form
         return "json" if start else "ndjson"
     first, newline, _ = start.partition(b"\n")
     try:
-        found = msgspec.json.decode(first)
+        value = msgspec.json.decode(first)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # An object that goes on in the next line, or is longer than a record: not a line of its own.
         return "ndjson" if first.rstrip().endswith(b"}") and newline else "json"
-    return "json" if any(isinstance(found.get(name), list) for name in lists) else "ndjson"
+    return "json" if any(isinstance(value.get(name), list) for name in lists) else "ndjson"
 
 
 def _object(text: bytes) -> dict[str, Any]:
@@ -334,15 +334,15 @@ def _without_problem(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _check_names(text: bytes, found: int) -> None:
-    """Check that no object of a record has two equal names, of which each parser takes another one. `found` are the
+def _check_names(text: bytes, number: int) -> None:
+    """Check that no object of a record has two equal names, of which each parser takes another one. `number` are the
     names that are left once the last of each counts. Raises InvalidJson.
 
     Each name ends in a quotation mark and a colon. Where the text has as many of them as there are names, none comes
     twice; otherwise, or where it may be written in another way, all are looked at.
     """
     if (
-        text.count(b'":') != found
+        text.count(b'":') != number
         # Space before a colon, and the escapes of a quotation mark and a colon. One byte is looked for faster than two.
         or b" :" in text
         or (b"\t" in text and b"\t:" in text)
@@ -356,8 +356,8 @@ def _check_names(text: bytes, found: int) -> None:
 
 def _names_in(value: Any) -> int:
     if type(value) is dict:
-        return len(value) + sum([_names_in(each) for each in value.values() if type(each) in _NESTED])
-    return sum([_names_in(each) for each in value if type(each) in _NESTED])
+        return len(value) + sum([_names_in(part) for part in value.values() if type(part) in _NESTED])
+    return sum([_names_in(part) for part in value if type(part) in _NESTED])
 
 
 @contextmanager

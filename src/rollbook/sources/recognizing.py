@@ -34,16 +34,16 @@ _FIREBASE_CELLS = 26
 def other_source(source: str, head: bytes, form: str, delimiter: str | None) -> str | None:
     """The source whose export a file is, if that isn't `source`; by its beginning."""
     record = _first_record(head, form, delimiter)
-    found = _by_head(head, form) or (system_of(record) if record else None)
-    if found is None or found == source or (record and (_matches(source, record) or _fits(source, found, record))):
+    system = _by_head(head, form) or (system_of(record) if record else None)
+    if system is None or system == source or (record and (_matches(source, record) or _fits(source, system, record))):
         return None
-    return found
+    return system
 
 
-def wrong_source(found: str) -> InvalidParameter:
+def wrong_source(system: str) -> InvalidParameter:
     return InvalidParameter(
-        f"This looks like an export of {SYSTEMS.get(found, 'Rollbook')}: choose it under “Where the file comes from”, "
-        f"or set the source to {found} (on the command line: --from {found}).",
+        f"This looks like an export of {SYSTEMS.get(system, 'Rollbook')}: choose it under “Where the file comes from”, "
+        f"or set the source to {system} (on the command line: --from {system}).",
         param="source",
     )
 
@@ -65,14 +65,14 @@ def _matches(source: str, record: Collection[str]) -> bool:
     return any(names.issuperset(marks) for marks in _marks().get(source, ()))
 
 
-def _fits(source: str, found: str, record: Record) -> bool:
+def _fits(source: str, system: str, record: Record) -> bool:
     """Test whether the record is a user of this source, too, and the other reads no field more."""
     if source == OWN_FILE:
         return columns.are_fields(record) and not any(
             value and _spelled(name) == "id" and not ids.is_id("user", str(value)) for name, value in record.items()
         )
     user = _converted(source, record)
-    return bool(user.get("email")) and _converted(found, record).keys() <= {*user, "metadata"}
+    return bool(user.get("email")) and _converted(system, record).keys() <= {*user, "metadata"}
 
 
 def _converted(source: str, record: Record) -> Fields:
@@ -96,17 +96,17 @@ def _by_head(head: bytes, form: str) -> str | None:
 
 def _first_record(head: bytes, form: str, delimiter: str | None) -> dict[str, Any] | None:
     """The first record with its columns, if there is one and it can be read."""
-    source = unpacking.buffered(unpacking.Counted(io.BytesIO(head)))
+    source = unpacking.buffered(unpacking.CountingFile(io.BytesIO(head)))
     with suppress(ApiError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, StopIteration, AttributeError):
         if form == "csv":
             table = CsvTable(source, delimiter, nulls=NULLS)
             _, row = next(table.rows(), (0, None))
             return {**dict.fromkeys(table.columns), **(row if isinstance(row, dict) else {})}
         pieces = arrays.split_lines(source) if form == "ndjson" else arrays.split(arrays.Text(source), _LISTS)
-        found = msgspec.json.decode(next(piece for _, piece in pieces if isinstance(piece, bytes)))
-        listed = next((found[name] for name in _LISTS if isinstance(found.get(name), list)), None)
-        found = listed[0] if listed and "email" not in found else found
-        return found if isinstance(found, dict) else None
+        value = msgspec.json.decode(next(piece for _, piece in pieces if isinstance(piece, bytes)))
+        listed = next((value[name] for name in _LISTS if isinstance(value.get(name), list)), None)
+        value = listed[0] if listed and "email" not in value else value
+        return value if isinstance(value, dict) else None
     return None
 
 

@@ -79,8 +79,8 @@ class CsvTable:
     def cells(self, raw: bytes) -> list[str]:
         """The cells of a row that was read, without what keeps spreadsheets from taking them for formulas."""
         lines = (f"{line}\n" for line in raw.decode(errors="replace").split("\n"))
-        found = next(csv.reader(lines, delimiter=self.delimiter), [])
-        return [files.plain(cell) for cell in found]
+        cells = next(csv.reader(lines, delimiter=self.delimiter), [])
+        return [files.plain(cell) for cell in cells]
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -125,9 +125,9 @@ class CsvTable:
         if len(self.columns) > MAX_COLUMNS:
             raise InvalidParameter(f"The file has more than {MAX_COLUMNS:,} columns.")
         for number, name in enumerate(self.columns, 1):
-            if held := _held(name):
+            if content := _held(name):
                 raise InvalidParameter(
-                    f"The first line must name the columns, but column {number} holds {held}. Put a line with "
+                    f"The first line must name the columns, but column {number} holds {content}. Put a line with "
                     "names above it."
                 )
         for number, name in enumerate(self.columns, 1):

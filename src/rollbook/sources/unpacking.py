@@ -60,7 +60,7 @@ def is_early_end(error: InvalidParameter) -> bool:
     return _EARLY_END in getattr(error, "__notes__", ())
 
 
-class Counted(io.RawIOBase):
+class CountingFile(io.RawIOBase):
     """A file that knows how many of its bytes were read."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -71,10 +71,10 @@ class Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        found = getattr(self._file, "read1", self._file.read)(len(memoryview(buffer)))  # what there is
-        memoryview(buffer)[: len(found)] = found
-        self.count += len(found)
-        return len(found)
+        part = getattr(self._file, "read1", self._file.read)(len(memoryview(buffer)))  # what there is
+        memoryview(buffer)[: len(part)] = part
+        self.count += len(part)
+        return len(part)
 
 
 def buffered(file: io.RawIOBase) -> io.BufferedReader:
@@ -103,7 +103,7 @@ class Packed(NamedTuple):
         return at if self.unpacking is None else self.unpacking.position(at)
 
 
-def unpacked(source: io.BufferedReader, counted: Counted, most: int | None = None) -> Packed:
+def unpacked(source: io.BufferedReader, counted: CountingFile, most: int | None = None) -> Packed:
     """The file without its compression. `most`: of a packed file, no more than the beginning is wanted, so many bytes
     and up to CHUNK more. Raises InvalidParameter, also while it is read."""
     head, source = peeked(source)
@@ -146,7 +146,7 @@ class _Unpacked(io.RawIOBase):
         source: io.BufferedReader,
         file: gzip.GzipFile | zstd.ZstdFile,
         name: Literal["gzip", "zstd"],
-        counted: Counted,
+        counted: CountingFile,
         most: int | None,
     ) -> None:
         self._source, self._file, self.name = source, file, name
@@ -164,13 +164,13 @@ class _Unpacked(io.RawIOBase):
         if self._most is not None and self._size >= self._most:
             raise ends_early("Only the beginning of the file is read.")
         try:
-            found = self._file.read1(len(view))  # not `readinto`: of a file without its end, it would return nothing
+            part = self._file.read1(len(view))  # not `readinto`: of a file without its end, it would return nothing
         except EOFError:
             raise ends_early(f"The file's {self.name} data ends early.") from None
         except (OSError, zlib.error, zstd.ZstdError):
             raise InvalidParameter(f"The file's {self.name} data is damaged. Compress it again.") from None
-        size = len(found)
-        view[:size] = found
+        size = len(part)
+        view[:size] = part
         self._size += size
         if self._size > FREE and self._size > self._counted.count * MAX_RATIO:
             raise InvalidParameter(
@@ -262,8 +262,8 @@ class Utf8(io.RawIOBase):
             raise InvalidParameter(f"The file is damaged: not all of it is {self._encoding.upper()}.") from None
 
     def _decide(self, part: bytes) -> bytes:
-        found = _NOT_ASCII.search(part)
-        start = found.start() if found else 0
+        match = _NOT_ASCII.search(part)
+        start = match.start() if match else 0
         while len(part) - start < WINDOW and (more := self._source.read1(WINDOW)):
             part += more
         self._is_certain = True

@@ -71,40 +71,40 @@ def time(value: Any) -> str | None:
 
     What is none of these is returned as it is, for whoever checks it to refuse.
     """
-    found = text(value)
-    if found is None or found.startswith(_NO_TIME):
+    moment_text = text(value)
+    if moment_text is None or moment_text.startswith(_NO_TIME):
         return None
-    if moment := _MOMENT(found):
+    if moment := _MOMENT(moment_text):
         day, hour, hours, minutes = moment.groups()
         return f"{day}T{hour}{hours or '+00'}:{minutes or '00'}"
     try:
-        if _NUMBER(found):
-            number = float(found)
+        if _NUMBER(moment_text):
+            number = float(moment_text)
             at = datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS else number, UTC)
         else:
-            at = datetime.fromisoformat(found)
+            at = datetime.fromisoformat(moment_text)
             at = at if at.tzinfo else at.replace(tzinfo=UTC)
         return at.isoformat()
     except (ValueError, OverflowError):
-        return found
+        return moment_text
 
 
-def with_times(given: Fields) -> Fields:
+def with_times(user: Fields) -> Fields:
     """The fields with RFC 3339 times, where a table has such as databases write them. Numbers stay for whoever checks
     them to refuse: of a system that isn't known, they may be seconds or anything else."""
-    found = {name: time(given[name]) for name in _TIMES if _IS_DATE(str(given.get(name)))}
-    return {name: value for name, value in {**given, **found}.items() if name not in found or value} if found else given
+    times = {name: time(user[name]) for name in _TIMES if _IS_DATE(str(user.get(name)))}
+    return {name: value for name, value in {**user, **times}.items() if name not in times or value} if times else user
 
 
-def tidied(given: Fields) -> Fields:
+def tidied(user: Fields) -> Fields:
     """The fields without blanks around the email, and with the name in one line, where forms and spreadsheets let
     such in."""
-    email, name = given.get("email"), given.get("name")
+    email, name = user.get("email"), user.get("name")
     if isinstance(email, str) and email != email.strip():
-        given = {**given, "email": email.strip()}
+        user = {**user, "email": email.strip()}
     if isinstance(name, str) and not name.isprintable():
-        given = {**given, "name": _BREAKS.sub(" ", name)}
-    return given
+        user = {**user, "name": _BREAKS.sub(" ", name)}
+    return user
 
 
 def is_ahead(end: str | None) -> bool:
@@ -129,7 +129,7 @@ def json_object(field: str, value: Any) -> dict[str, Any]:
 def json_objects(field: str, value: Any) -> list[dict[str, Any]]:
     """The objects of an array, or of the JSON text of one. Raises InvalidParameter."""
     value = _from_json(field, value, "array")
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _from_json(field: str, value: Any, what: str) -> Any:
@@ -143,28 +143,28 @@ def full_name(row: Record, *names: str | tuple[str, str]) -> str | None:
     """The first of these that the row has, pairs joined."""
     for name in names:
         parts = [text(row.get(part)) for part in ([name] if isinstance(name, str) else name)]
-        if found := " ".join(part.strip() for part in parts if part and part.strip()):
-            return found
+        if joined := " ".join(part.strip() for part in parts if part and part.strip()):
+            return joined
     return None
 
 
 def otpauth_url(secret: bytes | str, digits: Any = None, period: Any = None, algorithm: Any = None) -> str:
     """The secret of an authenticator app, as bytes or base32, as `totp_secret`, for whoever checks it to refuse."""
-    asked = {
+    parameters = {
         "secret": secret if isinstance(secret, str) else b32encode(secret).decode().rstrip("="),
         "digits": text(digits),
         "period": text(period),
         "algorithm": text(algorithm),
     }
-    return "otpauth://totp/?" + urlencode({name: value for name, value in asked.items() if value is not None})
+    return "otpauth://totp/?" + urlencode({name: value for name, value in parameters.items() if value is not None})
 
 
-def others(row: Record, known: frozenset[str]) -> dict[str, Any]:
+def others(row: Record, used: frozenset[str]) -> dict[str, Any]:
     """Other values of the row, for either metadata: but nothing that is empty or, by its name, a secret."""
     return {
         name: value
         for name, value in row.items()
-        if name not in known and value not in (None, "", [], {}) and not is_secret(name)
+        if name not in used and value not in (None, "", [], {}) and not is_secret(name)
     }
 
 
@@ -179,6 +179,6 @@ def true_ones(row: Record, *names: str) -> dict[str, bool]:
     return {name: True for name in names if is_true(row.get(name))}
 
 
-def fields(**given: Any) -> Fields:
+def fields(**user: Any) -> Fields:
     """The fields that the row has."""
-    return {name: value for name, value in given.items() if value not in (None, {})}
+    return {name: value for name, value in user.items() if value not in (None, {})}

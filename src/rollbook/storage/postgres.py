@@ -52,14 +52,14 @@ class Postgres(Database):
         self._now: Runner | None = None
         # Most for writes, each of which holds one until its commit; many look-ups share a statement on theirs (decision
         # 20).
-        each, writing = max(1, connections // 8), max(1, connections * 2 // 3)
+        share, writing = max(1, connections // 8), max(1, connections * 2 // 3)
         lookups, writes, self._snapshots = (
-            Pool(self.address, size, timeout) for size in (each, writing, max(1, connections - each - writing))
+            Pool(self.address, size, timeout) for size in (share, writing, max(1, connections - share - writing))
         )
         self._lookups = ReadBatcher(lookups)
         self._writer = PostgresWriter(writes, lookups, timeout, committed, dialect)
         self._batches = Batches(writes, self._writer)
-        self._replicas = [Pool(address(replica), each, timeout) for replica in replicas]
+        self._replicas = [Pool(address(replica), share, timeout) for replica in replicas]
         self._turn = 0
         self._waiting = 0
         self._pools: list[Pool] = [lookups, writes, self._snapshots, *self._replicas]
@@ -143,22 +143,22 @@ class Postgres(Database):
         try:
             row = self.run_now(asyncio.wait_for(self._version(), within))
         except (*FAILING, asyncpg.PostgresError, Unavailable, ValueError) as problem:
-            told = reason(problem.__cause__ or problem)
+            why = reason(problem.__cause__ or problem)
             advice = "" if postgres_tls.reason(problem.__cause__ or problem) else _ADVICE
-            raise DatabaseUnusable(f"PostgreSQL at {self.address.public} cannot be used: {told}.{advice}") from None
+            raise DatabaseUnusable(f"PostgreSQL at {self.address.public} cannot be used: {why}.{advice}") from None
         if int(row) < MIN_VERSION:
             raise DatabaseUnusable(
                 f"PostgreSQL {MIN_VERSION // 10000} or newer is needed, {self.address.public} is {int(row) // 10000}."
             )
 
     async def about(self) -> dict[str, Any]:
-        found = await self.read(_described)
+        described = await self.read(_described)
         return {
             "engine": self.engine,
             "address": self.address.public,
             "protection": self.address.protection,
             "replicas": [(pool.address.public, pool.address.protection) for pool in self._replicas],
-            **found,
+            **described,
         }
 
     async def _version(self) -> str:

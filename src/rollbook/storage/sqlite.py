@@ -72,9 +72,9 @@ class SQLite(Reads, Database):
             _choose_log(path)
             return cls(path, connect_reader(path, READER_CACHE), synchronous, committed, dialect)
         except (sqlite3.Error, OSError) as problem:
-            told = problem.strerror if isinstance(problem, OSError) else problem
+            why = problem.strerror if isinstance(problem, OSError) else problem
             raise DatabaseUnusable(
-                f"{path} cannot be used as a database: {told}. Check the file, its folder, their owner and the disk."
+                f"{path} cannot be used as a database: {why}. Check the file, its folder, their owner and the disk."
             ) from problem
 
     def __init__(

@@ -158,15 +158,15 @@ def _tag(body: bytes) -> bytes:
 
 def _unless_known(page: PageRequest, response: Response) -> Response:
     """304 where the client has this response already (RFC 9110 section 13.1.2)."""
-    known = page.request.headers.get(b"if-none-match")
+    tags = page.request.headers.get(b"if-none-match")
     tag = response.head[response.head.rindex(b"ETag: ") + 6 :].partition(b"\r\n")[0]
-    if known is not None and tag in (each.strip().removeprefix(b"W/") for each in known.split(b",")):
-        kept = b"".join(
+    if tags is not None and tag in (entry.strip().removeprefix(b"W/") for entry in tags.split(b",")):
+        headers = b"".join(
             line + b"\r\n"
             for line in response.head.split(b"\r\n")
             if line.startswith((b"ETag:", b"Vary:", b"Cache-Control:"))
         )
-        return Response(304, kept)
+        return Response(304, headers)
     return response
 
 
@@ -175,10 +175,10 @@ def _unless_known(page: PageRequest, response: Response) -> Response:
 
 async def keys(page: PageRequest) -> Response:
     """The person's keys that can be revealed and work."""
-    found = await key_actions.list_keys(page.on, page.by, ListKeys(limit=MAX_KEYS))
+    listing = await key_actions.list_keys(page.on, page.by, ListKeys(limit=MAX_KEYS))
     now = clock.now()
     works = [
-        key for key in found.keys if key.revealable and key.revoked_at is None and (key.expires_at or now + 1) > now
+        key for key in listing.keys if key.revealable and key.revoked_at is None and (key.expires_at or now + 1) > now
     ]
     return _private([{"id": key.id, "name": key.name, "masked": key.masked} for key in works])
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook.actions import passkeys, proof
-from rollbook.actions.passkeys import Presented
+from rollbook.actions.passkeys import PasskeyAnswer
 from rollbook.actions.proof import GivenFactor
 from rollbook.auth.passkeys import RelyingParty
 from rollbook.http import origins
@@ -55,5 +55,5 @@ def given(page: PageRequest, about: str, code: str = CODE, credential: str = CRE
     """The factor in the form. `about` is what a passkey must have signed."""
     ours, signed = party(page), page.form.get(credential, "")
     if ours is not None and signed:
-        return GivenFactor(passkey=Presented(ours, about, signed))
+        return GivenFactor(passkey=PasskeyAnswer(ours, about, signed))
     return GivenFactor(page.form.get(code, "").strip())

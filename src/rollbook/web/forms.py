@@ -58,34 +58,35 @@ class FormOf(NamedTuple):
 
     def blank(self) -> dict[str, Any]:
         """An empty form. A choice has its first value."""
-        return {each.name: False if each.is_bool else next(iter(each.choices), "") for each in self.fields}
+        return {field.name: False if field.is_bool else next(iter(field.choices), "") for field in self.fields}
 
     def given(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Values that were filled in."""
         return {
-            each.name: each.name in form if each.is_bool else form.get(each.name, "").strip() for each in self.fields
+            field.name: field.name in form if field.is_bool else form.get(field.name, "").strip()
+            for field in self.fields
         }
 
     def stored(self, record: Any) -> dict[str, Any]:
         """The form of what there is."""
-        return {each.name: _stored(getattr(record, each.name), each) for each in self.fields}
+        return {field.name: _stored(getattr(record, field.name), field) for field in self.fields}
 
-    def wanted(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def wanted(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The form as arguments. A blank text removes a value that can be null, and leaves others unchanged."""
-        found: dict[str, Any] = {}
-        for each in self.fields:
-            value = given[each.name]
-            if value == "" and each.can_be_null:
-                found[each.name] = None
-            elif value != "" or each.is_required or each.can_be_blank:
-                found[each.name] = value
-        return found
+        fields: dict[str, Any] = {}
+        for field in self.fields:
+            value = values[field.name]
+            if value == "" and field.can_be_null:
+                fields[field.name] = None
+            elif value != "" or field.is_required or field.can_be_blank:
+                fields[field.name] = value
+        return fields
 
     def labels(self) -> dict[str, str]:
         """Names of arguments in sentences."""
         return {
-            each.name: f"The {each.label if each.label[:2].isupper() else each.label[0].lower() + each.label[1:]}"
-            for each in self.fields
+            field.name: f"The {field.label if field.label[:2].isupper() else field.label[0].lower() + field.label[1:]}"
+            for field in self.fields
         }
 
 
@@ -94,27 +95,27 @@ def form_of(
 ) -> FormOf:
     """Return the form of the fields that are texts, choices, or yes and no. `labels` and `hints` are words for people
     where the name of a field and its description are for programs."""
-    found = []
+    fields = []
     for name, field in fields_of(kind).items():
-        each = _field(name, field.type, field.required, labels.get(name) or _label(name), hints.get(name, ""))
-        if name not in leave_out and each is not None:
-            found.append(each)
-    return FormOf(tuple(found))
+        form_field = _field(name, field.type, field.required, labels.get(name) or _label(name), hints.get(name, ""))
+        if name not in leave_out and form_field is not None:
+            fields.append(form_field)
+    return FormOf(tuple(fields))
 
 
 def _field(name: str, kind: Any, required: bool, label: str, hint: str) -> FormField | None:
     types = [
-        each
-        for each in (get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,))
-        if each is not UnsetType
+        option
+        for option in (get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,))
+        if option is not UnsetType
     ]
-    others = [each for each in types if each is not NoneType]
+    others = [option for option in types if option is not NoneType]
     if len(others) != 1:
         return None
     inner, meta = others[0], Meta()
     if get_origin(inner) is Annotated:
-        metas = [each for each in get_args(inner)[1:] if isinstance(each, Meta)]
-        meta = next((each for each in reversed(metas) if each.max_length is not None), metas[-1] if metas else Meta())
+        metas = [arg for arg in get_args(inner)[1:] if isinstance(arg, Meta)]
+        meta = next((part for part in reversed(metas) if part.max_length is not None), metas[-1] if metas else Meta())
         inner = get_args(inner)[0]
     choices = tuple(map(str, get_args(inner))) if get_origin(inner) is Literal else ()
     schema: Mapping[str, Any] = getattr(inner, "schema", {})
@@ -150,7 +151,7 @@ def _first_sentence(text: str) -> str:
 
 USER = form_of(UserFields, hints={"external_id": "The ID in your own system."})
 """The form of a user's details, as every admin page has them."""
-PLAIN_FIELDS = tuple(each for each in USER.fields if each.can_be_null and each.name != "rate_limit")
+PLAIN_FIELDS = tuple(field for field in USER.fields if field.can_be_null and field.name != "rate_limit")
 """Optional texts of a user that admins can change: each is shown and saved without a word in a page."""
 
 LABELS = {
@@ -204,10 +205,10 @@ def by_field(error: ApiError, labels: dict[str, str] = LABELS, reader: Language 
     reader = reader or language(ENGLISH)
     if not error.faults and not error.param:
         return {"": sentence(error, reader)}
-    found: dict[str, str] = {}
+    messages: dict[str, str] = {}
     for fault in error.faults or (Fault(error.param or "", error.message),):
-        found.setdefault(fault.param, _translated(fault.param, _named(fault, labels), reader))
-    return found
+        messages.setdefault(fault.param, _translated(fault.param, _named(fault, labels), reader))
+    return messages
 
 
 def plain_fields(form: Mapping[str, str]) -> dict[str, str | None]:

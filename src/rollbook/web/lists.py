@@ -22,7 +22,7 @@ class ListPart(Protocol):
 async def numbered(
     page: PageRequest,
     path: str,
-    asked: Mapping[str, str],
+    values: Mapping[str, str],
     size: int,
     read: Callable[[int], Awaitable[ListPart]],
     blank: ListPart,
@@ -32,18 +32,18 @@ async def numbered(
     InvalidParameter about what was asked for, `blank` is shown, and the problems."""
     number, problems = whole_number(page.query.get("page", ""), 9) or 1, dict[str, str]()
     try:
-        found = await read((number - 1) * size)
+        batch = await read((number - 1) * size)
     except InvalidParameter as error:
-        found, problems = blank, forms.problems(page, error, labels)
-    pages = max(1, -(-found.total // size))
+        batch, problems = blank, forms.problems(page, error, labels)
+    pages = max(1, -(-batch.total // size))
 
     def url(number: int, **more: str) -> str:
-        return list_url({**asked, **more}, path, page=number if number > 1 else "")
+        return list_url({**values, **more}, path, page=number if number > 1 else "")
 
     return {
         "headers": line("HX-Replace-Url", url(number)) if page.is_htmx else b"",
-        "asked": asked,
-        "found": found,
+        "asked": values,
+        "found": batch,
         "problems": problems,
         "number": number,
         "pages": pages,

@@ -94,14 +94,14 @@ async def show_any_request(page: PageRequest) -> Response:
 
 async def show(page: PageRequest, view: LogView) -> Response:
     """Newest first. The URL holds the times at which the pages before this one began, so that one can turn back."""
-    wanted = page.query.get("id", "").strip()
-    if wanted and await find(page, view, wanted) is not None:
-        return page.redirect(f"{view.path}/{wanted}")
-    context = await _list(page, view, wanted, 0)
+    request_id = page.query.get("id", "").strip()
+    if request_id and await find(page, view, request_id) is not None:
+        return page.redirect(f"{view.path}/{request_id}")
+    context = await _list(page, view, request_id, 0)
     return page.render(
         "account/requests.html",
         section=view.section,
-        wanted=wanted,
+        wanted=request_id,
         methods=[("", "All"), *((name, name) for name in METHODS)],
         matches=[("", "Begins with"), ("exact", "Is exactly")],
         retention=page.on.settings.request_retention,
@@ -118,28 +118,28 @@ async def show_live(page: PageRequest, view: LogView) -> Response:
 
 async def show_one(page: PageRequest, view: LogView, id: str) -> Response:
     """Raises NotFound."""
-    found = await find(page, view, id)
-    if found is None:
+    request = await find(page, view, id)
+    if request is None:
         raise NotFound("The request log has no such request. It may be too old, or less than 2 seconds old.")
     return page.render(
         "account/request.html",
         section=view.section,
         view=view,
-        request=found,
-        key=await view.name(found),
-        reason=_reason(found.status),
-        about=_about(found),
-        body=_body(page, found),
-        limited_by=usage.window_name(found.limited_by) if found.limited_by else None,
-        exactly=clock.format_time_exactly(found.at),
+        request=request,
+        key=await view.name(request),
+        reason=_reason(request.status),
+        about=_about(request),
+        body=_body(page, request),
+        limited_by=usage.window_name(request.limited_by) if request.limited_by else None,
+        exactly=clock.format_time_exactly(request.at),
     )
 
 
 async def find(page: PageRequest, view: LogView, id: str) -> Logged | None:
     """The request with this ID, if it belongs here."""
     with suppress(NotFound):
-        found = await usage_actions.get_request(page.on, page.by, id)
-        return found if view.user_id in (None, found.user_id) else None
+        request = await usage_actions.get_request(page.on, page.by, id)
+        return request if view.user_id in (None, request.user_id) else None
     return None
 
 
@@ -173,53 +173,53 @@ def _all(page: PageRequest) -> LogView:
     return LogView("/admin/requests", "admin/requests", None, "All requests", None, name)
 
 
-async def _list(page: PageRequest, view: LogView, wanted: str, polls: int | None) -> dict[str, Any]:
-    given = {name: page.query.get(name, "").strip() for name in FILTERS}
-    given |= {name: page.sent_utc(given[name], last) for name, last in TIMES}
-    kept = {name: value for name, value in given.items() if value}
+async def _list(page: PageRequest, view: LogView, request_id: str, polls: int | None) -> dict[str, Any]:
+    values = {name: page.query.get(name, "").strip() for name in FILTERS}
+    values |= {name: page.sent_utc(values[name], last) for name, last in TIMES}
+    filters = {name: value for name, value in values.items() if value}
     trail = [time for part in page.query.get("turned", "").split(".") if (time := whole_number(part)) is not None]
-    found, following, problems = list[Logged](), None, dict[str, str]()
+    requests, following, problems = list[Logged](), None, dict[str, str]()
     try:
-        asked = _asked(page, view, kept, trail)
-        if not wanted:
-            found, following, _ = await usage_actions.list_requests(page.on, page.by, asked)
+        query = _asked(page, view, filters, trail)
+        if not request_id:
+            requests, following, _ = await usage_actions.list_requests(page.on, page.by, query)
     except (InvalidParameter, NotFound) as error:
         problems = _problems(page, error)
     live = "live" in page.query and not trail
 
     def url(steps: list[int], **more: str) -> str:
-        query = urlencode({**kept, **more, **({"turned": ".".join(map(str, steps[-MAX_STEPS:]))} if steps else {})})
+        query = urlencode({**filters, **more, **({"turned": ".".join(map(str, steps[-MAX_STEPS:]))} if steps else {})})
         return f"{view.path}?{query}" if query else view.path
 
     return {
         "view": view,
-        "given": given,
-        "zone": zones.fitting(page.zone, [(given[name], last) for name, last in TIMES]),
+        "given": values,
+        "zone": zones.fitting(page.zone, [(values[name], last) for name, last in TIMES]),
         "problems": problems,
-        "requests": [(each, await view.name(each)) for each in found],
-        "is_filtered": bool(kept or wanted),
+        "requests": [(line, await view.name(line)) for line in requests],
+        "is_filtered": bool(filters or request_id),
         "newer": url(trail[:-1]) if trail else None,
         "older": url([*trail, following]) if following is not None else None,
         "live": live,
         "following": url([], live="on"),
         "paused": url([]),
-        "refresh": f"{view.path}/live?{urlencode({**kept, 'live': 'on', 'n': str(polls)})}",
+        "refresh": f"{view.path}/live?{urlencode({**filters, 'live': 'on', 'n': str(polls)})}",
         "polls": polls,
     }
 
 
-def _asked(page: PageRequest, view: LogView, kept: Mapping[str, str], trail: list[int]) -> ListRequests:
+def _asked(page: PageRequest, view: LogView, filters: Mapping[str, str], trail: list[int]) -> ListRequests:
     """Raises InvalidParameter: also for what the page doesn't know."""
-    unknown = page.query.keys() - {*FILTERS, *OTHERS} | ({"user"} & kept.keys() if view.user_id else set())
+    unknown = page.query.keys() - {*FILTERS, *OTHERS} | ({"user"} & filters.keys() if view.user_id else set())
     if unknown:
         raise InvalidParameter(
             faults=[Fault("", f"There is no filter “{errors.shortened(name)}”.") for name in sorted(unknown)]
         )
     who = {"user": view.user_id} if view.user_id else {}
-    asked = page.arguments(ListRequests, {**kept, **who, "limit": PAGE})
-    if asked.after is not None:  # From is the first moment that is shown
-        asked = structs.replace(asked, after=Time(asked.after - 1))
-    return structs.replace(asked, before=Time(trail[-1])) if trail else asked
+    query = page.arguments(ListRequests, {**filters, **who, "limit": PAGE})
+    if query.after is not None:  # From is the first moment that is shown
+        query = structs.replace(query, after=Time(query.after - 1))
+    return structs.replace(query, before=Time(trail[-1])) if trail else query
 
 
 def _problems(page: PageRequest, error: InvalidParameter | NotFound) -> dict[str, str]:
@@ -235,8 +235,8 @@ def _reason(status: int) -> str:
         return ""
 
 
-def _body(page: PageRequest, found: Logged) -> str:
-    error = logged_error(found, page.on.url)
+def _body(page: PageRequest, request: Logged) -> str:
+    error = logged_error(request, page.on.url)
     return "" if error is None else pretty(encode(error).decode())
 
 

@@ -185,15 +185,15 @@ class PageRequest:
 
     def localized(self, path: str, **query: str) -> str:
         """The URL of one of these pages, in the language that this one was asked for in."""
-        asked = {"lang": self._asked} if named(self._asked) else {}
-        query = asked | query
+        lang = {"lang": self._asked} if named(self._asked) else {}
+        query = lang | query
         return path + (f"?{urlencode(query)}" if query else "")
 
     def in_language(self, code: str) -> str:
         """The URL of this page in another language."""
         sent = self.query if self.request.method == "GET" or self._form is None else dict(self._form)
-        kept = {name: sent[name] for name in KEPT if sent.get(name)}
-        return f"{self.request.path}?{urlencode({**kept, 'lang': code})}"
+        parameters = {name: sent[name] for name in KEPT if sent.get(name)}
+        return f"{self.request.path}?{urlencode({**parameters, 'lang': code})}"
 
     @cached_property
     def zone(self) -> Zone:
@@ -355,8 +355,8 @@ def cookie_named(request: Request, name: str) -> str | None:
     if header is None:
         return None
     parts = [part.strip().partition("=") for part in header.decode("latin-1").split(";")]
-    found = [value for key, _, value in parts if key == name]
-    return found[0] if len(found) == 1 and found[0] else None
+    values = [value for key, _, value in parts if key == name]
+    return values[0] if len(values) == 1 and values[0] else None
 
 
 def download(name: str, content_type: str, content: bytes | Chunks) -> Response:
@@ -392,12 +392,12 @@ def header_lines(error: ApiError) -> bytes:
 def _pairs(text: str) -> list[tuple[str, str]]:
     """Fields of a form or query. Raises BadRequest."""
     try:
-        found = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except (ValueError, UnicodeDecodeError):
         raise BadRequest("The form is not valid URL-encoded data, or has too many fields.") from None
-    if any("\0" in name or "\0" in value for name, value in found):
+    if any("\0" in name or "\0" in value for name, value in pairs):
         raise BadRequest("A field contains a NUL character.")
-    return found
+    return pairs
 
 
 def accepts_html(request: Request) -> bool:

@@ -276,13 +276,13 @@ def _bar(bar: Bar, x: float, width: float, most: int, is_last: bool) -> str:
 def _stacked(parts: Sequence[tuple[str, int]], most: int, base: int, top: int) -> list[tuple[str, float, float]]:
     """Class, top and height of each part that is not zero, from below."""
     y = float(base)
-    found: list[tuple[str, float, float]] = []
+    blocks: list[tuple[str, float, float]] = []
     for kind, count in parts:
         if count > 0:
             height = max(MIN_HEIGHT, count / most * (base - top))
             y -= height
-            found.append((kind, y, height))
-    return found
+            blocks.append((kind, y, height))
+    return blocks
 
 
 def _row(bar: Bar) -> str:
@@ -294,7 +294,7 @@ def _marks(start: int, whole: int, zone: Zone) -> list[Mark]:
     """Labels for hours or days below the bars, where the zone's clocks show them; none so close to the end that it
     wouldn't fit."""
     step = next((step for step in STEPS if whole / step <= MAX_MARKS), STEPS[-1])
-    found: list[Mark] = []
+    marks: list[Mark] = []
     for at in range(start, start + whole * 92 // 100 + 1, clock.HOUR):
         when = zone.local(at)
         minutes = when.hour * 60 + when.minute
@@ -303,8 +303,8 @@ def _marks(start: int, whole: int, zone: Zone) -> list[Mark]:
             minutes * clock.MINUTE % min(step, clock.DAY) < clock.HOUR
             and when.toordinal() % max(1, step // clock.DAY) == 0
         ):
-            found.append(Mark(round((at - start) / whole * 100, 3), _mark(when, step, whole)))
-    return found
+            marks.append(Mark(round((at - start) / whole * 100, 3), _mark(when, step, whole)))
+    return marks
 
 
 def _mark(when: datetime, step: int, whole: int) -> str:

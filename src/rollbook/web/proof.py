@@ -46,8 +46,8 @@ async def answer(page: PageRequest, row: Page) -> Response:
             raise
         if takes_proof:
             return await ask(page)
-        wanted = page.request.path + (f"?{page.request.query}" if page.request.query else "")
-        return page.redirect(f"{CONFIRM}?next={quote(wanted, safe='/')}")
+        next_path = page.request.path + (f"?{page.request.query}" if page.request.query else "")
+        return page.redirect(f"{CONFIRM}?next={quote(next_path, safe='/')}")
 
 
 def is_given(page: PageRequest) -> bool:
@@ -58,8 +58,8 @@ def is_given(page: PageRequest) -> bool:
 async def ask(page: PageRequest, error: ApiError | None = None, next: str = "") -> Response:
     """The page that asks. It sends the form of the request again or, after a GET, leads to `next`."""
     sent = [] if page.request.method == "GET" else [pair for pair in page.fields if pair[0] not in FIELDS]
-    asked = await factors.asked(page, page.me.user.id, passkeys.about_proof(page.by))
-    field = PASSWORD if asked is None else CODE
+    challenge = await factors.asked(page, page.me.user.id, passkeys.about_proof(page.by))
+    field = PASSWORD if challenge is None else CODE
     return page.render(
         "account/confirm.html",
         secret=True,
@@ -67,7 +67,7 @@ async def ask(page: PageRequest, error: ApiError | None = None, next: str = "") 
         section="account/confirm",
         action=page.localized(CONFIRM if page.request.method == "GET" else page.request.path),
         sent=sent or [("next", next)],
-        asked=asked,
+        asked=challenge,
         field=field,
         credential=CREDENTIAL,
         problems=forms.problems(page, error, {"password": "Your password"}, proof=field),
@@ -79,11 +79,11 @@ async def _prove(page: PageRequest) -> None:
     NotFound."""
     form = page.form
     if PASSWORD in form:
-        given = form[PASSWORD]
-        check_given_password(given)
+        proof_given = form[PASSWORD]
+        check_given_password(proof_given)
     else:
-        given = factors.given(page, passkeys.about_proof(page.by), CODE, CREDENTIAL)
-    session, token = await proof.renew(page.on, page.by, page.me.session, given)
+        proof_given = factors.given(page, passkeys.about_proof(page.by), CODE, CREDENTIAL)
+    session, token = await proof.renew(page.on, page.by, page.me.session, proof_given)
     by = page.by
     page.person = Person(page.me.user, session)
     page.by = Principal(by.caller, by.address, by.request_id, by.trace_id, session.proven_at, session.id)
@@ -96,10 +96,10 @@ async def show_confirm(page: PageRequest) -> Response:
 
 async def confirm(page: PageRequest) -> Response:
     """Lead the person to where they wanted to go: they have been proven by now, if a proof was sent."""
-    wanted = page.form.get("next", "")
+    next_path = page.form.get("next", "")
     if not is_given(page):
         return await ask(page)
-    return page.redirect(destination(wanted))
+    return page.redirect(destination(next_path))
 
 
 async def show_second_step(page: PageRequest) -> Response:
@@ -114,20 +114,20 @@ async def show_second_step(page: PageRequest) -> Response:
 
 async def finish_second_step(page: PageRequest) -> Response:
     """A session for the right factor. A wrong one can be tried again until the challenge ends."""
-    token, wanted = _token(page), page.form.get("next", "")
-    given = factors.given(page, passkeys.about_step(token))
+    token, next_path = _token(page), page.form.get("next", "")
+    factor = factors.given(page, passkeys.about_step(token))
     try:
         user = await sessions.user_of_step(page.on, token)
         try:
-            signed_in = await sessions.finish_sign_in(page.on, page.by, token, given, page.browser)
+            signed_in = await sessions.finish_sign_in(page.on, page.by, token, factor, page.browser)
         except InvalidChallenge:
             raise
         except ApiError as error:
-            return await _second_step_form(page, token, user, wanted, error)
+            return await _second_step_form(page, token, user, next_path, error)
     except InvalidChallenge:
         return _too_late(page)
     page.request.user_id = user.id
-    return page.redirect(destination(wanted), headers=page.cookies(signed_in) + _forget(page))
+    return page.redirect(destination(next_path), headers=page.cookies(signed_in) + _forget(page))
 
 
 def _token(page: PageRequest) -> str:
@@ -143,7 +143,7 @@ def _too_late(page: PageRequest) -> Response:
 
 
 async def _second_step_form(
-    page: PageRequest, token: str, user: User, wanted: str, error: ApiError | None = None
+    page: PageRequest, token: str, user: User, next_path: str, error: ApiError | None = None
 ) -> Response:
     return page.render(
         "sign_in/second_step.html",
@@ -151,7 +151,7 @@ async def _second_step_form(
         error=error,
         section="sign-in",
         user=user,
-        next=wanted,
+        next=next_path,
         asked=await factors.asked(page, user.id, passkeys.about_step(token)),
         problems=forms.problems(page, error, proof=factors.CODE),
     )

@@ -60,7 +60,7 @@ def environment() -> Environment:
     # Imported here: the port opens a tenth of a second earlier without Jinja2.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    found = Environment(
+    jinja = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
@@ -84,10 +84,10 @@ def environment() -> Environment:
         "time": time,
         "upcoming": upcoming,
     }
-    found.filters.update(filters)
+    jinja.filters.update(filters)
     ours: dict[str, Any] = {"static": assets.url, "version": __version__, "languages": NAMES}
-    found.globals.update(ours)
-    return found
+    jinja.globals.update(ours)
+    return jinja
 
 
 def texts(language: Language) -> Callable[..., Markup]:

@@ -47,11 +47,11 @@ async def gauges(page: PageRequest, bucket: str, limit: Limit) -> list[Gauge]:
 async def gauges_of(page: PageRequest, key: Key) -> list[Gauge]:
     """The gauges of the limits that only this key, and those it shares them with, count toward."""
     own = key_bucket(key.user_id, key.limited_with or key.id)
-    found = await gauges(page, own, key_bounds.limit_of(key.rate_limit))
+    shown = await gauges(page, own, key_bounds.limit_of(key.rate_limit))
     if key.kind == "scim":
         bucket = scim_bucket(key.user_id, key.tenant or key.id)
-        found = [*await gauges(page, bucket, page.on.settings.scim_limit), *found]
-    return found
+        shown = [*await gauges(page, bucket, page.on.settings.scim_limit), *shown]
+    return shown
 
 
 def window_name(name: str) -> str:

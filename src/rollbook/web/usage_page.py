@@ -45,20 +45,20 @@ class UsageView(NamedTuple):
             return "/admin/usage"
         return "/account/usage" if self.is_own else f"/admin/users/{self.user.id}/usage"
 
-    def url(self, below: str = "", **given: str) -> str:
-        return _url(self.path + below, given)
+    def url(self, below: str = "", **query: str) -> str:
+        return _url(self.path + below, query)
 
-    def requests(self, **given: str) -> str:
+    def requests(self, **query: str) -> str:
         """The requests like this, in the log."""
         whose = {
             "user": "" if self.user is None or self.is_own else self.user.id,
             "key": self.key.id if self.key else "",
         }
-        return _url("/account/requests" if self.is_own else "/admin/requests", whose | given)
+        return _url("/account/requests" if self.is_own else "/admin/requests", whose | query)
 
 
-def _url(path: str, given: dict[str, str]) -> str:
-    query = urlencode({name: value for name, value in given.items() if value})
+def _url(path: str, values: dict[str, str]) -> str:
+    query = urlencode({name: value for name, value in values.items() if value})
     return f"{path}?{query}" if query else path
 
 
@@ -75,20 +75,20 @@ class UsageLine(NamedTuple):
 
 async def show(page: PageRequest, view: UsageView) -> Response:
     """Raises InvalidParameter."""
-    asked = _asked(page, view)
-    found = await actions.get_usage(page.on, page.by, asked)
+    query = _asked(page, view)
+    report = await actions.get_usage(page.on, page.by, query)
     if view.user is None:
-        return page.render("account/usage.html", section="admin/usage", keys=[], **_context(page, view, found, 0))
-    busiest = [each.key_id for each in found.keys]
+        return page.render("account/usage.html", section="admin/usage", keys=[], **_context(page, view, report, 0))
+    busiest = [key.key_id for key in report.keys]
     if view.key is not None:
-        busiest = await actions.busiest_keys(page.on, page.by, asked)
+        busiest = await actions.busiest_keys(page.on, page.by, query)
     choices = pages.key_options(await keys.choices(page.on, page.by, view.user.id, busiest), view.key)
-    found = found._replace(names=found.names | dict(choices))
+    report = report._replace(names=report.names | dict(choices))
     whose: dict[str, Any] = {"section": "account/usage"}
     if not view.is_own:
         whose = await user_tabs.context(page, view.user, "usage")
     limits = await _gauges(page, view.user, view.key)
-    return page.render("account/usage.html", keys=choices, gauges=limits, **whose, **_context(page, view, found, 0))
+    return page.render("account/usage.html", keys=choices, gauges=limits, **whose, **_context(page, view, report, 0))
 
 
 async def show_live(page: PageRequest, view: UsageView) -> Response:
@@ -96,39 +96,39 @@ async def show_live(page: PageRequest, view: UsageView) -> Response:
     if not page.is_htmx:
         return page.redirect(view.path)
     if view.user is None:
-        found = await actions.get_usage(page.on, page.by, _asked(page, view))
-        return page.render("account/usage_report.html", **_context(page, view, found, page.next_poll()))
+        report = await actions.get_usage(page.on, page.by, _asked(page, view))
+        return page.render("account/usage_report.html", **_context(page, view, report, page.next_poll()))
     limits = await _gauges(page, view.user, view.key)
     return page.render("account/live.html", view=view, gauges=limits, polls=page.next_poll())
 
 
-def _context(page: PageRequest, view: UsageView, found: Usage, polls: int | None) -> dict[str, Any]:
+def _context(page: PageRequest, view: UsageView, report: Usage, polls: int | None) -> dict[str, Any]:
     key = view.key.id if view.key else ""
-    most = BUSIEST if view.user is None else len(found.keys)
+    most = BUSIEST if view.user is None else len(report.keys)
     return {
         "view": view,
-        "period": found.period,
+        "period": report.period,
         "periods": [(name, text, view.url(period=name, key=key)) for name, text in PERIODS],
-        "span": dict(PERIODS)[found.period],
+        "span": dict(PERIODS)[report.period],
         "polls": polls,
-        "refreshes": REFRESHES.get(found.period),
-        "totals": found.total,
-        "zone": page.zone if found.step == clock.HOUR else zones.WORLD,
-        "plot": _plot(page, view, found) if found.intervals else None,
-        "hit": [(usage.window_name(name), count) for name, count in found.windows],
-        "by_user": _told(view, found, found.users[:BUSIEST]),
-        "by_key": _told(view, found, found.keys[:most]),
-        "by_route": [UsageLine(each.route, "", _requests_to(view, each.route), each) for each in found.routes],
-        "file": view.url("/export", period=found.period, key=key),
+        "refreshes": REFRESHES.get(report.period),
+        "totals": report.total,
+        "zone": page.zone if report.step == clock.HOUR else zones.WORLD,
+        "plot": _plot(page, view, report) if report.intervals else None,
+        "hit": [(usage.window_name(name), count) for name, count in report.windows],
+        "by_user": _told(view, report, report.users[:BUSIEST]),
+        "by_key": _told(view, report, report.keys[:most]),
+        "by_route": [UsageLine(route.route, "", _requests_to(view, route.route), route) for route in report.routes],
+        "file": view.url("/export", period=report.period, key=key),
     }
 
 
 async def export(page: PageRequest, view: UsageView) -> Response:
     """The numbers of the page as CSV."""
-    found = await actions.get_usage(page.on, page.by, _asked(page, view))
+    report = await actions.get_usage(page.on, page.by, _asked(page, view))
     whose = "server-" if view.user is None else ""
-    name = f"rollbook-usage-{whose}{found.period}-{clock.format_time(found.until)[:10]}.csv"
-    return download(name, files.CONTENT_TYPES["csv"], files.write_rows([COLUMNS, *_rows(found)]))
+    name = f"rollbook-usage-{whose}{report.period}-{clock.format_time(report.until)[:10]}.csv"
+    return download(name, files.CONTENT_TYPES["csv"], files.write_rows([COLUMNS, *_rows(report)]))
 
 
 async def _gauges(page: PageRequest, user: User, key: Key | None) -> list[usage.Gauge]:
@@ -140,34 +140,36 @@ async def _gauges(page: PageRequest, user: User, key: Key | None) -> list[usage.
 
 def _asked(page: PageRequest, view: UsageView) -> ReadUsage:
     """Raises InvalidParameter: also for what a page doesn't know."""
-    given = {name: value for name, value in page.query.items() if value and name != "n"}
-    return page.arguments(ReadUsage, {**given, "user": ALL if view.user is None else view.user.id})
+    values = {name: value for name, value in page.query.items() if value and name != "n"}
+    return page.arguments(ReadUsage, {**values, "user": ALL if view.user is None else view.user.id})
 
 
-def _plot(page: PageRequest, view: UsageView, found: Usage) -> object:
+def _plot(page: PageRequest, view: UsageView, report: Usage) -> object:
     log = plots.Log(view.requests(), clock.now() - page.on.settings.request_retention * clock.DAY)
-    label = "Requests per hour" if found.step == clock.HOUR else "Requests per day"
-    return plots.requests(found.intervals, found.since, found.until, label, step=found.step, log=log, zone=page.zone)
+    label = "Requests per hour" if report.step == clock.HOUR else "Requests per day"
+    return plots.requests(
+        report.intervals, report.since, report.until, label, step=report.step, log=log, zone=page.zone
+    )
 
 
-def _told(view: UsageView, found: Usage, some: Sequence[OfUser | OfKey]) -> list[UsageLine]:
+def _told(view: UsageView, report: Usage, some: Sequence[OfUser | OfKey]) -> list[UsageLine]:
     """A line for each of them, and one for all others that there are."""
-    rest = actions.others(found.total, some)
-    lines = [_of_key(view, found, each) if isinstance(each, OfKey) else _of_user(view, found, each) for each in some]
+    rest = actions.others(report.total, some)
+    lines = [_of_key(view, report, line) if isinstance(line, OfKey) else _of_user(view, report, line) for line in some]
     return [*lines, *([UsageLine("", "", "", rest)] if some and rest.requests else [])]
 
 
-def _of_user(view: UsageView, found: Usage, of: OfUser) -> UsageLine:
+def _of_user(view: UsageView, report: Usage, of: OfUser) -> UsageLine:
     """Erased users have no page."""
-    name, url = found.names.get(of.user_id), _url(f"/admin/users/{of.user_id}/usage", {"period": found.period})
+    name, url = report.names.get(of.user_id), _url(f"/admin/users/{of.user_id}/usage", {"period": report.period})
     return UsageLine(name or of.user_id, url if name else "", view.requests(user=of.user_id), of)
 
 
-def _of_key(view: UsageView, found: Usage, of: OfKey) -> UsageLine:
-    name, key = found.names.get(of.key_id, of.key_id), {"period": found.period, "key": of.key_id}
+def _of_key(view: UsageView, report: Usage, of: OfKey) -> UsageLine:
+    name, key = report.names.get(of.key_id, of.key_id), {"period": report.period, "key": of.key_id}
     if view.user is not None:
         return UsageLine(name, view.url(**key), view.requests(key=of.key_id), of)
-    user, log = found.names.get(of.user_id), view.requests(user=of.user_id, key=of.key_id)
+    user, log = report.names.get(of.user_id), view.requests(user=of.user_id, key=of.key_id)
     return UsageLine(name, _url(f"/admin/users/{of.user_id}/usage", key) if user else "", log, of, user or of.user_id)
 
 
@@ -178,19 +180,19 @@ def _requests_to(view: UsageView, route: str) -> str:
     return view.requests(method=method, path=start, path_match="" if brace else "exact")
 
 
-def _rows(found: Usage) -> Iterator[list[str]]:
+def _rows(report: Usage) -> Iterator[list[str]]:
     """Times are in UTC."""
-    for each in found.intervals:
-        yield ["hour" if found.step == clock.HOUR else "day", clock.format_time(each.at), *_numbers(each)]
-    for kind, some in (("user", found.users), ("key", found.keys)):
-        for each in some:
-            id = each.key_id if isinstance(each, OfKey) else each.user_id
-            yield [kind, f"{found.names[id]} {id}" if id in found.names else id, *_numbers(each)]
-        if some and (rest := actions.others(found.total, some)).requests:
+    for line in report.intervals:
+        yield ["hour" if report.step == clock.HOUR else "day", clock.format_time(line.at), *_numbers(line)]
+    for kind, some in (("user", report.users), ("key", report.keys)):
+        for line in some:
+            id = line.key_id if isinstance(line, OfKey) else line.user_id
+            yield [kind, f"{report.names[id]} {id}" if id in report.names else id, *_numbers(line)]
+        if some and (rest := actions.others(report.total, some)).requests:
             yield [kind, "others", *_numbers(rest)]
-    for route in found.routes:
+    for route in report.routes:
         yield ["endpoint", route.route, *_numbers(route), f"{route.quantile(0.5):g}", f"{route.quantile(0.95):g}"]
-    for name, count in found.windows:
+    for name, count in report.windows:
         yield ["rate_limit", name, "", "", str(count)]
 
 

@@ -73,21 +73,21 @@ class BulkJobCreate(Body, kw_only=True):
     ) = UNSET
 
     @staticmethod
-    def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
+    def at_odds(fields: Mapping[str, Any]) -> Mapping[str, str]:
         """Sentences about fields that are right by themselves, but not together."""
-        action = given.get("action")
-        if ("filter" in given) == ("ids" in given):
+        action = fields.get("action")
+        if ("filter" in fields) == ("ids" in fields):
             return {"filter": "filter or ids is required, and not both."}
-        if action == "restore" and "ids" not in given:
+        if action == "restore" and "ids" not in fields:
             return {"filter": "filter finds no deleted users. Send their ids."}
         for name in ("role", "metadata"):
-            if action == name and name not in given:
+            if action == name and name not in fields:
                 return {name: f"{name} is required."}
         needed = {"role": "role", "metadata": "metadata", "send": "setup_links", "redirect_url": "setup_links"}
         return {
             name: f"{name} is only for the action {of}."
             for name, of in needed.items()
-            if given.get(name) not in (None, False) and action != of
+            if fields.get(name) not in (None, False) and action != of
         }
 
 

@@ -76,7 +76,7 @@ class ImportedUser(UserCreate, kw_only=True):
     groups: GroupNames | None | UnsetType = UNSET
 
     @staticmethod
-    def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
+    def at_odds(fields: Mapping[str, Any]) -> Mapping[str, str]:
         """Nothing: `import_writer` says it, which the fields of every file come to."""
         return {}
 

@@ -71,12 +71,12 @@ class UserCreate(UserFields, kw_only=True):
     ) = UNSET
 
     @staticmethod
-    def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
+    def at_odds(fields: Mapping[str, Any]) -> Mapping[str, str]:
         """Sentences about fields that are right by themselves, but not together."""
-        status = given.get("status", "invited")
+        status = fields.get("status", "invited")
         if status in STATUSES and status != "invited":
             return {"status": "status must be invited, or left out."}
-        return {"password": NO_PASSWORD_YET} if "status" in given and "password" in given else {}
+        return {"password": NO_PASSWORD_YET} if "status" in fields and "password" in fields else {}
 
 
 class UserUpdate(UserFields, kw_only=True):

@@ -264,9 +264,9 @@ class Dispatcher:
 
     def _share_out(self, share: int) -> None:
         """Leave to others what is beyond its share, first what it is not sending to."""
-        kept = [endpoint for endpoint in self._owned.values() if not endpoint.is_closing]
-        kept.sort(key=lambda endpoint: endpoint.is_busy)
-        for endpoint in kept[: max(0, len(kept) - share)]:
+        endpoints = [endpoint for endpoint in self._owned.values() if not endpoint.is_closing]
+        endpoints.sort(key=lambda endpoint: endpoint.is_busy)
+        for endpoint in endpoints[: max(0, len(endpoints) - share)]:
             endpoint.is_closing = True
 
     def _may_claim(self, lease: WebhookLease, now: int) -> bool:
@@ -399,7 +399,7 @@ def _parts(due: Sequence[Endpoint]) -> list[list[Endpoint]]:
 async def _read_scan(queries: Queries, sends_mail: bool) -> Scan:
     return Scan(
         await marks.database_now(queries),
-        [each for each in await cursors.scan(queries) if sends_mail or each.webhook_id != webhooks.MAIL_ID],
+        [webhook for webhook in await cursors.scan(queries) if sends_mail or webhook.webhook_id != webhooks.MAIL_ID],
         await stored_replays.running(queries),
         await cursors.count_senders(queries),
     )

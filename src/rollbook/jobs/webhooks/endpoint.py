@@ -150,7 +150,7 @@ class Endpoint:
         return (
             bool(self.outbox.deliveries)
             or self.lanes.have_changed
-            or any(each.has_moved for each in self._replays.values())
+            or any(replay.has_moved for replay in self._replays.values())
         )
 
     def offer(self, batch: Batch) -> None:
@@ -192,8 +192,8 @@ class Endpoint:
 
     def replay(self, stored: Sequence[Replay]) -> None:
         """These are to be sent again, and no others."""
-        known = self._replays
-        self._replays = {each.id: known.get(each.id) or ReplayRun(each, self.target) for each in stored}
+        runs = self._replays
+        self._replays = {replay.id: runs.get(replay.id) or ReplayRun(replay, self.target) for replay in stored}
 
     async def read_replays(self) -> None:
         for replay in list(self._replays.values()):
@@ -204,7 +204,7 @@ class Endpoint:
         """All that is not stored yet, as of one moment."""
         changed, removed = self.lanes.take_changes()
         now = self._budget.now()
-        replays = [each.progress(now) for each in self._replays.values() if each.has_moved]
+        replays = [run.progress(now) for run in self._replays.values() if run.has_moved]
         return self.outbox.take(self.epoch, self.seq, self._breaker.state, changed, removed, replays)
 
     def stored(self, results: Results) -> None:

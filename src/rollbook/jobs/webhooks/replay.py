@@ -47,8 +47,8 @@ class ReplayRun:
     async def read(self, db: Database, now: float) -> None:
         """Some more of its events."""
         stored = self._stored
-        asked = Selection(self._types, stored.user_id or None, self._read, stored.last_seq + 1)
-        page = await (db.read if asked.is_indexed else db.read_aside)(events.page, asked, BATCH)
+        selection = Selection(self._types, stored.user_id or None, self._read, stored.last_seq + 1)
+        page = await (db.read if selection.is_indexed else db.read_aside)(events.page, selection, BATCH)
         for event in page.events:
             if await self._is_selected(db, event):
                 self._unfinished[event.seq] = None

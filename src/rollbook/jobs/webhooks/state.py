@@ -95,9 +95,9 @@ class Breaker:
         self._recent.append(False)
         is_unreachable = not outcomes.is_answer(sent.outcome) or sent.http_status in _GATEWAY
         self._unreachable = self._unreachable + 1 if is_unreachable else 0
-        asked = sent.retry_after if sent.http_status in _ASKS_TO_WAIT else None
-        if self.open_until is not None or asked or self._is_failing():
-            self._open(now, min(asked or 0.0, MAX_RETRY_AFTER))
+        wait = sent.retry_after if sent.http_status in _ASKS_TO_WAIT else None
+        if self.open_until is not None or wait or self._is_failing():
+            self._open(now, min(wait or 0.0, MAX_RETRY_AFTER))
         return sent.outcome == outcomes.GONE or now - self._failing_since >= DISABLED_AFTER
 
     def _is_failing(self) -> bool:
@@ -140,7 +140,7 @@ class Lane:
 class Lanes:
     def __init__(self, stored: Iterable[cursors.StoredLane], passed: int) -> None:
         """`passed` is the cursor: events up to it have been passed over."""
-        self._all = {each.lane: Lane(each, passed) for each in stored}
+        self._all = {lane.lane: Lane(lane, passed) for lane in stored}
         self._due = [(lane.next_at, lane.name) for lane in self._all.values()]
         heapq.heapify(self._due)
         self._changed: set[str] = set()
@@ -214,7 +214,7 @@ class Lanes:
 
     def _push(self, lane: Lane) -> None:
         if len(self._due) > 2 * len(self._all) + 64:  # most of it is out of date
-            self._due = [(each.next_at, each.name) for each in self._all.values()]
+            self._due = [(other.next_at, other.name) for other in self._all.values()]
             heapq.heapify(self._due)
         else:
             heapq.heappush(self._due, (lane.next_at, lane.name))
@@ -298,14 +298,14 @@ class Outbox:
 
 
 def _hours(deliveries: Sequence[Delivery]) -> list[DeliveryHour]:
-    found: dict[int, list[int]] = {}
+    by_hour: dict[int, list[int]] = {}
     for delivery in deliveries:
         if delivery.outcome == outcomes.EXHAUSTED:  # says what became of the attempt before it
             continue
-        counts = found.setdefault(delivery.created_at // clock.HOUR, [0, 0, 0])
+        counts = by_hour.setdefault(delivery.created_at // clock.HOUR, [0, 0, 0])
         counts[delivery.outcome != outcomes.DELIVERED] += 1
         counts[2] += delivery.duration
-    return [DeliveryHour(hour, *counts) for hour, counts in found.items()]
+    return [DeliveryHour(hour, *counts) for hour, counts in by_hour.items()]
 
 
 MAX_IN_FLIGHT = 1_024

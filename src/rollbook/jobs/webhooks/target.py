@@ -150,11 +150,11 @@ class WebhookTarget:
         named = payload.named(entry.event, self._format, self._content)
         if not named:
             return {}
-        found: Mapping[str, str] | None = entry.find(NAMES)
-        if found is None:
-            found = await self._on.db.read(event_parts.of, named)
-            entry.made(NAMES, lambda event: found)
-        return found
+        names: Mapping[str, str] | None = entry.find(NAMES)
+        if names is None:
+            names = await self._on.db.read(event_parts.of, named)
+            entry.made(NAMES, lambda event: names)
+        return names
 
     async def close(self) -> None:
         if self._sender is not None:

@@ -63,7 +63,7 @@ async def copy(
     DatabaseUnusable."""
     ours, theirs = _sides[source.engine], _sides[target.engine]
     await theirs.begin(target)
-    found = {}
+    totals = {}
     for table in TABLES:
         total = Sum()
         async for rows in source.batches(
@@ -72,15 +72,15 @@ async def copy(
             await theirs.put(target, table, rows)
             total = total.plus(rows)
             say(len(rows), table.name)
-        found[table.name] = total
+        totals[table.name] = total
     say(0, "indexes")
     await theirs.finish(target, positions, fingerprint)
-    return found
+    return totals
 
 
 async def sums(session: CopySession, say: Say) -> Sums:
     """Sums of the rows of each table, as this session sees them."""
-    found = {}
+    totals = {}
     for table in TABLES:
         total = Sum()
         async for rows in session.batches(
@@ -88,5 +88,5 @@ async def sums(session: CopySession, say: Say) -> Sums:
         ):
             total = total.plus(rows)
             say(len(rows), table.name)
-        found[table.name] = total
-    return found
+        totals[table.name] = total
+    return totals

@@ -56,8 +56,8 @@ async def newest(db: Database) -> int:
 
 
 async def size(queries: Queries) -> int:
-    found = [await queries.one(EVENTS_SIZE), await queries.one(METADATA_SIZE)]
-    return sum(int(row[0]) for row in found if row is not None)
+    rows = [await queries.one(EVENTS_SIZE), await queries.one(METADATA_SIZE)]
+    return sum(int(row[0]) for row in rows if row is not None)
 
 
 async def settle_in(tx: Tx) -> None: ...

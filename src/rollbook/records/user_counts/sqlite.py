@@ -92,11 +92,11 @@ async def seek(queries: Queries, offset: int) -> OffsetPosition:
 async def added_since(queries: Queries, times: list[int]) -> list[int]:
     blocks = await queries.all(TOP)
     total = sum([n for _, n in blocks])
-    found = []
+    counts = []
     for at in times:
         first = await user_dates.first_after(queries, at)
-        found.append(0 if first is None else total - await _rank(queries, blocks, first))
-    return found
+        counts.append(0 if first is None else total - await _rank(queries, blocks, first))
+    return counts
 
 
 async def _rank(queries: Queries, blocks: list[Row], seq: int) -> int:

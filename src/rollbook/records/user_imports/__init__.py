@@ -46,7 +46,7 @@ class UserImports(Protocol):
         ...
 
     async def add(
-        self, tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool
+        self, tx: Tx, new: Sequence[PreparedUser], by: Actor, match: Match, all_events: bool
     ) -> list[RefusedUser]:
         """Add up to BATCH users in their order, but for those whose email, external ID or ID another user has; if
         several are in use, that of `match` is named. `all_events`: with an event for each; else only those with a
@@ -68,7 +68,7 @@ class UserImports(Protocol):
         ...
 
 
-class Prepared(NamedTuple):
+class PreparedUser(NamedTuple):
     """A user ready to be written. Everything that needs no database is done."""
 
     new: User
@@ -99,34 +99,34 @@ def prepare(
     has_own_id: bool = False,
     created_at: int | None = None,
     updated_at: int | None = None,
-) -> Prepared:
+) -> PreparedUser:
     """The times must not be in the future."""
     timeless = new if new.last_sign_in_at is None else new._replace(last_sign_in_at=None)
     object = _encode(users.complete(timeless)).decode().removesuffix(_NO_TIMES)
     # The one event of a user whose ID is new can have the same.
     event_id = ids.new("evt") if has_own_id else ids.same("evt", new.id)
-    return Prepared(
+    return PreparedUser(
         new, created_at, updated_at, rules.email_key(new.email), password_hash, event_id, object, has_own_id
     )
 
 
-def values(user: User, prepared: Prepared) -> tuple[Any, ...]:
+def values(user: User, prepared: PreparedUser) -> tuple[Any, ...]:
     """Values of `users.KEPT`."""
     return (*user, prepared.email_key, prepared.password_hash)
 
 
-def dates(new: Sequence[Prepared], start: int) -> list[int]:
+def dates(new: Sequence[PreparedUser], start: int) -> list[int]:
     """Dates on which these users were created: as the file says, or one after another from `start` on, which is later
     than all before."""
     return [start + number if user.created_at is None else user.created_at for number, user in enumerate(new)]
 
 
-def with_own_event(added: Sequence[tuple[Prepared, User]], all_events: bool) -> Sequence[tuple[Prepared, User]]:
+def with_own_event(added: Sequence[tuple[PreparedUser, User]], all_events: bool) -> Sequence[tuple[PreparedUser, User]]:
     """Added users of whom an event is recorded: all, or those with a role above member."""
-    return added if all_events else [each for each in added if each[1].role != "member"]
+    return added if all_events else [pair for pair in added if pair[1].role != "member"]
 
 
-def created(added: Iterable[tuple[Prepared, User]], by: Actor) -> Iterator[Row]:
+def created(added: Iterable[tuple[PreparedUser, User]], by: Actor) -> Iterator[Row]:
     """An event for each of these users."""
     key: tuple[int, int, int | None] | None = None
     text = ""
@@ -156,18 +156,18 @@ class DryRunKeys:
     def close(self) -> None:
         self._file.close()
 
-    def taken(self, user: Prepared, match: Match) -> Taken | None:
+    def taken(self, user: PreparedUser, match: Match) -> Taken | None:
         """The unique value of this user that an earlier one has; None: there is none, and the user is noted. If there
         are several, that of `match`."""
         keys = list(_unique_keys(user))
-        found = [error for key, error in keys if self._file.execute(self._HAS, (key,)).fetchone()]
-        if not found:
+        taken = [error for key, error in keys if self._file.execute(self._HAS, (key,)).fetchone()]
+        if not taken:
             self._file.executemany(self._ADD, [(key,) for key, _ in keys])
             return None
-        return ExternalIdTaken() if match == "external_id" and ExternalIdTaken in found else found[0]()
+        return ExternalIdTaken() if match == "external_id" and ExternalIdTaken in taken else taken[0]()
 
 
-def _unique_keys(user: Prepared) -> Iterable[tuple[str, type[Taken]]]:
+def _unique_keys(user: PreparedUser) -> Iterable[tuple[str, type[Taken]]]:
     yield f"email {user.email_key}", EmailTaken
     if user.new.external_id is not None:
         yield f"external_id {user.new.external_id}", ExternalIdTaken

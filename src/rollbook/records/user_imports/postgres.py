@@ -14,7 +14,7 @@ from rollbook.records.user_counts import postgres as user_counts
 from rollbook.records.user_imports import (
     Existing,
     Match,
-    Prepared,
+    PreparedUser,
     RefusedUser,
     Taken,
     created,
@@ -54,7 +54,7 @@ async def existing(tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Exist
     return {row[0]: Existing(User._make(row[2:]), row[1]) for row in await tx.all(EXISTING[match], list(keys))}
 
 
-async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool) -> list[RefusedUser]:
+async def add(tx: Tx, new: Sequence[PreparedUser], by: Actor, match: Match, all_events: bool) -> list[RefusedUser]:
     refused, free = await _taken(tx, new, match)
     if not free:
         return refused
@@ -66,7 +66,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_even
     latest = max([user.created_at for user in free if user.created_at is not None], default=0)
     first, start = await user_counts.assign(tx, max(clock.now(), latest), len(free))
     at = dates(free, start)
-    added: list[tuple[Prepared, User]] = []
+    added: list[tuple[PreparedUser, User]] = []
 
     def rows() -> Iterator[Row]:
         """Made as they are sent: PostgreSQL has the first ones while the last ones are made."""
@@ -95,24 +95,24 @@ async def index(tx: Tx) -> int:
     return 0
 
 
-async def _taken(tx: Tx, new: Sequence[Prepared], match: Match) -> tuple[list[RefusedUser], list[Prepared]]:
+async def _taken(tx: Tx, new: Sequence[PreparedUser], match: Match) -> tuple[list[RefusedUser], list[PreparedUser]]:
     """Users who can't be added, and those who can."""
     emails = await _in_use(tx, EMAILS_TAKEN, (user.email_key for user in new))
     external_ids = await _in_use(tx, EXTERNAL_IDS_TAKEN, (user.new.external_id for user in new))
     own = [user.new.id for user in new if user.has_own_id]
     ids = {row[0] for row in await tx.all(IDS_TAKEN, own)} if own else set()
     refused: list[RefusedUser] = []
-    free: list[Prepared] = []
+    free: list[PreparedUser] = []
     for at, user in enumerate(new):
-        found: list[type[Taken]] = []
+        reasons: list[type[Taken]] = []
         if user.email_key in emails:
-            found.append(EmailTaken)
+            reasons.append(EmailTaken)
         if user.new.external_id in external_ids:
-            found.insert(0 if match == "external_id" else 1, ExternalIdTaken)
+            reasons.insert(0 if match == "external_id" else 1, ExternalIdTaken)
         if user.new.id in ids:
-            found.append(IdTaken)
-        if found:
-            refused.append((at, found[0]()))
+            reasons.append(IdTaken)
+        if reasons:
+            refused.append((at, reasons[0]()))
             continue
         free.append(user)
         emails.add(user.email_key)
@@ -124,5 +124,5 @@ async def _taken(tx: Tx, new: Sequence[Prepared], match: Match) -> tuple[list[Re
 
 
 async def _in_use(tx: Tx, sql: str, keys: Iterable[str | None]) -> set[str]:
-    asked = [key for key in keys if key is not None]
-    return {row[0] for row in await tx.all(sql, asked)} if asked else set()
+    texts = [key for key in keys if key is not None]
+    return {row[0] for row in await tx.all(sql, texts)} if texts else set()

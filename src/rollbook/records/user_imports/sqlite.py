@@ -15,7 +15,7 @@ from rollbook.records.user_imports import (
     BATCH,
     Existing,
     Match,
-    Prepared,
+    PreparedUser,
     RefusedUser,
     Taken,
     created,
@@ -62,35 +62,35 @@ async def existing(tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Exist
     return {row[0]: Existing(User._make(row[2:]), bool(row[1])) for row in rows}
 
 
-async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool) -> list[RefusedUser]:
+async def add(tx: Tx, new: Sequence[PreparedUser], by: Actor, match: Match, all_events: bool) -> list[RefusedUser]:
     await tx.run(CACHE)
     own = [user.new.id for user in new if user.has_own_id]
     deleted = {row[0] for row in await tx.all(GONE, _encode(own).decode())} if own else set()
     first, start = await user_counts.assign(tx, clock.now())
     latest = await user_dates.latest(tx)
-    wanted = [
+    pairs = [
         (user, user.at(first + number, at))
         for number, (user, at) in enumerate(zip(new, dates(new, start), strict=True))
     ]
-    rows = (values(user, prepared) for prepared, user in wanted if user.id not in deleted)
+    rows = (values(user, prepared) for prepared, user in pairs if user.id not in deleted)
     await insert_rows(tx, "users", KEPT, rows, "ON CONFLICT DO NOTHING")
     added = {row[0] for row in await tx.all(ADDED, first)}
     refused: list[RefusedUser] = []
     if len(added) < len(new):
         refused = [
-            (user.seq - first, await _taken(tx, prepared, match)) for prepared, user in wanted if user.seq not in added
+            (user.seq - first, await _taken(tx, prepared, match)) for prepared, user in pairs if user.seq not in added
         ]
         # Refused rows consumed sequence numbers. Hand them back, or importing a file again leaves gaps.
         await tx.run(LAST, max(added, default=first - 1))
-        wanted = [each for each in wanted if each[1].seq in added]
+        pairs = [pair for pair in pairs if pair[1].seq in added]
     if added:
         await user_counts.adjust(tx, added, +1)
-        await _index(tx, [user for _, user in wanted])
-        await user_dates.note(tx, user_dates.mixed_by([user.created_at for _, user in wanted], latest))
-        await password_parameters.note_imported(tx, [prepared.password_hash for prepared, _ in wanted])
+        await _index(tx, [user for _, user in pairs])
+        await user_dates.note(tx, user_dates.mixed_by([user.created_at for _, user in pairs], latest))
+        await password_parameters.note_imported(tx, [prepared.password_hash for prepared, _ in pairs])
         if not all_events:
             await event_log.note_added(tx, min(added), max(added), clock.now())
-        if recorded := with_own_event(wanted, all_events):
+        if recorded := with_own_event(pairs, all_events):
             await events.record_many(tx, created(recorded, by))
     return refused
 
@@ -121,7 +121,7 @@ async def index(tx: Tx) -> int:
     return len(notes)
 
 
-async def _taken(tx: Tx, user: Prepared, match: Match) -> Taken:
+async def _taken(tx: Tx, user: PreparedUser, match: Match) -> Taken:
     external_id = user.new.external_id
     email_taken = await tx.one(HAS_EMAIL, user.email_key) is not None
     external_id_taken = external_id is not None and await tx.one(HAS_EXTERNAL_ID, external_id) is not None

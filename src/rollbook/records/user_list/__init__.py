@@ -340,10 +340,10 @@ def page_of(columns: str, query: Query, rows: list[Row], total: int | None) -> U
 
 def public(page: UserPage) -> list[dict[str, Any]]:
     """All that may be seen of the users of a page of WHOLE rows."""
-    found = [users.complete(User._make(row)) for row in page.rows]
-    for user, at in zip(found, page.deleted_at, strict=False):  # none, in a page of users who are not deleted
+    people = [users.complete(User._make(row)) for row in page.rows]
+    for user, at in zip(people, page.deleted_at, strict=False):  # none, in a page of users who are not deleted
         user["deleted_at"] = clock.format_time(at)
-    return found
+    return people
 
 
 async def count(db: Database, filters: Filters) -> int:
@@ -354,9 +354,9 @@ async def count(db: Database, filters: Filters) -> int:
 async def count_up_to(queries: Queries, filters: Filters, limit: int) -> int | None:
     """Count the users who pass the filters, exactly. None: there are more than `limit`, who would have to be
     counted."""
-    found = await read_count(queries, filters, limit + 1)
+    number = await read_count(queries, filters, limit + 1)
     is_known = filters in (ANY, PERSONS) or _is_counted(filters)
-    return found if found <= limit or is_known else None
+    return number if number <= limit or is_known else None
 
 
 async def read_count(queries: Queries, filters: Filters, limit: int | None = None) -> int:
@@ -387,17 +387,17 @@ async def created_since(queries: Queries, times: list[int]) -> list[int]:
     mixed_until = await user_dates.mixed_until(queries)
     earlier = sorted({time for time in times if time < mixed_until}) if mixed_until else []
     later = [time for time in times if time not in earlier]
-    asked = [*later, mixed_until] if earlier else later
-    found = dict(zip(asked, await dialect(queries).user_counts.added_since(queries, asked), strict=True))
-    until, users = mixed_until, found.get(mixed_until, 0)
+    bounds = [*later, mixed_until] if earlier else later
+    totals = dict(zip(bounds, await dialect(queries).user_counts.added_since(queries, bounds), strict=True))
+    until, users = mixed_until, totals.get(mixed_until, 0)
     for time in reversed(earlier):
         users += await user_dates.count(queries, time, until)
-        found[time] = users
+        totals[time] = users
         until = time
     first = 0 if earlier else await user_dates.first_after(queries, min(times))
     rows = [] if first is None else await queries.all(APPLICATION_DATES, first, min(times))
     applications = [row[0] for row in rows]
-    return [found[time] - len(applications) + bisect_right(applications, time) for time in times]
+    return [totals[time] - len(applications) + bisect_right(applications, time) for time in times]
 
 
 async def are_few(queries: Queries, filters: Filters, few: int | None = None) -> bool:

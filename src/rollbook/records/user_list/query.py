@@ -103,12 +103,12 @@ def sort_keys(order: tuple[Order, ...]) -> list[tuple[str, bool]]:
     """Columns and whether each is descending. They end with `seq`, so that no two rows are equal; what follows it would
     decide nothing. Equal users are in the order in which they were added, and the other way round where the last key
     falls: that is how an index has them, read from either end."""
-    found: list[tuple[str, bool]] = []
+    keys: list[tuple[str, bool]] = []
     for key in order:
-        found.append((_SORT_COLUMN[key.name], key.descending))
-        if found[-1][0] == "seq":
-            return found
-    return [*found, ("seq", order[-1].descending)]
+        keys.append((_SORT_COLUMN[key.name], key.descending))
+        if keys[-1][0] == "seq":
+            return keys
+    return [*keys, ("seq", order[-1].descending)]
 
 
 def by_place(order: tuple[Order, ...]) -> tuple[Order, ...]:
@@ -191,8 +191,8 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq", walks_fa
         f" AND {seq} >= ?": filters.first_seq,
         f" AND {seq} <= ?": filters.last_seq,
     }
-    given = {condition: value for condition, value in conditions.items() if value is not None}
-    parts, values = [*given], [*given.values()]
+    present = {condition: value for condition, value in conditions.items() if value is not None}
+    parts, values = [*present], [*present.values()]
     if filters.kind is not None:
         parts.append(f" AND {_of_kind(queries, filters, seq, walks_far)}")
     outer = "users.seq" if seq == "seq" else seq

@@ -95,11 +95,11 @@ async def _is_short(db: Database, query: Query) -> bool:
 
 async def _as_json(queries: Queries, query: Query) -> UserPage:
     if query.position is None:
-        found = await user_counts.seek(queries, query.offset)
-        return _page(query, await queries.one(PAGE_AT, found.seq, query.limit, found.skip))
-    found = _page(query, await queries.one(PAGE_AFTER, *query.position.values, query.limit))
-    is_last = found.after is None or await queries.one(ANY_AFTER, *found.after.values) is None
-    return found._replace(after=None) if is_last else found
+        start = await user_counts.seek(queries, query.offset)
+        return _page(query, await queries.one(PAGE_AT, start.seq, query.limit, start.skip))
+    result = _page(query, await queries.one(PAGE_AFTER, *query.position.values, query.limit))
+    is_last = result.after is None or await queries.one(ANY_AFTER, *result.after.values) is None
+    return result._replace(after=None) if is_last else result
 
 
 def _page(query: Query, row: Row | None) -> UserPage:

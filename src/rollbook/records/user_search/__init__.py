@@ -34,8 +34,8 @@ class UserSearch(Protocol):
         """The user who was at this position is erased for good."""
         ...
 
-    async def find(self, queries: Queries, wanted: str, query: Query) -> list[Row]:
-        """The columns that are `wanted`, and `email_key`, of users who match the query, one more than its limit."""
+    async def find(self, queries: Queries, fields: str, query: Query) -> list[Row]:
+        """The columns of `fields`, and `email_key`, of users who match the query, one more than its limit."""
         ...
 
     async def count(self, queries: Queries, filters: Filters, limit: int | None) -> int:
@@ -53,11 +53,11 @@ async def are_few(queries: Queries, filters: Filters) -> bool:
     )
 
 
-def page(wanted: str, rows: Iterable[Row], query: Query) -> list[Row]:
+def page(fields: str, rows: Iterable[Row], query: Query) -> list[Row]:
     """Return the rows of the page and one more, of rows as `find` has them, which may have a user twice."""
-    at = user_list.column_indexes(wanted)
-    found = list({row[0]: row for row in rows}.values())
+    at = user_list.column_indexes(fields)
+    matches = list({row[0]: row for row in rows}.values())
     # The last key first: Python's sort is stable, so the first key decides in the end.
     for column, descending in reversed(sort_keys(query.order)):
-        found.sort(key=itemgetter(at[column]), reverse=descending != query.is_backwards)
-    return found[query.offset : query.offset + query.limit + 1]
+        matches.sort(key=itemgetter(at[column]), reverse=descending != query.is_backwards)
+    return matches[query.offset : query.offset + query.limit + 1]

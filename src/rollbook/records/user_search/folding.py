@@ -61,8 +61,8 @@ def pattern(term: str) -> str:
 
 def beginnings(text: str) -> set[str]:
     """The short terms that find a folded text."""
-    found = set(_beginnings(text))
-    return found | {each[0] for each in found}
+    texts = set(_beginnings(text))
+    return texts | {word[0] for word in texts}
 
 
 def plain_beginnings(text: str) -> str | None:
@@ -70,13 +70,13 @@ def plain_beginnings(text: str) -> str | None:
     ASCII, and none of its words has only one letter."""
     if not text.isascii():
         return None
-    found = set()
+    starts = set()
     for word in text.encode().translate(_SPACED).split():
         if len(word) == 1:  # a term may have the separator behind it, too
             return None
-        found.add(word[:1])
-        found.add(word[:2])
-    return b" ".join(found).decode()
+        starts.add(word[:1])
+        starts.add(word[:2])
+    return b" ".join(starts).decode()
 
 
 def indexed(term: str) -> list[str]:
@@ -134,16 +134,16 @@ def spellings(term: str) -> list[str]:
     if plain.isascii() and not has_inner_sign and "'" not in plain:
         return [plain]
     bare = _bare(term)
-    found = [bare]
+    forms = [bare]
     if is_address:
-        found.append(bare.replace("'", ""))
+        forms.append(bare.replace("'", ""))
     elif has_inner_sign:
-        found = [_joined(bare), *([bare] if _has_other_sign(bare) else ())]
+        forms = [_joined(bare), *([bare] if _has_other_sign(bare) else ())]
 
     def is_usable(spelling: str) -> bool:
         return spelling != "" and is_short(spelling) == is_short(plain)
 
-    usable = [*filter(is_usable, dict.fromkeys(found))]
+    usable = [*filter(is_usable, dict.fromkeys(forms))]
     return usable or [bare if is_usable(bare) else plain]
 
 

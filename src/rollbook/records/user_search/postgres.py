@@ -121,24 +121,24 @@ async def erased(tx: Tx, seq: int) -> None:
     """Forget an erased user, as `changed` does."""
 
 
-async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
+async def find(queries: Queries, fields: str, query: Query) -> list[Row]:
     assert query.filters.q is not None  # or it is no search
     term = Term.of(query.filters.q)
     if await are_few(queries, query.filters):
         matches = _matches(term, prefixes.ranges(query.filters.q))
-        return await _among_few(queries, matches, wanted, query)
+        return await _among_few(queries, matches, fields, query)
     by_prefix = await prefixes.present(queries, query.filters.q)
     if not by_prefix:
-        return [] if term is None else await _holding(queries, term, wanted, query)
+        return [] if term is None else await _holding(queries, term, fields, query)
     # Several ways may find a user: each of them looks for all up to the end of the page.
     end = query.offset + query.limit + 1
-    rows = await prefixes.find(queries, by_prefix, wanted, query, end)
+    rows = await prefixes.find(queries, by_prefix, fields, query, end)
     if term is not None:
-        rows += await _holding(queries, term, wanted, query._replace(limit=end - 1, offset=0))
-    return page(wanted, rows, query)
+        rows += await _holding(queries, term, fields, query._replace(limit=end - 1, offset=0))
+    return page(fields, rows, query)
 
 
-async def _holding(queries: Queries, term: Term, wanted: str, query: Query) -> list[Row]:
+async def _holding(queries: Queries, term: Term, fields: str, query: Query) -> list[Row]:
     """Users whose name or email holds the term."""
     sample, looked = await dialect(queries).latest_sample.get(queries), LOOKED_AT
     share = term.share(sample)
@@ -146,12 +146,12 @@ async def _holding(queries: Queries, term: Term, wanted: str, query: Query) -> l
         # As long as the index would take: at worst it is twice the time.
         looked = max(looked, int(term.asked(sample)[1] / _LOOKED))
     if 1.5 * (query.offset + query.limit + 1) / share < looked:
-        rows = await _among_first(queries, term, wanted, query, looked)
+        rows = await _among_first(queries, term, fields, query, looked)
         if len(rows) > query.limit:
             return rows
     if share > MANY:
-        return await _among_all(queries, term, wanted, query)
-    return await _by_index(queries, term, term.asked(sample)[0], wanted, query)
+        return await _among_all(queries, term, fields, query)
+    return await _by_index(queries, term, term.asked(sample)[0], fields, query)
 
 
 async def _among_few(queries: Queries, matches: Part, wanted: str, query: Query) -> list[Row]:
@@ -208,10 +208,10 @@ async def count(queries: Queries, filters: Filters, limit: int | None) -> int:
         return further
     sample = await dialect(queries).latest_sample.get(queries)
     asked, left = term.asked(sample)
-    found = _indexed(term, asked)
+    table = _indexed(term, asked)
     if left > sample.users * (MANY if term.is_short else MANY_COUNTED):
-        found = Part(f"users WHERE {term.holds.sql}", term.holds.values)
-    return further + await count_rows(queries, Part(f"{found.sql}{where.sql}", [*found.values, *where.values]), limit)
+        table = Part(f"users WHERE {term.holds.sql}", term.holds.values)
+    return further + await count_rows(queries, Part(f"{table.sql}{where.sql}", [*table.values, *where.values]), limit)
 
 
 class Term(NamedTuple):

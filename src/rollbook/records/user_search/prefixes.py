@@ -37,11 +37,11 @@ class Range(NamedTuple):
 def ranges(term: str) -> list[Range]:
     """Ranges in which a term is looked for as a prefix. `user_` alone, with which all IDs begin, is no prefix of
     one."""
-    found = [Range("external_id", term, _after(term))]
+    result = [Range("external_id", term, _after(term))]
     folded = rules.fold(term)
     if folded.startswith(_ID) and folded != _ID:
-        found.append(Range("id", folded, _after(folded)))
-    return found
+        result.append(Range("id", folded, _after(folded)))
+    return result
 
 
 def has_prefix(id: str, external_id: str | None, term: str) -> bool:
@@ -52,22 +52,22 @@ def has_prefix(id: str, external_id: str | None, term: str) -> bool:
 
 async def present(queries: Queries, term: str) -> dict[Range, int]:
     """The ranges in which there are users, and how many, up to one more than MANY."""
-    found = {}
-    for each in ranges(term):
-        row = await queries.one(COUNT_FEW[each.column], each.low, each.high)
+    counts = {}
+    for span in ranges(term):
+        row = await queries.one(COUNT_FEW[span.column], span.low, span.high)
         if row is not None and row[0]:
-            found[each] = row[0]
-    return found
+            counts[span] = row[0]
+    return counts
 
 
-async def find(queries: Queries, found: dict[Range, int], wanted: str, query: Query, limit: int) -> list[Row]:
+async def find(queries: Queries, counts: dict[Range, int], fields: str, query: Query, limit: int) -> list[Row]:
     """The first users of the query that each range has, `limit` of each, and `email_key` behind what is wanted."""
     rows: list[Row] = []
     where, past, order = await passing(queries, query.filters), beyond(query), order_by(query)
-    select, rest = f"SELECT {wanted}, email_key FROM", f"users WHERE true{where.sql}{past.sql}"
+    select, rest = f"SELECT {fields}, email_key FROM", f"users WHERE true{where.sql}{past.sql}"
     values = [*where.values, *past.values]
-    for each, users in found.items():
-        condition = each.condition
+    for span, users in counts.items():
+        condition = span.condition
         page: list[Row] = []
         for looked in [looked for many, looked in LOOKED_AT.items() if users > many]:
             first = f"(SELECT * FROM {rest}{order} LIMIT {looked}) AS users WHERE true{condition.sql}"

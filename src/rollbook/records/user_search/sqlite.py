@@ -116,7 +116,7 @@ async def erased(tx: Tx, seq: int) -> None:
     await tx.run(ERASED)
 
 
-async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
+async def find(queries: Queries, fields: str, query: Query) -> list[Row]:
     term = _term(query.filters.q)
     past = beyond(query)
     where = await passing(queries, query.filters)
@@ -127,19 +127,19 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
         has_many = (query.order[0].name != "added" or group is not None) and await _has_many(queries, term)
         are_all = has_many and group is not None and await groups.size(queries, group) <= MANY
     if are_all:
-        sql = f"SELECT {wanted}, external_id, email_key FROM users WHERE true{where.sql}{past.sql}"
+        sql = f"SELECT {fields}, external_id, email_key FROM users WHERE true{where.sql}{past.sql}"
         few = await queries.all(sql, *where.values, *past.values)
-        return page(wanted, _matching_rows(few, term.q, matches), query)
+        return page(fields, _matching_rows(few, term.q, matches), query)
     end = query.offset + query.limit + 1
     if has_many:
-        rows = await _first(queries, term, wanted, query, end)
+        rows = await _first(queries, term, fields, query, end)
         if len(rows) >= end:
-            return page(wanted, rows, query)
-    found = await _found(queries, term, wanted, query, end)
-    sql = f"SELECT {wanted}, email_key FROM {PENDING}{where.sql}{past.sql}"
+            return page(fields, rows, query)
+    indexed = await _found(queries, term, fields, query, end)
+    sql = f"SELECT {fields}, email_key FROM {PENDING}{where.sql}{past.sql}"
     pending = await queries.all(sql, *where.values, *past.values)
-    by_prefix = await prefixes.find(queries, await prefixes.present(queries, term.q), wanted, query, end)
-    return page(wanted, [*found, *[row for row in pending if matches(row[2], row[3])], *by_prefix], query)
+    by_prefix = await prefixes.find(queries, await prefixes.present(queries, term.q), fields, query, end)
+    return page(fields, [*indexed, *[row for row in pending if matches(row[2], row[3])], *by_prefix], query)
 
 
 async def count(queries: Queries, filters: Filters, limit: int | None) -> int:
@@ -149,18 +149,18 @@ async def count(queries: Queries, filters: Filters, limit: int | None) -> int:
     if await are_few(queries, filters):
         few = await queries.all(f"SELECT id, name, email, external_id FROM users WHERE true{where.sql}", *where.values)
         return sum([_matches(id, name, email, own, term.q, matches) for id, name, email, own in few])
-    by_prefix = [each.condition for each in await prefixes.present(queries, term.q)]
+    by_prefix = [prefix.condition for prefix in await prefixes.present(queries, term.q)]
     index = term.table
-    found = "SELECT 0 AS seq WHERE false"
+    sql = "SELECT 0 AS seq WHERE false"
     if index is not None:
-        found = f"SELECT rowid AS seq FROM {index} WHERE {index} MATCH ? AND rowid {NOT_PENDING}"
+        sql = f"SELECT rowid AS seq FROM {index} WHERE {index} MATCH ? AND rowid {NOT_PENDING}"
     if by_prefix:  # several ways may find a user
-        found = " UNION ".join([found, *[f"SELECT seq FROM users WHERE true{each.sql}" for each in by_prefix]])
-    values = [value for each in by_prefix for value in each.values]
+        sql = " UNION ".join([sql, *[f"SELECT seq FROM users WHERE true{prefix.sql}" for prefix in by_prefix]])
+    values = [value for prefix in by_prefix for value in prefix.values]
     if where.sql:
-        found = f"SELECT seq FROM ({found}) AS found CROSS JOIN users USING (seq) WHERE true{where.sql}"
+        sql = f"SELECT seq FROM ({sql}) AS found CROSS JOIN users USING (seq) WHERE true{where.sql}"
     phrase = [] if index is None else [term.phrase]
-    indexed = await count_rows(queries, Part(f"({found})", [*phrase, *values, *where.values]), limit)
+    indexed = await count_rows(queries, Part(f"({sql})", [*phrase, *values, *where.values]), limit)
     pending = await queries.all(f"SELECT id, name, email, external_id FROM {PENDING}{where.sql}", *where.values)
     return indexed + sum(
         [matches(name, email) for id, name, email, own in pending if not prefixes.has_prefix(id, own, term.q)]
@@ -176,7 +176,7 @@ async def _has_many(queries: Queries, term: Term) -> bool:
     return row is not None and row[0] > MANY
 
 
-async def _first(queries: Queries, term: Term, wanted: str, query: Query, limit: int) -> list[Row]:
+async def _first(queries: Queries, term: Term, fields: str, query: Query, limit: int) -> list[Row]:
     """Users who match, of those that the list begins with; when there are `limit` of them, they begin the list."""
     matches = term.matching()
     where, past, order = await passing(queries, query.filters), beyond(query), order_by(query)
@@ -187,20 +187,20 @@ async def _first(queries: Queries, term: Term, wanted: str, query: Query, limit:
         joined = "group_members AS m CROSS JOIN users ON users.seq = m.user_seq"
         all_of_them = Part(f"SELECT users.* FROM {joined} WHERE m.group_id = ?", [group])
         past, order = beyond(query, "m.user_seq"), order_by(query, "m.user_seq")
-    found: list[Row] = []
+    matching: list[Row] = []
     for looked in LOOKED_AT:
         sql = (
-            f"SELECT {wanted}, external_id, email_key FROM ({all_of_them.sql}{past.sql}{order} LIMIT ?) AS users "
+            f"SELECT {fields}, external_id, email_key FROM ({all_of_them.sql}{past.sql}{order} LIMIT ?) AS users "
             f"WHERE true{where.sql}"
         )
         rows = await queries.all(sql, *all_of_them.values, *past.values, looked, *where.values)
-        found = _matching_rows(rows, term.q, matches)
-        if len(found) >= limit:
+        matching = _matching_rows(rows, term.q, matches)
+        if len(matching) >= limit:
             break
-    return found
+    return matching
 
 
-async def _found(queries: Queries, term: Term, wanted: str, query: Query, limit: int) -> list[Row]:
+async def _found(queries: Queries, term: Term, fields: str, query: Query, limit: int) -> list[Row]:
     index = term.table
     if index is None:
         return []
@@ -208,7 +208,7 @@ async def _found(queries: Queries, term: Term, wanted: str, query: Query, limit:
     seq = "s.rowid"
     where, past = await passing(queries, query.filters, seq), beyond(query, seq)
     sql = (
-        f"SELECT {wanted}, email_key FROM {index} AS s CROSS JOIN users ON users.seq = s.rowid "
+        f"SELECT {fields}, email_key FROM {index} AS s CROSS JOIN users ON users.seq = s.rowid "
         f"WHERE s.{index} MATCH ? AND s.rowid {NOT_PENDING}{where.sql}{past.sql}{order_by(query, seq)} LIMIT ?"
     )
     return await queries.all(sql, term.phrase, *where.values, *past.values, limit)
@@ -304,7 +304,7 @@ def _quoted(text: str) -> str:
 def _beginnings(text: str) -> str:
     """Entry of the index of words for a folded text."""
     plain = folding.plain_beginnings(text)
-    return plain if plain is not None else " ".join([_token(each) for each in folding.beginnings(text)])
+    return plain if plain is not None else " ".join([_token(beginning) for beginning in folding.beginnings(text)])
 
 
 def _token(beginning: str) -> str:
@@ -317,12 +317,12 @@ def _token(beginning: str) -> str:
 def _matching_rows(rows: Iterable[Row], term: str, matches: Matches) -> list[Row]:
     """Rows of the users who match, which begin with seq, id, name and email and end with external_id and email_key:
     without external_id."""
-    found: list[Row] = []
+    matching: list[Row] = []
     for row in rows:
         _, id, name, email, *_, external_id, email_key = row
         if _matches(id, name, email, external_id, term, matches):
-            found.append((*row[:-2], email_key))
-    return found
+            matching.append((*row[:-2], email_key))
+    return matching
 
 
 def _matches(id: str, name: str, email: str, external_id: str | None, term: str, matches: Matches) -> bool:

@@ -164,8 +164,8 @@ async def seal_again(tx: Tx, webhook: Webhook) -> None:
 async def working_of(tx: Tx, user_id: str, for_good: bool) -> list[Webhook]:
     """A user's webhooks that are to be disabled: those that are enabled; `for_good`, also those that are paused or
     disabled by a suspension."""
-    found = [Webhook._make(row) for row in await tx.all(WORKING_OF_USER, user_id)]
-    return found if for_good else [webhook for webhook in found if webhook.status == "enabled"]
+    working = [Webhook._make(row) for row in await tx.all(WORKING_OF_USER, user_id)]
+    return working if for_good else [webhook for webhook in working if webhook.status == "enabled"]
 
 
 async def go_back_to(tx: Tx, user_id: str) -> list[tuple[Webhook, str]]:
@@ -177,10 +177,10 @@ async def go_back_to(tx: Tx, user_id: str) -> list[tuple[Webhook, str]]:
 async def going_back(queries: Queries, user_ids: Sequence[str], limit: int) -> list[tuple[str, str, str]]:
     """Webhooks that were not stopped for good and go back to these users, who are others: the user, the webhook, and
     whose it is."""
-    found: set[tuple[str, str, str]] = set()
+    triples: set[tuple[str, str, str]] = set()
     for part in in_parts(user_ids, AT_ONCE):
-        found |= {(row[0], row[1], row[2]) for row in await queries.all(GOING_BACK, *part, *part, limit)}
-    return sorted(found)
+        triples |= {(row[0], row[1], row[2]) for row in await queries.all(GOING_BACK, *part, *part, limit)}
+    return sorted(triples)
 
 
 def works(webhook: Webhook) -> bool:

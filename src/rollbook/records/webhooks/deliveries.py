@@ -168,10 +168,10 @@ _CONDITIONS = {
 }
 
 
-async def some(queries: Queries, webhook_id: str, asked: DeliveryFilters, limit: int) -> list[Delivery]:
+async def some(queries: Queries, webhook_id: str, filters: DeliveryFilters, limit: int) -> list[Delivery]:
     """The newest first."""
     sql, values = OF_WEBHOOK, [webhook_id]
-    for name, value in asked._asdict().items():
+    for name, value in filters._asdict().items():
         if name == "outcome" and value == FAILED:
             sql += " AND outcome != 'delivered'"
         elif value is not None:
@@ -222,18 +222,18 @@ class Expiring(NamedTuple):
 
 async def expiring(queries: Queries, before: int) -> list[Expiring]:
     """All such webhooks; every delivery of those that were deleted can go."""
-    found: list[Expiring] = []
+    batch: list[Expiring] = []
     row = await queries.one(NEXT_WEBHOOK, "")
     while row is not None:
         webhook_id, is_there = row
         oldest = await queries.one(OLDEST, webhook_id)
         first = await queries.one(FIRST_TOO_MANY, webhook_id, 1, MAX_KEPT)
         if not is_there:
-            found.append(Expiring(webhook_id, 1 << 62, ""))
+            batch.append(Expiring(webhook_id, 1 << 62, ""))
         elif first is not None or (oldest is not None and oldest[0] < before):
-            found.append(Expiring(webhook_id, before, first[0] if first else ""))
+            batch.append(Expiring(webhook_id, before, first[0] if first else ""))
         row = await queries.one(NEXT_WEBHOOK, webhook_id)
-    return found
+    return batch
 
 
 async def expire(tx: Tx, of: Expiring, limit: int) -> int:
@@ -264,7 +264,7 @@ class Results(NamedTuple):
     replays: Sequence[Progress]
 
 
-class Stored(NamedTuple):
+class StoreOutcome(NamedTuple):
     now: int
     """By the database's clock."""
     lost: frozenset[str]
@@ -272,20 +272,20 @@ class Stored(NamedTuple):
     all the same, and with them what became of tokens."""
 
 
-async def store_results(tx: Tx, holder: str, results: Sequence[Results]) -> Stored:
+async def store_results(tx: Tx, holder: str, results: Sequence[Results]) -> StoreOutcome:
     now = await marks.database_now(tx)
     lost = []
-    for each in results:
-        id = each.webhook_id
-        await one_time_tokens.settle(tx, id, each.tokens)
-        if not await cursors.keep(tx, id, holder, each.epoch, now, each.seq, each.breaker):
+    for result in results:
+        id = result.webhook_id
+        await one_time_tokens.settle(tx, id, result.tokens)
+        if not await cursors.keep(tx, id, holder, result.epoch, now, result.seq, result.breaker):
             lost.append(id)
             continue
-        await cursors.remove_lanes(tx, id, each.delivered_lanes)
-        await cursors.store_lanes(tx, id, each.lanes)
-        await replays.advance(tx, each.replays)
-        await add_message(tx, each.messages)
-        for hour in each.hours:
+        await cursors.remove_lanes(tx, id, result.delivered_lanes)
+        await cursors.store_lanes(tx, id, result.lanes)
+        await replays.advance(tx, result.replays)
+        await add_message(tx, result.messages)
+        for hour in result.hours:
             await health.add_hour(tx, id, hour)
-    await add(tx, [delivery for each in results for delivery in each.deliveries])
-    return Stored(now, frozenset(lost))
+    await add(tx, [delivery for result in results for delivery in result.deliveries])
+    return StoreOutcome(now, frozenset(lost))

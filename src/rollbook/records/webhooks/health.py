@@ -136,11 +136,11 @@ async def of(queries: Queries, webhook_ids: Sequence[str]) -> list[WebhookHealth
     """Return the health of each of these webhooks."""
     since = clock.now() // clock.HOUR - HOURS
     newest = await cursors.newest(queries)
-    found: list[WebhookHealth] = []
+    healths: list[WebhookHealth] = []
     for id in webhook_ids:
         row = await queries.one(OF_ONE, since, since, id)
         if row is None:  # it was deleted a moment ago
-            found.append(WebhookHealth(0, 0, None, 0, None))
+            healths.append(WebhookHealth(0, 0, None, 0, None))
             continue
         delivered, failed, last, last_at, lanes, next_at, seq, open_until, failing_since = row
         due = [at for at in (next_at, open_until) if at is not None]
@@ -149,13 +149,13 @@ async def of(queries: Queries, webhook_ids: Sequence[str]) -> list[WebhookHealth
             delivered, failed, last, waiting, max(due) if due else None, failing_since, last_at, failing=lanes
         )
         has_failed = lanes or failing_since is not None or last not in (None, "delivered")
-        found.append(await _with_failure(queries, id, seen) if has_failed else seen)
-    return found
+        healths.append(await _with_failure(queries, id, seen) if has_failed else seen)
+    return healths
 
 
 async def _with_failure(queries: Queries, id: str, seen: WebhookHealth) -> WebhookHealth:
     latest = tuple([Attempt._make(row) for row in await queries.all(LATEST, id, LOOKED_AT)])
-    failed = next((each for each in latest if each.outcome != "delivered"), None)
+    failed = next((delivery for delivery in latest if delivery.outcome != "delivered"), None)
     answer = None if failed is None else await queries.one(ANSWER, id, failed.id)
     response, type = answer or (None, None)
     return seen._replace(latest=latest, answer=response, answer_type=type)
@@ -188,13 +188,13 @@ async def expire_hours(tx: Tx, webhook_id: str, hour: int) -> None:
 
 async def count_missed(tx: Tx, last: int) -> None:
     """Count the events that some webhook has not been sent, before those up to `last` are dropped from the log."""
-    found: dict[str, Webhook] = {}
+    by_id: dict[str, Webhook] = {}
     for id, seq in await tx.all(CURSORS_BEHIND, last):
-        webhook = found[id] = await webhooks.get(tx, id)
+        webhook = by_id[id] = await webhooks.get(tx, id)
         await _add_missed(tx, webhook, await tx.all(BY_TYPE, seq, last))
     for id, lane, first, cursor in await tx.all(LANES_BEHIND, last):
-        webhook = found.get(id) or await webhooks.get(tx, id)
-        found[id] = webhook
+        webhook = by_id.get(id) or await webhooks.get(tx, id)
+        by_id[id] = webhook
         is_user = webhook.ordering == "user"
         await _add_missed(
             tx, webhook, await tx.all(OF_LANE, lane, first, min(last, cursor)) if is_user else [(None, 1)]

@@ -126,8 +126,8 @@ async def add(tx: Tx, new: Replay) -> None:
 
 async def get(queries: Queries, webhook_id: str, id: str) -> Replay:
     """Raises NotFound."""
-    found = Replay._make(await existing(queries, BY_ID, webhook_id, id))
-    return (await _shown(queries, [found]))[0]
+    replay = Replay._make(await existing(queries, BY_ID, webhook_id, id))
+    return (await _shown(queries, [replay]))[0]
 
 
 async def of(queries: Queries, webhook_id: str, limit: int, before: str | None = None) -> list[Replay]:
@@ -136,25 +136,25 @@ async def of(queries: Queries, webhook_id: str, limit: int, before: str | None =
     return await _shown(queries, [Replay._make(row) for row in rows])
 
 
-async def _shown(queries: Queries, found: list[Replay]) -> list[Replay]:
+async def _shown(queries: Queries, batch: list[Replay]) -> list[Replay]:
     """With the status `waiting` for those whose turn has not come. It is not stored: one that ends makes room at
     once."""
-    if not any(each.status == "running" and each.trigger == "replay" for each in found):
-        return found
+    if not any(replay.status == "running" and replay.trigger == "replay" for replay in batch):
+        return batch
     turn = _under_way([(row[0], row[1]) for row in await queries.all(ALL_RUNNING)])
     return [
-        each._replace(status="waiting")
-        if each.status == "running" and each.trigger == "replay" and each.id not in turn
-        else each
-        for each in found
+        replay._replace(status="waiting")
+        if replay.status == "running" and replay.trigger == "replay" and replay.id not in turn
+        else replay
+        for replay in batch
     ]
 
 
-def _under_way(asked: Sequence[tuple[str, str]]) -> set[str]:
+def _under_way(waiting: Sequence[tuple[str, str]]) -> set[str]:
     """The replays whose turn it is, of those that are not finished, by ID and who asked for them."""
     turn: set[str] = set()
     by_user: dict[str, int] = {}
-    for id, user_id in asked:
+    for id, user_id in waiting:
         if len(turn) < MAX_OF_SERVER and by_user.get(user_id, 0) < MAX_OF_USER:
             turn.add(id)
             by_user[user_id] = by_user.get(user_id, 0) + 1
@@ -198,12 +198,12 @@ async def remove(tx: Tx, replay_ids: Sequence[str]) -> None:
 async def running(queries: Queries) -> dict[str, list[Replay]]:
     """Replays whose turn it is, by webhook, oldest first."""
     all = [Replay._make(row) for row in await queries.all(RUNNING)]
-    turn = _under_way([(each.id, each.created_by) for each in all if each.trigger == "replay"])
-    found: dict[str, list[Replay]] = {}
+    turn = _under_way([(replay.id, replay.created_by) for replay in all if replay.trigger == "replay"])
+    by_webhook: dict[str, list[Replay]] = {}
     for replay in all:
         if replay.trigger != "replay" or replay.id in turn:
-            found.setdefault(replay.webhook_id, []).append(replay)
-    return found
+            by_webhook.setdefault(replay.webhook_id, []).append(replay)
+    return by_webhook
 
 
 async def advance(tx: Tx, progress: Sequence[Progress]) -> None:

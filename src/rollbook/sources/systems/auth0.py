@@ -52,8 +52,8 @@ def convert(row: Record) -> Fields:
 
 def _id(row: Record) -> str | None:
     """The user ID of someone in the file of password hashes, or in the dashboard's CSV."""
-    if found := text(row.get("id")):
-        return found
+    if user_id := text(row.get("id")):
+        return user_id
     own = text(_within(row, "_id", "$oid"), row.get("_id"))
     return f"auth0|{own}" if own else None
 

@@ -49,10 +49,10 @@ def _email(row: Record) -> tuple[str | None, bool | None]:
     verified = row.get("verified_email_addresses")
     if isinstance(verified, str):
         return primary, primary is not None and primary.strip().lower() in _addresses(verified)
-    for each in json_objects("email_addresses", row.get("email_addresses")):
-        if each.get("id") == row.get("primary_email_address_id") or each.get("email_address") == primary:
-            verification = each.get("verification")
-            return text(each.get("email_address")), isinstance(verification, dict) and verification.get(
+    for address in json_objects("email_addresses", row.get("email_addresses")):
+        if address.get("id") == row.get("primary_email_address_id") or address.get("email_address") == primary:
+            verification = address.get("verification")
+            return text(address.get("email_address")), isinstance(verification, dict) and verification.get(
                 "status"
             ) == "verified"
     return primary, None

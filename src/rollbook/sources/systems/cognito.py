@@ -17,7 +17,7 @@ _KNOWN = frozenset(
 def convert(row: Record) -> Fields:
     """Cognito gives out no passwords. `UserStatus` and `Enabled` are in the JSON only."""
     attributes = json_objects("Attributes", row.get("Attributes"))
-    row = {**row, **{str(each.get("Name")): each.get("Value") for each in attributes}}
+    row = {**row, **{str(attribute.get("Name")): attribute.get("Value") for attribute in attributes}}
     email = text(row.get("email"))
     username = text(row.get("Username"), row.get("cognito:username"))
     # The pool's own attributes are such as `custom:plan` and `dev:custom:plan`.

@@ -57,8 +57,8 @@ def _email(row: Record) -> str | None:
     """The mailbox; without one, the name to sign in with. That of a guest is made up, and they come with another
     email."""
     login = text(row.get("userPrincipalName"))
-    if found := text(row.get("mail")) or (login if login and _GUEST not in login else None):
-        return found
+    if email := text(row.get("mail")) or (login if login and _GUEST not in login else None):
+        return email
     other = row.get("alternateEmailAddress") or row.get("otherMails")
     return text(other[0] if isinstance(other, list) and other else other)
 

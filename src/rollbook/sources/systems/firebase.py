@@ -50,21 +50,21 @@ class HashConfig(NamedTuple):
 
 def begin(head: bytes) -> tuple[Callable[[Record], Fields], int]:
     """Read the hash parameters, if the file begins with them. Raises InvalidParameter."""
-    found = _CONFIG(head)
-    config = _read_config(found[1].decode("ascii", "replace")) if found else None
-    return lambda row: _convert(row, config), found.end() if found else 0
+    match = _CONFIG(head)
+    config = _read_config(match[1].decode("ascii", "replace")) if match else None
+    return lambda row: _convert(row, config), match.end() if match else 0
 
 
 def _read_config(content: str) -> HashConfig:
-    given = dict(_PARAMETER(content))
+    parameters = dict(_PARAMETER(content))
     try:
-        if given["algorithm"] != "SCRYPT":
+        if parameters["algorithm"] != "SCRYPT":
             raise ValueError
         return HashConfig(
-            given["base64_signer_key"],
-            given.get("base64_salt_separator", ""),
-            int(given["rounds"]),
-            int(given["mem_cost"]),
+            parameters["base64_signer_key"],
+            parameters.get("base64_salt_separator", ""),
+            int(parameters["rounds"]),
+            int(parameters["mem_cost"]),
         )
     except (KeyError, ValueError):
         raise InvalidParameter(

@@ -144,7 +144,7 @@ def nextauth(row: Record) -> Fields | None:
         email_verified=bool(text(found.get("emailverified"))),
         metadata=fields(
             image=text(row.get("image")),
-            accounts=[f"{each.get('provider')}:{each.get('providerAccountId')}" for each in accounts] or None,
+            accounts=[f"{account.get('provider')}:{account.get('providerAccountId')}" for account in accounts] or None,
         ),
     )
 

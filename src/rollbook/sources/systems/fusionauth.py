@@ -72,9 +72,9 @@ def _hash(row: Record) -> str | None:
 
 def _totp(methods: Any) -> str | None:
     """The first authenticator app, whose secret is base64."""
-    for each in json_objects("twoFactor", methods):
-        if each.get("method") == "authenticator" and (secret := text(each.get("secret"))):
-            about = json_object("twoFactor", each.get("authenticator"))
+    for method in json_objects("twoFactor", methods):
+        if method.get("method") == "authenticator" and (secret := text(method.get("secret"))):
+            about = json_object("twoFactor", method.get("authenticator"))
             try:
                 key = b64decode(secret, validate=True)
             except ValueError:

@@ -37,8 +37,8 @@ def convert(row: Record) -> Fields | None:
         metadata=fields(
             username=text(row.get("username")),
             federated_identities=[
-                f"{each.get('identityProvider')}:{each.get('userId')}"
-                for each in json_objects("federatedIdentities", row.get("federatedIdentities"))
+                f"{identity.get('identityProvider')}:{identity.get('userId')}"
+                for identity in json_objects("federatedIdentities", row.get("federatedIdentities"))
             ]
             or None,
         ),
@@ -52,15 +52,15 @@ def convert(row: Record) -> Fields | None:
 
 
 def _password(credentials: Any) -> str | None:
-    for each in json_objects("credentials", credentials):
-        if each.get("type") == "password":
-            if each.get("secretData"):
-                secret = json_object("credentials", each["secretData"])
-                about = json_object("credentials", each.get("credentialData"))
+    for credential in json_objects("credentials", credentials):
+        if credential.get("type") == "password":
+            if credential.get("secretData"):
+                secret = json_object("credentials", credential["secretData"])
+                about = json_object("credentials", credential.get("credentialData"))
                 return _hash(about, text(secret.get("salt")) or "", text(secret.get("value")) or "")
-            if each.get("hashedSaltedValue"):
-                return _older_hash(each)
-            if each.get("value"):  # a plain password, which files written by hand have
+            if credential.get("hashedSaltedValue"):
+                return _older_hash(credential)
+            if credential.get("value"):  # a plain password, which files written by hand have
                 return PLAIN_HASH
     return None
 
@@ -68,15 +68,15 @@ def _password(credentials: Any) -> str | None:
 def _totp(credentials: Any) -> str | None:
     """The secret of the first authenticator app. Keycloak makes codes of the text itself, unless it says that the text
     is base32 (its OTPCredentialModel). Codes that count (HOTP) are left out."""
-    for each in json_objects("credentials", credentials):
-        if each.get("type") not in ("otp", "totp"):
+    for credential in json_objects("credentials", credentials):
+        if credential.get("type") not in ("otp", "totp"):
             continue
-        if each.get("secretData"):
-            about = json_object("credentials", each.get("credentialData"))
-            value = text(json_object("credentials", each["secretData"]).get("value"))
+        if credential.get("secretData"):
+            about = json_object("credentials", credential.get("credentialData"))
+            value = text(json_object("credentials", credential["secretData"]).get("value"))
         else:  # the form before Keycloak 8
-            about = {**each, "subType": each["type"]}
-            value = text(each.get("value"))
+            about = {**credential, "subType": credential["type"]}
+            value = text(credential.get("value"))
         if value is None or about.get("subType") != "totp":
             continue
         is_base32 = (text(about.get("secretEncoding")) or "").upper() == "BASE32"
@@ -102,9 +102,9 @@ def _hash(about: Record, salt: str, value: str) -> str:
     algorithm, passes = text(about.get("algorithm")) or "", about.get("hashIterations")
     if algorithm == "argon2":
         more = {
-            name: found[0]
-            for name, found in json_object("credentials", about.get("additionalParameters")).items()
-            if found
+            name: values[0]
+            for name, values in json_object("credentials", about.get("additionalParameters")).items()
+            if values
         }
         version = 16 if more.get("version") == "1.0" else 19
         return (

@@ -55,11 +55,12 @@ def convert(row: Record) -> Fields:
 
 def _email(row: Record, traits: Record) -> tuple[str | None, bool]:
     """The email of the traits, else the first address, and whether it is verified."""
-    found = json_objects("verifiable_addresses", row.get("verifiable_addresses"))
-    addresses = [each for each in found if each.get("via") != "sms"]
-    email = text(traits.get("email")) or next((text(each.get("value")) for each in addresses), None)
+    entries = json_objects("verifiable_addresses", row.get("verifiable_addresses"))
+    addresses = [address for address in entries if address.get("via") != "sms"]
+    email = text(traits.get("email")) or next((text(address.get("value")) for address in addresses), None)
     return email, any(
-        is_true(each.get("verified")) and str(each.get("value")).lower() == (email or "").lower() for each in addresses
+        is_true(address.get("verified")) and str(address.get("value")).lower() == (email or "").lower()
+        for address in addresses
     )
 
 
@@ -69,11 +70,11 @@ def _config(row: Record, kind: str) -> dict[str, Any]:
 
 
 def _hash(text: str) -> str:
-    if found := _SCRYPT(text):
-        cost = int(found[1])
-        return f"$scrypt$ln={cost.bit_length() - 1},{found[2]}" if cost & (cost - 1) == 0 else UNKNOWN_HASH
-    if found := _FIREBASE(text):
-        memory, rounds, salt, hash, separator, key = found.groups()
+    if match := _SCRYPT(text):
+        cost = int(match[1])
+        return f"$scrypt$ln={cost.bit_length() - 1},{match[2]}" if cost & (cost - 1) == 0 else UNKNOWN_HASH
+    if match := _FIREBASE(text):
+        memory, rounds, salt, hash, separator, key = match.groups()
         try:
             return password_hashes.firebase(hash, salt, key, separator, int(rounds), int(memory))
         except ValueError:

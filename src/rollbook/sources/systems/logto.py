@@ -18,23 +18,23 @@ _LEGACY = msgspec.json.Decoder(tuple[str, list[str], str]).decode
 
 
 def convert(row: Record) -> Fields | None:
-    found = app_tables.columns(row)
-    email, profile = text(found.get("primaryemail")), json_object("profile", found.get("profile"))
-    factors = json_objects("mfa_verifications", found.get("mfaverifications"))
+    values = app_tables.columns(row)
+    email, profile = text(values.get("primaryemail")), json_object("profile", values.get("profile"))
+    factors = json_objects("mfa_verifications", values.get("mfaverifications"))
     return app_tables.user(
         row,
         _KNOWN,
         email=email,
-        name=full_name({**profile, **found}, "name", ("givenName", "familyName"), "username"),
-        password_hash=_hash(text(found.get("passwordencrypted")), text(found.get("passwordencryptionmethod"))),
-        totp_secret=next((text(each.get("key")) for each in factors if each.get("type") == "Totp"), None),
+        name=full_name({**profile, **values}, "name", ("givenName", "familyName"), "username"),
+        password_hash=_hash(text(values.get("passwordencrypted")), text(values.get("passwordencryptionmethod"))),
+        totp_secret=next((text(factor.get("key")) for factor in factors if factor.get("type") == "Totp"), None),
         # What Logto itself tells applications (packages/core/src/oidc/scope.ts).
         email_verified=email is not None,
         metadata=fields(
-            phone=text(found.get("primaryphone")),
+            phone=text(values.get("primaryphone")),
             profile=profile,
         ),
-        private_metadata=fields(custom_data=json_object("customData", found.get("customdata"))),
+        private_metadata=fields(custom_data=json_object("customData", values.get("customdata"))),
     )
 
 

@@ -37,19 +37,19 @@ _NO_LETTER = re.compile(r"[^a-z]+")
 
 def convert(row: Record) -> Fields:
     profile = row["profile"] if isinstance(row.get("profile"), dict) else row
-    known = {_name(name): value for name, value in {**row, **profile}.items()}
-    login = text(known.get("login"))
-    email = text(known.get("email")) or (login if login and "@" in login else None)
+    values = {_name(name): value for name, value in {**row, **profile}.items()}
+    login = text(values.get("login"))
+    email = text(values.get("email")) or (login if login and "@" in login else None)
     more = {name: value for name, value in profile.items() if _name(name) not in _KNOWN}
     readable, private = parted(others(more, frozenset()), lambda name: _letters(name) in _READABLE)
     return fields(
         email=email,
-        name=full_name(known, "displayname", ("firstname", "lastname"), "login"),
-        external_id=text(known.get("id")),
-        status=_STATUSES.get(_letters(text(known.get("status")) or ""), "active"),
-        created_at=time(known.get("created")),
-        updated_at=time(known.get("lastupdated")),
-        last_sign_in_at=time(known.get("lastlogin")),
+        name=full_name(values, "displayname", ("firstname", "lastname"), "login"),
+        external_id=text(values.get("id")),
+        status=_STATUSES.get(_letters(text(values.get("status")) or ""), "active"),
+        created_at=time(values.get("created")),
+        updated_at=time(values.get("lastupdated")),
+        last_sign_in_at=time(values.get("lastlogin")),
         private_metadata=private,
         metadata=readable | ({} if login == email else fields(login=login)),
     )

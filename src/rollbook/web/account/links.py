@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from rollbook.actions import own_email, passkeys, sessions, tokens
 from rollbook.actions.arguments.tokens import TokenConsume
 from rollbook.actions.proof import GivenFactor
-from rollbook.actions.tokens import Open
+from rollbook.actions.tokens import OpenToken
 from rollbook.errors import ApiError, InvalidParameter, TokenInvalid
 from rollbook.http.request import Response
 from rollbook.records.one_time_tokens import OF_PASSWORDS
@@ -24,11 +24,11 @@ def token_of(page: PageRequest) -> str:
     return (page.form if page.request.method == "POST" else page.query).get("token", "")
 
 
-async def opened(page: PageRequest, *purposes: str) -> Open | None:
+async def opened(page: PageRequest, *purposes: str) -> OpenToken | None:
     """The link's token, if it can be used and has one of these purposes. None: the page says so before anything is
     typed."""
-    found = await tokens.look(page.on, token_of(page))
-    return found if found is not None and found.token.purpose in purposes else None
+    link = await tokens.look(page.on, token_of(page))
+    return link if link is not None and link.token.purpose in purposes else None
 
 
 def factor_of(page: PageRequest) -> GivenFactor:
@@ -46,7 +46,9 @@ async def dead(page: PageRequest) -> Response:
     return page.render("sign_in/link_dead.html", 404, secret=True, section="sign-in", offers_link=offers)
 
 
-async def form(page: PageRequest, template: str, open: Open, error: ApiError | None = None, **context: Any) -> Response:
+async def form(
+    page: PageRequest, template: str, open: OpenToken, error: ApiError | None = None, **context: Any
+) -> Response:
     """The page with the form that uses the link. Its policy lets the form lead to where the link does."""
     parts = urlsplit(open.redirect_url)
     needs_factor = await tokens.needs_factor(page.on.db, open)
@@ -82,8 +84,8 @@ async def confirm_email(page: PageRequest) -> Response:
     if open is None:
         return await dead(page)
     try:
-        asked = TokenConsume(token=token_of(page))
-        used = await sessions.use_token(page.on, page.by, asked, page.browser, factor_of(page))
+        fields = TokenConsume(token=token_of(page))
+        used = await sessions.use_token(page.on, page.by, fields, page.browser, factor_of(page))
     except TokenInvalid:
         return await dead(page)
     except ApiError as error:
@@ -122,14 +124,14 @@ async def set_password(page: PageRequest) -> Response:
     password = form.get("password", "")
     if form.get("again", "") != password:
         return await _password_form(page, open, InvalidParameter(page.t("passwords_differ"), param="again"))
-    given: dict[str, object] = {"token": token_of(page), "password": password}
+    values: dict[str, object] = {"token": token_of(page), "password": password}
     if open.token.purpose == "invite":
-        given["name"] = form.get("name", open.user.name)
+        values["name"] = form.get("name", open.user.name)
     else:
-        given["revoke_keys"] = "revoke_keys" in form
+        values["revoke_keys"] = "revoke_keys" in form
     try:
-        asked = page.arguments(TokenConsume, given)
-        used = await sessions.use_token(page.on, page.by, asked, page.browser, factor_of(page))
+        fields = page.arguments(TokenConsume, values)
+        used = await sessions.use_token(page.on, page.by, fields, page.browser, factor_of(page))
     except TokenInvalid:
         return await dead(page)  # somebody else who has the link was faster
     except ApiError as error:
@@ -141,7 +143,7 @@ async def set_password(page: PageRequest) -> Response:
     return page.redirect(home(used.user.role), "password-set", page.cookies(used.signed_in))
 
 
-async def _password_form(page: PageRequest, open: Open, error: ApiError | None = None) -> Response:
+async def _password_form(page: PageRequest, open: OpenToken, error: ApiError | None = None) -> Response:
     user, sent = open.user, page.request.method == "POST"
     invites = open.token.purpose == "invite"
     return await form(
@@ -171,8 +173,8 @@ async def sign_in_by_link(page: PageRequest) -> Response:
     if open is None:
         return await dead(page)
     try:
-        asked = TokenConsume(token=token_of(page))
-        used = await sessions.use_token(page.on, page.by, asked, page.browser, factor_of(page))
+        fields = TokenConsume(token=token_of(page))
+        used = await sessions.use_token(page.on, page.by, fields, page.browser, factor_of(page))
     except TokenInvalid:
         return await dead(page)
     except ApiError as error:

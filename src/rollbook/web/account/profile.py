@@ -29,18 +29,18 @@ async def show(page: PageRequest) -> Response:
 
 
 async def change_profile(page: PageRequest) -> Response:
-    given = {name: page.form.get(name, "").strip() for name in ("name", "email")}
+    values = {name: page.form.get(name, "").strip() for name in ("name", "email")}
     proof = {"current_password": password} if (password := page.form.get("current_password")) else {}
     try:
-        asked = page.arguments(UserUpdate, given | proof)
-        mails = page.on.settings.sends_mail and given["email"] != page.me.user.email
+        fields = page.arguments(UserUpdate, values | proof)
+        mails = page.on.settings.sends_mail and values["email"] != page.me.user.email
         if mails:  # the new one counts once it is confirmed
-            await own_email.ask(page.on, page.by, given["email"], asked.current_password, page.reads)
-            asked = page.arguments(UserUpdate, {"name": given["name"]})
-        await users.update(page.on, page.by, page.me.user.id, asked)
+            await own_email.ask(page.on, page.by, values["email"], fields.current_password, page.reads)
+            fields = page.arguments(UserUpdate, {"name": values["name"]})
+        await users.update(page.on, page.by, page.me.user.id, fields)
     except ApiError as error:
         problems = forms.problems(page, error, proof="current_password")
-        return await _page(page, error, given=given, problems=problems)
+        return await _page(page, error, values=values, problems=problems)
     return page.redirect("/account", "email-asked" if mails else "profile-saved")
 
 
@@ -59,10 +59,10 @@ async def cancel_email(page: PageRequest) -> Response:
 
 async def change_password(page: PageRequest) -> Response:
     """The old password's sessions end with it; this browser gets a new one, so that only the others are signed out."""
-    given: dict[str, object] = {name: page.form.get(name, "") for name in ("password", "current_password")}
-    given["revoke_keys"] = "revoke_keys" in page.form
+    values: dict[str, object] = {name: page.form.get(name, "") for name in ("password", "current_password")}
+    values["revoke_keys"] = "revoke_keys" in page.form
     try:
-        await passwords.set_password(page.on, page.by, page.me.user.id, page.arguments(PasswordChange, given))
+        await passwords.set_password(page.on, page.by, page.me.user.id, page.arguments(PasswordChange, values))
     except ApiError as error:
         labels = forms.LABELS | {"password": "The new password"}
         problems = forms.problems(page, error, labels, proof="current_password")
@@ -73,16 +73,16 @@ async def change_password(page: PageRequest) -> Response:
 
 async def export(page: PageRequest) -> Response:
     """Everything that is stored about the person, as a file."""
-    held = await users.export(page.on, page.by, page.me.user.id)
+    personal = await users.export(page.on, page.by, page.me.user.id)
     name = f"rollbook-{page.me.user.id}-{clock.format_time(clock.now())[:10]}.json"
-    return download(name, "application/json", export_document(held, indented=True))
+    return download(name, "application/json", export_document(personal, indented=True))
 
 
 async def _page(
     page: PageRequest,
     error: ApiError | None = None,
     *,
-    given: Mapping[str, str] | None = None,
+    values: Mapping[str, str] | None = None,
     problems: Mapping[str, str] = {},
     password_problems: Mapping[str, str] = {},
     account_problems: Mapping[str, str] = {},
@@ -95,7 +95,7 @@ async def _page(
         user=user,
         metadata=_metadata(user),
         role_text=roles.ROLES[user.role],
-        given=given or {"name": user.name, "email": user.email},
+        given=values or {"name": user.name, "email": user.email},
         least=page.on.settings.password_min_length,
         mails=page.on.settings.sends_mail,
         can_delete=page.on.settings.self_deletion,

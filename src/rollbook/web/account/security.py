@@ -36,13 +36,13 @@ async def show(page: PageRequest) -> Response:
 
 async def _list(page: PageRequest, problems: Mapping[str, str] = {}, renamed: str = "") -> Response:
     """`renamed`: the factor whose new name is one of the problems."""
-    held = await second_factors.list_second_factors(page.on, page.by, page.me.user.id)
-    active = [each for each in held.factors if each.confirmed_at is not None]
+    listing = await second_factors.list_second_factors(page.on, page.by, page.me.user.id)
+    active = [factor for factor in listing.factors if factor.confirmed_at is not None]
     return page.render(
         "account/security.html",
         section="account/security",
         factors=active,
-        codes_left=held.recovery_codes_left,
+        codes_left=listing.recovery_codes_left,
         is_required=page.me.user.role in second_factors.roles_with_duty(page.on),
         problems=problems,
         renamed=renamed,
@@ -76,12 +76,12 @@ async def remove(page: PageRequest) -> Response:
 
 async def add_app(page: PageRequest) -> Response:
     """A new secret, which the next page shows once."""
-    asked = SecondFactorCreate(kind="totp", issuer=page.on.settings.brand_name)
+    new = SecondFactorCreate(kind="totp", issuer=page.on.settings.brand_name)
     try:
-        made = await second_factors.create_second_factor(page.on, page.by, page.me.user.id, asked)
+        enrolled = await second_factors.create_second_factor(page.on, page.by, page.me.user.id, new)
     except ApiError as error:
         return await _list(page, forms.problems(page, error))
-    shown = {"id": made.factor.id, "secret": made.secret, "url": made.otpauth_url}
+    shown = {"id": enrolled.factor.id, "secret": enrolled.secret, "url": enrolled.otpauth_url}
     return shown_once.redirect(page, APP, shown)
 
 
@@ -95,8 +95,8 @@ async def activate_app(page: PageRequest) -> Response:
     if shown is None:
         return page.redirect(PATH, "factor-too-late")
     try:
-        asked = page.arguments(SecondFactorActivation, {"code": page.form.get("code", "").strip()})
-        done = await second_factors.activate_second_factor(page.on, page.by, page.me.user.id, shown["id"], asked)
+        fields = page.arguments(SecondFactorActivation, {"code": page.form.get("code", "").strip()})
+        done = await second_factors.activate_second_factor(page.on, page.by, page.me.user.id, shown["id"], fields)
     except NotFound:
         return page.redirect(PATH, "factor-too-late")
     except ApiError as error:
@@ -126,8 +126,8 @@ def _qr(text: str) -> Markup:
     import segno  # only for those who set up an app
     from markupsafe import Markup
 
-    made = segno.make(text, error="m", micro=False)
-    return Markup(made.svg_inline(scale=4, border=4, dark="#000", light="#fff", svgclass="qr", lineclass=None))
+    code = segno.make(text, error="m", micro=False)
+    return Markup(code.svg_inline(scale=4, border=4, dark="#000", light="#fff", svgclass="qr", lineclass=None))
 
 
 # ---- a passkey

@@ -81,17 +81,17 @@ def home(role: str) -> str:
 
 
 async def show(page: PageRequest) -> Response:
-    wanted = page.query.get("next", "")
+    next_path = page.query.get("next", "")
     if page.person is not None:
-        return page.redirect(destination(wanted))
-    return await _form(page, wanted)
+        return page.redirect(destination(next_path))
+    return await _form(page, next_path)
 
 
 async def sign_in(page: PageRequest) -> Response:
     """A session for the right email and password, once a second factor has been given where there is one; or for a
     passkey alone. In a browser that is signed in already, it replaces the old session."""
     form = page.form
-    email, wanted = form.get("email", "").strip(), form.get("next", "")
+    email, next_path = form.get("email", "").strip(), form.get("next", "")
     try:
         presented = factors.given(page, passkeys.SIGN_IN).passkey
         if presented is None:
@@ -99,12 +99,12 @@ async def sign_in(page: PageRequest) -> Response:
         else:
             signed_in = await sessions.sign_in_with_passkey(page.on, page.by, presented, page.browser)
     except ApiError as error:
-        return await _form(page, wanted, email, error)
+        return await _form(page, next_path, email, error)
     if isinstance(signed_in, SecondStep):
-        path = page.localized(SECOND_STEP, **({"next": wanted} if wanted else {}))
+        path = page.localized(SECOND_STEP, **({"next": next_path} if next_path else {}))
         return page.redirect(path, headers=page.set_cookie(signed_in.token, VALID // clock.SECOND, tokens.STEP))
     page.request.user_id = signed_in.session.user_id
-    return page.redirect(destination(wanted), headers=page.cookies(signed_in))
+    return page.redirect(destination(next_path), headers=page.cookies(signed_in))
 
 
 async def sign_out(page: PageRequest) -> Response:
@@ -114,12 +114,12 @@ async def sign_out(page: PageRequest) -> Response:
     return page.redirect("/account/sign-in", "signed-out", page.set_cookie("", 0) + FORGET_PAGES)
 
 
-async def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | None = None) -> Response:
+async def _form(page: PageRequest, next_path: str, email: str = "", error: ApiError | None = None) -> Response:
     return page.render(
         "sign_in/sign_in.html",
         error=error,
         section="sign-in",
-        next=wanted,
+        next=next_path,
         email=email,
         passkey=await factors.request(page, passkeys.SIGN_IN),
         offers_link=await is_link_offered(page),
@@ -146,11 +146,11 @@ async def show_sessions(page: PageRequest) -> Response:
     settings = page.on.settings
     mine = await sessions.list_sessions(page.on, page.by, ListSessions(limit=MAX_SHOWN))
     others = [session for session in mine.items if session.id != page.me.session.id]
-    found = [page.me.session, *sorted(others, key=lambda session: -session.last_seen_at)]
+    all_sessions = [page.me.session, *sorted(others, key=lambda session: -session.last_seen_at)]
     return page.render(
         "account/sessions.html",
         section="account/sessions",
-        sessions=found,
+        sessions=all_sessions,
         others=mine.total - 1,
         browser=sessions.name,
         idle=_hours(settings.session_idle_timeout),

@@ -41,22 +41,22 @@ async def show(page: PageRequest) -> Response:
     """Newest first."""
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     webhook = seen.webhook
-    given = {name: page.sent_utc(page.query.get(name, "").strip(), name == "created_before") for name in TEXTS}
+    values = {name: page.sent_utc(page.query.get(name, "").strip(), name == "created_before") for name in TEXTS}
     before = page.query.get("before") or None
     problems: dict[str, str] = {}
-    found: ListPage[Delivery] = ListPage([])
+    batch: ListPage[Delivery] = ListPage([])
     try:
-        wanted = {name: value for name, value in given.items() if value}
-        asked = page.arguments(ListDeliveries, {**wanted, "limit": PAGE, "before": before})
-        found = await webhook_deliveries.list_deliveries(page.on, page.by, webhook.id, asked)
+        texts = {name: value for name, value in values.items() if value}
+        query = page.arguments(ListDeliveries, {**texts, "limit": PAGE, "before": before})
+        batch = await webhook_deliveries.list_deliveries(page.on, page.by, webhook.id, query)
     except InvalidParameter as error:
         problems = forms.problems(page, error, LABELS)
     here = f"{path(webhook)}/deliveries"
-    kept = {name: value for name, value in given.items() if value}
+    filters = {name: value for name, value in values.items() if value}
     return page.render(
         "account/webhook_deliveries.html",
-        given=given,
-        deliveries=found.items,
+        given=values,
+        deliveries=batch.items,
         problems=problems,
         outcomes=[
             ("", "All"),
@@ -65,9 +65,9 @@ async def show(page: PageRequest) -> Response:
         ],
         types=[("", "All"), *((name, name) for name in event_types.TYPES)],
         triggers=TRIGGERS,
-        is_filtered=bool(kept),
-        newest=f"{here}?{urlencode(kept)}" if before else None,
-        older=f"{here}?{urlencode({**kept, 'before': found.items[-1].id})}" if found.more else None,
+        is_filtered=bool(filters),
+        newest=f"{here}?{urlencode(filters)}" if before else None,
+        older=f"{here}?{urlencode({**filters, 'before': batch.items[-1].id})}" if batch.more else None,
         undelivered=await webhook_deliveries.undelivered(page.on, page.by, webhook.id),
         **await frame(page, seen, "deliveries"),
     )
@@ -75,8 +75,8 @@ async def show(page: PageRequest) -> Response:
 
 def _outcomes(chosen: str) -> list[tuple[str, str]]:
     """Outcomes to choose from, with the one that a link has chosen."""
-    found = dict.fromkeys((*outcomes.DESCRIPTIONS, *((chosen,) if outcomes.is_outcome(chosen) else ())))
-    return [("", "All"), (FAILED, "Failed"), *((name, outcomes.words(name).short) for name in found)]
+    names = dict.fromkeys((*outcomes.DESCRIPTIONS, *((chosen,) if outcomes.is_outcome(chosen) else ())))
+    return [("", "All"), (FAILED, "Failed"), *((name, outcomes.words(name).short) for name in names)]
 
 
 async def show_one(page: PageRequest) -> Response:
@@ -123,13 +123,13 @@ async def test(page: PageRequest) -> Response:
 
 
 async def _attempts(page: PageRequest, seen: WebhookDetails, delivery: Delivery, polls: int | None) -> dict[str, Any]:
-    asked = ListDeliveries(event=delivery.event_id, limit=MAX_ATTEMPTS_SHOWN)
-    found = await webhook_deliveries.list_deliveries(page.on, page.by, seen.webhook.id, asked)
-    last = next((each for each in found.items if each.trigger == "event"), delivery)
+    query = ListDeliveries(event=delivery.event_id, limit=MAX_ATTEMPTS_SHOWN)
+    batch = await webhook_deliveries.list_deliveries(page.on, page.by, seen.webhook.id, query)
+    last = next((attempt for attempt in batch.items if attempt.trigger == "event"), delivery)
     return {
         "path": path(seen.webhook),
         "delivery": delivery,
-        "attempts": found.items,
+        "attempts": batch.items,
         "next_at": _next(seen, last),
         "why": why(seen, last),
         "polls": polls,
@@ -163,9 +163,9 @@ def why(seen: WebhookDetails, last: Delivery) -> str:
         )
     step = sender.STEPS[min(last.attempt, len(sender.STEPS)) - 1]
     waits = (last.retry_at - last.created_at) / 1e6
-    asked = waits > step * (1 + sender.JITTER) + last.duration / 1e6 + 1
+    is_longer = waits > step * (1 + sender.JITTER) + last.duration / 1e6 + 1
     usual = f"Attempt {last.attempt} of {sender.MAX_ATTEMPTS} failed. The next one is about {_length(step)} later"
-    if asked:
+    if is_longer:
         return f"{usual}, but the receiver asked to wait longer, or answered that it is overloaded."
     return f"{usual}, give or take 20%, so that events that failed together are spread out."
 
@@ -206,15 +206,15 @@ async def show_replays_live(page: PageRequest) -> Response:
 
 async def create_replay(page: PageRequest) -> Response:
     form = page.form
-    given = {name: form.get(name, "").strip() for name in ("from", "to", "types", "user", "only")}
-    wanted: dict[str, Any] = {name: page.sent_utc(value, name == "to") for name, value in given.items() if value}
+    values = {name: form.get(name, "").strip() for name in ("from", "to", "types", "user", "only")}
+    fields: dict[str, Any] = {name: page.sent_utc(value, name == "to") for name, value in values.items() if value}
     if (since := form.get("since", "time")) != "time" and since in dict(SINCE):
-        wanted.pop("to", None)
-        wanted["from"] = clock.format_time(clock.now() - int(since) * clock.SECOND)
-    if given["types"]:
-        wanted["types"] = [given["types"]]
+        fields.pop("to", None)
+        fields["from"] = clock.format_time(clock.now() - int(since) * clock.SECOND)
+    if values["types"]:
+        fields["types"] = [values["types"]]
     try:
-        await webhook_deliveries.create_replay(page.on, page.by, page.ids[0], page.arguments(ReplayCreate, wanted))
+        await webhook_deliveries.create_replay(page.on, page.by, page.ids[0], page.arguments(ReplayCreate, fields))
     except ApiError as error:
         return await _replays_page(page, error)
     return page.redirect(f"/account/webhooks/{page.ids[0]}/replays", "replay-started")

@@ -50,14 +50,14 @@ async def show_new(page: PageRequest) -> Response:
 
 async def create(page: PageRequest) -> Response:
     """Leads to the page that shows the secret."""
-    given = _given(page)
-    owner = {"user_id": given["user_id"]} if given["user_id"] else {}
+    values = _given(page)
+    owner = {"user_id": values["user_id"]} if values["user_id"] else {}
     try:
-        seen = await webhooks.create(page.on, page.by, page.arguments(WebhookCreate, {**_wanted(given), **owner}))
+        seen = await webhooks.create(page.on, page.by, page.arguments(WebhookCreate, {**_wanted(values), **owner}))
     except NotFound:
         raise
     except ApiError as error:
-        return await _new(page, given, forms.problems(page, error, LABELS))
+        return await _new(page, values, forms.problems(page, error, LABELS))
     return redirect_to_secret(page, seen, "created")
 
 
@@ -80,28 +80,28 @@ async def show_edit(page: PageRequest) -> Response:
 
 async def save(page: PageRequest) -> Response:
     webhook = (await webhooks.get(page.on, page.by, page.ids[0])).webhook
-    given = _given(page)
-    wanted = _wanted(given)
-    wanted["headers"] = {**dict.fromkeys(given["remove"]), **wanted["headers"]}
-    version = whole_number(given["version"])
+    values = _given(page)
+    fields = _wanted(values)
+    fields["headers"] = {**dict.fromkeys(values["remove"]), **fields["headers"]}
+    version = whole_number(values["version"])
     versions = None if version is None else frozenset({version})
     try:
-        await webhooks.update(page.on, page.by, webhook.id, page.arguments(WebhookUpdate, wanted), versions)
+        await webhooks.update(page.on, page.by, webhook.id, page.arguments(WebhookUpdate, fields), versions)
     except ApiError as error:
-        return _form(page, webhook, given, forms.problems(page, error, LABELS))
+        return _form(page, webhook, values, forms.problems(page, error, LABELS))
     return page.redirect(f"{path(webhook)}/settings", "webhook-saved")
 
 
-async def _new(page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str] = {}) -> Response:
+async def _new(page: PageRequest, values: Mapping[str, Any], problems: Mapping[str, str] = {}) -> Response:
     """Raises InsufficientScope, NotFound, if it is for someone else."""
-    owner = await users.get(page.on, page.by, given["user_id"]) if given["user_id"] else None
-    return _form(page, None, given, problems, owner)
+    owner = await users.get(page.on, page.by, values["user_id"]) if values["user_id"] else None
+    return _form(page, None, values, problems, owner)
 
 
 def _form(
     page: PageRequest,
     webhook: Webhook | None,
-    given: Mapping[str, Any],
+    values: Mapping[str, Any],
     problems: Mapping[str, str] = {},
     owner: User | None = None,
 ) -> Response:
@@ -113,7 +113,7 @@ def _form(
         title="" if webhook is None else title(webhook),
         path="/account/webhooks" if webhook is None else path(webhook),
         header_names=[] if webhook is None else list(sealed_headers(webhook)),
-        given=given,
+        given=values,
         problems=problems,
         inbox=INBOX,
         groups=webhook_pages.groups(("server.test",)),
@@ -134,12 +134,12 @@ def _given(page: PageRequest) -> dict[str, Any]:
     }
 
 
-def _wanted(given: Mapping[str, Any]) -> dict[str, Any]:
+def _wanted(values: Mapping[str, Any]) -> dict[str, Any]:
     """The form as arguments."""
-    lines = [line.partition(":") for line in given["headers"].splitlines() if line.strip()]
+    lines = [line.partition(":") for line in values["headers"].splitlines() if line.strip()]
     return {
-        **FORM.wanted(given),
-        "url": given["url"],
-        "types": [event_types.ALL] if given["reach"] == "all" else given["type"],
+        **FORM.wanted(values),
+        "url": values["url"],
+        "types": [event_types.ALL] if values["reach"] == "all" else values["type"],
         "headers": {name.strip(): value.strip() for name, _, value in lines},
     }

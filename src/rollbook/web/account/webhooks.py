@@ -63,11 +63,11 @@ class EventGroup(NamedTuple):
 
 def groups(without: Iterable[str] = ()) -> list[EventGroup]:
     """All types, by what they are about."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    by_kind: dict[str, list[tuple[str, str]]] = {}
     for type, about in event_types.TYPES.items():
         if type not in without:
-            found.setdefault(event_types.kind(type), []).append((type, about.for_people))
-    return [EventGroup(NAMES[name], f"{name}.*", types) for name, types in found.items()]
+            by_kind.setdefault(event_types.kind(type), []).append((type, about.for_people))
+    return [EventGroup(NAMES[name], f"{name}.*", types) for name, types in by_kind.items()]
 
 
 SECTION = "account/webhooks"
@@ -102,17 +102,17 @@ class ListedWebhook(NamedTuple):
 
 async def show(page: PageRequest) -> Response:
     """The person's own."""
-    found = await webhooks.list_webhooks(page.on, page.by, ListWebhooks(user="me", limit=MAX_LISTED))
-    return page.render("account/webhooks.html", section=SECTION, rows=await rows(page, found.items))
+    listing = await webhooks.list_webhooks(page.on, page.by, ListWebhooks(user="me", limit=MAX_LISTED))
+    return page.render("account/webhooks.html", section=SECTION, rows=await rows(page, listing.items))
 
 
 async def show_all(page: PageRequest) -> Response:
     """All webhooks of the server, with whose they are and how they are doing."""
-    found = await webhooks.list_webhooks(page.on, page.by, ListWebhooks(limit=MAX_LISTED))
+    listing = await webhooks.list_webhooks(page.on, page.by, ListWebhooks(limit=MAX_LISTED))
     return page.render(
         "admin/webhooks.html",
         section="admin/webhooks",
-        rows=await rows(page, found.items, with_owners=True),
+        rows=await rows(page, listing.items, with_owners=True),
     )
 
 
@@ -211,15 +211,15 @@ def title(webhook: Webhook) -> str:
     return webhook.description or ("Inbox" if webhook.url == INBOX else webhook.url)
 
 
-async def rows(page: PageRequest, found: list[WebhookDetails], with_owners: bool = False) -> list[ListedWebhook]:
+async def rows(page: PageRequest, listed: list[WebhookDetails], with_owners: bool = False) -> list[ListedWebhook]:
     since, until = last_day()
-    ids = [seen.webhook.id for seen in found]
+    ids = [seen.webhook.id for seen in listed]
     hours, names = await page.on.read_aside(
-        _more, ids, since, {seen.webhook.user_id for seen in found} if with_owners else ()
+        _more, ids, since, {seen.webhook.user_id for seen in listed} if with_owners else ()
     )
     return [
         ListedWebhook(seen, plots.spark(hours[seen.webhook.id], since, until), names.get(seen.webhook.user_id))
-        for seen in found
+        for seen in listed
     ]
 
 
@@ -232,8 +232,8 @@ async def _more(
 
 
 async def hours_of(queries: Queries, id: str, since: int) -> list[Deliveries]:
-    found = await health.hours_since(queries, id, since // clock.HOUR)
-    return [Deliveries(hour * clock.HOUR, delivered, failed) for hour, delivered, failed in found]
+    hours = await health.hours_since(queries, id, since // clock.HOUR)
+    return [Deliveries(hour * clock.HOUR, delivered, failed) for hour, delivered, failed in hours]
 
 
 def last_day() -> tuple[int, int]:
@@ -317,14 +317,14 @@ INBOX_SHOWN = 20
 
 
 async def show_inbox(page: PageRequest) -> Response:
-    found = await webhook_deliveries.of_caller(page.on, page.by)
-    if not found:
+    inboxes = await webhook_deliveries.of_caller(page.on, page.by)
+    if not inboxes:
         return page.render("account/webhook_inbox_none.html", section=SECTION)
-    webhook = _chosen(page, found)
+    webhook = _chosen(page, inboxes)
     return page.render(
         "account/webhook_inbox.html",
         section=SECTION,
-        inboxes=[(each.id, f"{title(each)}, {moment(each.created_at)}") for each in found],
+        inboxes=[(webhook.id, f"{title(webhook)}, {moment(webhook.created_at)}") for webhook in inboxes],
         path=path(webhook),
         groups=groups(),
         **await _inbox_live(page, webhook, 0),
@@ -344,20 +344,20 @@ async def show_inbox_live(page: PageRequest) -> Response:
     return page.render("account/webhook_inbox_live.html", **await _inbox_live(page, webhook, page.next_poll()))
 
 
-def _chosen(page: PageRequest, found: list[Webhook]) -> Webhook:
+def _chosen(page: PageRequest, inboxes: list[Webhook]) -> Webhook:
     """The one that the URL asks for, or the newest. Raises NotFound."""
-    wanted = page.query.get("webhook")
-    chosen = next((each for each in reversed(found) if wanted in (None, each.id)), None)
+    webhook_id = page.query.get("webhook")
+    chosen = next((inbox for inbox in reversed(inboxes) if webhook_id in (None, inbox.id)), None)
     if chosen is None:
         raise NotFound("You have no inbox with this ID.")
     return chosen
 
 
 async def _inbox_live(page: PageRequest, webhook: Webhook, polls: int | None) -> dict[str, Any]:
-    found = await webhook_deliveries.arrivals(page.on, page.by, webhook.id, INBOX_SHOWN)
+    arrivals = await webhook_deliveries.arrivals(page.on, page.by, webhook.id, INBOX_SHOWN)
     return {
         "webhook": webhook,
-        "arrivals": [(each, _type(each.message.body), pretty(each.message.body)) for each in found],
+        "arrivals": [(arrival, _type(arrival.message.body), pretty(arrival.message.body)) for arrival in arrivals],
         "polls": polls,
     }
 

@@ -59,18 +59,18 @@ class ListedApplication(NamedTuple):
 
 
 async def show_all(page: PageRequest) -> Response:
-    asked = {"q": page.query.get("q", "").strip()}
+    values = {"q": page.query.get("q", "").strip()}
 
     async def read(offset: int) -> ListPage[ListedApplication]:
-        wanted = check_texts(UserSelection, {"kind": APPLICATION, "sort": "name"} | (asked if asked["q"] else {}))
-        query = Query(users.filters_of(wanted), users.order_of(wanted.sort), PAGE, offset, count=True)
+        selection = check_texts(UserSelection, {"kind": APPLICATION, "sort": "name"} | (values if values["q"] else {}))
+        query = Query(users.filters_of(selection), users.order_of(selection.sort), PAGE, offset, count=True)
         part = await users.list_users(page.on, page.by, query)
         shown = [User._make(row) for row in part.rows]
-        activity, made = await page.on.read_aside(_activity, [user.id for user in shown], clock.now() - clock.DAY)
-        rows = [ListedApplication(user, activity.get(user.id, Activity()), made.get(user.id, 0)) for user in shown]
+        activity, uses = await page.on.read_aside(_activity, [user.id for user in shown], clock.now() - clock.DAY)
+        rows = [ListedApplication(user, activity.get(user.id, Activity()), uses.get(user.id, 0)) for user in shown]
         return ListPage(rows, part.total or 0)
 
-    frame = await lists.numbered(page, PATH, asked, PAGE, read, ListPage([]))
+    frame = await lists.numbered(page, PATH, values, PAGE, read, ListPage([]))
     return page.render("admin/applications.html", section=SECTION, **frame)
 
 
@@ -93,9 +93,9 @@ async def show(page: PageRequest) -> Response:
     context: dict[str, Any] = {"plot": None, "latest": [], "hooks": []}
     if page.may("requests:read"):
         hours = await page.on.read_aside(usage_records.hours, user.id, since)
-        asked = ListRequests(user=user.id, limit=LATEST)
+        query = ListRequests(user=user.id, limit=LATEST)
         context["plot"] = plots.requests(hours, since, until, "Requests per hour over 7 days") if hours else None
-        context["latest"] = (await usage_actions.list_requests(page.on, page.by, asked)).requests
+        context["latest"] = (await usage_actions.list_requests(page.on, page.by, query)).requests
     if page.may("webhooks:read"):
         context["hooks"] = await webhook_pages.rows(page, (await _webhooks(page, user)).items)
     return page.render(
@@ -110,10 +110,10 @@ async def _keys(page: PageRequest, user: User) -> dict[str, Any]:
     """Its working keys, the newest ones, as `keys/parts.html` shows them."""
     if not page.may("keys:read"):
         return {"keys": [], "total": 0, "holder": theirs(user)}
-    found = await keys.list_by_state(page.on, page.by, ListKeys(user=user.id, sort="-created_at", limit=MAX_KEYS), True)
+    batch = await keys.list_by_state(page.on, page.by, ListKeys(user=user.id, sort="-created_at", limit=MAX_KEYS), True)
     return {
-        "keys": found.items,
-        "total": found.total,
+        "keys": batch.items,
+        "total": batch.total,
         "holder": theirs(user),
         "state": pages.state,
         "is_new": pages.is_new,
@@ -203,10 +203,10 @@ async def _ask(page: PageRequest, user: User, what: str, status: int = 200) -> R
     """Say what stops, and ask for the name."""
     text, effect, _ = SAYS[what]
     stops = (await stopping.of_users(page, [user]))[user.id]
-    found = ListPage[Key]([], 0)
+    listing = ListPage[Key]([], 0)
     if page.may("keys:read"):
-        asked = ListKeys(user=user.id, sort="-last_used_at", limit=MAX_KEYS)
-        found = await keys.list_by_state(page.on, page.by, asked, True)
+        query = ListKeys(user=user.id, sort="-last_used_at", limit=MAX_KEYS)
+        listing = await keys.list_by_state(page.on, page.by, query, True)
     return page.render(
         "admin/stop_application.html",
         status,
@@ -215,8 +215,8 @@ async def _ask(page: PageRequest, user: User, what: str, status: int = 200) -> R
         what=what,
         text=text,
         effect=effect + (stops.pauses if what == "suspend" else stops.ends),
-        keys=found.items,
-        total=found.total,
+        keys=listing.items,
+        total=listing.total,
         hooks=(await _webhooks(page, user)).items if page.may("webhooks:read") else [],
         title=webhook_pages.title,
         problems={"confirm": f"Type {user.name} to {what} this application."} if status == 400 else {},

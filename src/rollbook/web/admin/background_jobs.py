@@ -22,8 +22,8 @@ KINDS = {"queued": "info", "waiting": "info", "running": "info", "finished": "ok
 class JobView(Generic[J]):
     """A job, and the name of its creator: None of someone who is gone, or of the command line."""
 
-    def __init__(self, found: J, by: str | None = None) -> None:
-        self.found = found
+    def __init__(self, job: J, by: str | None = None) -> None:
+        self.found = job
         self.by = by
 
     @cached_property
@@ -48,22 +48,27 @@ class JobView(Generic[J]):
         return (clock.now() - self.found.started_at) * (total - done) // done // clock.SECOND
 
 
-async def with_names(queries: Queries, view: type[JobView[J]], found: Sequence[J]) -> list[Any]:
-    names = {id: await users.name(queries, id) for id in {job.user_id for job in found if job.user_id}}
-    return [view(job, names.get(job.user_id or "")) for job in found]
+async def with_names(queries: Queries, view: type[JobView[J]], jobs: Sequence[J]) -> list[Any]:
+    names = {id: await users.name(queries, id) for id in {job.user_id for job in jobs if job.user_id}}
+    return [view(job, names.get(job.user_id or "")) for job in jobs]
 
 
 async def show_list(
-    page: PageRequest, name: str, section: str, view: type[JobView[J]], asked: type[Any], listed: Callable[..., Any]
+    page: PageRequest,
+    name: str,
+    section: str,
+    view: type[JobView[J]],
+    query_type: type[Any],
+    listed: Callable[..., Any],
 ) -> Response:
     """The newest jobs of a kind, or those before one."""
     before = {"before": page.query["before"]} if page.query.get("before") else {}
-    found = await listed(page.on, page.by, check_texts(asked, {"limit": str(PAGE), **before}))
+    jobs = await listed(page.on, page.by, check_texts(query_type, {"limit": str(PAGE), **before}))
     return page.render(
         f"admin/{name.replace('-', '_')}.html",
         section=section,
-        found=await page.on.read(with_names, view, found),
+        found=await page.on.read(with_names, view, jobs),
         kinds=KINDS,
         first=not before,
-        next=f"/admin/{name}?before={found[-1].id}" if len(found) == PAGE else None,
+        next=f"/admin/{name}?before={jobs[-1].id}" if len(jobs) == PAGE else None,
     )

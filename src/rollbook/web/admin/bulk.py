@@ -69,7 +69,7 @@ def _changes(page: PageRequest) -> dict[str, BulkChange]:
     linked = "You get a file with a link for each, with which they set their password. It ends the link that they had."
     mailed = "Each gets a link with which they set their password. It ends the link that they had."
     deleted = f"They are signed out, and their API keys are revoked. You can restore them for {days} days."
-    found = {
+    choices = {
         "suspend": BulkChange("Suspend", "Suspend {}", suspended),
         "activate": BulkChange("Activate", "Activate {}", activated),
         "delete": BulkChange("Delete", "Delete {}", deleted),
@@ -77,13 +77,13 @@ def _changes(page: PageRequest) -> dict[str, BulkChange]:
         LINKS: BulkChange("Create links (CSV)", "Create links for {}", linked),
     }
     if page.on.settings.sends_mail:
-        found[SEND] = BulkChange("Mail links", "Mail links to {}", mailed)
+        choices[SEND] = BulkChange("Mail links", "Mail links to {}", mailed)
     changed = "Their permissions change immediately, and those of their API keys."
     for role in page.roles_to_give():
-        found[f"{ROLE}{role}"] = BulkChange(f"Change role to {role}", f"Change the role of {{}} to {role}", changed)
-    kept = "A key is set, or removed. Other keys stay as they are."
-    found[METADATA] = BulkChange("Change metadata", "Change the metadata of {}", kept)
-    return found
+        choices[f"{ROLE}{role}"] = BulkChange(f"Change role to {role}", f"Change the role of {{}} to {role}", changed)
+    hint = "A key is set, or removed. Other keys stay as they are."
+    choices[METADATA] = BulkChange("Change metadata", "Change the metadata of {}", hint)
+    return choices
 
 
 async def ask(page: PageRequest, problems: Mapping[str, str] = {}) -> Response:
@@ -123,16 +123,16 @@ async def apply(page: PageRequest) -> Response:
     number of those who match is another one by now."""
     op, _ = _chosen(page)
     try:
-        made = await bulk_jobs.create_bulk_job(page.on, page.by, BulkJobCreate(**_asked(page, op), **_whom(page, op)))
+        job = await bulk_jobs.create_bulk_job(page.on, page.by, BulkJobCreate(**_asked(page, op), **_whom(page, op)))
     except InvalidParameter as error:
         if error.param not in ("confirm_count", "metadata"):
             raise
-        found = forms.problems(page, error, {"metadata": "The key"})
+        problems = forms.problems(page, error, {"metadata": "The key"})
         if error.param == "confirm_count":
-            found = {"count": "The number of users who match has changed meanwhile. Check it once more."}
-        return await ask(page, found)
-    await bulk_jobs.run_few(page.on, made)
-    return page.redirect(_result_url(made.id, op, page.form))
+            problems = {"count": "The number of users who match has changed meanwhile. Check it once more."}
+        return await ask(page, problems)
+    await bulk_jobs.run_few(page.on, job)
+    return page.redirect(_result_url(job.id, op, page.form))
 
 
 def _ids(page: PageRequest) -> list[str]:
@@ -143,8 +143,8 @@ def _whom(page: PageRequest, op: str) -> dict[str, Any]:
     """The users of a job. Raises InvalidParameter."""
     if "all" in page.form:
         count, until = (whole_number(page.form.get(name, "")) for name in ("count", "until"))
-        asked = UNSET if count is None else count
-        return {"filter": _filter(page, until or clock.now()), "confirm_count": asked}
+        confirmed = UNSET if count is None else count
+        return {"filter": _filter(page, until or clock.now()), "confirm_count": confirmed}
     ids = tuple(_ids(page))
     if not ids:
         raise _none_selected()
@@ -165,22 +165,22 @@ def _action(op: str) -> BulkAction:
 
 def _asked(page: PageRequest, op: str) -> dict[str, Any]:
     """The arguments of a job. Raises InvalidParameter."""
-    asked: dict[str, Any] = {"action": _action(op)}
+    fields: dict[str, Any] = {"action": _action(op)}
     if op.startswith(ROLE):
-        asked["role"] = page.arguments(UserUpdate, {"role": op.removeprefix(ROLE)}).role
+        fields["role"] = page.arguments(UserUpdate, {"role": op.removeprefix(ROLE)}).role
     if op == METADATA:
         key, value = page.form.get("key", "").strip(), page.form.get("value", "").strip()
         if not key:
             raise wrong("metadata", "Enter a key.")
-        asked["metadata"] = page.arguments(UserPatch, {"metadata": {key: value or None}}).metadata
-    return asked | ({"send": True} if op == SEND else {})
+        fields["metadata"] = page.arguments(UserPatch, {"metadata": {key: value or None}}).metadata
+    return fields | ({"send": True} if op == SEND else {})
 
 
 def _filter(page: PageRequest, until: int) -> BulkFilter:
     """The filters of the list, without whoever was created since they were counted. Raises InvalidParameter."""
-    found = check_texts(BulkFilter, filters_of(asked_of(page.form)))
-    before = until if found.created_before is None else min(until, found.created_before)
-    return structs.replace(found, created_before=Time(before))
+    filters = check_texts(BulkFilter, filters_of(asked_of(page.form)))
+    before = until if filters.created_before is None else min(until, filters.created_before)
+    return structs.replace(filters, created_before=Time(before))
 
 
 def _chosen(page: PageRequest) -> tuple[str, BulkChange]:
@@ -195,8 +195,8 @@ async def _matching(page: PageRequest, until: int) -> tuple[int, list[NamedUser]
     """The number of users whom the filters of the list select, and the first of them. Raises InvalidParameter."""
     filters = bulk_jobs.chosen(_filter(page, until))
     order = users.order_of(users.sort_of(selection_of(asked_of(page.form))))
-    found = await users.list_users(page.on, page.by, Query(filters, order, MAX_NAMED))
-    first = [User._make(row) for row in found.rows]
+    batch = await users.list_users(page.on, page.by, Query(filters, order, MAX_NAMED))
+    first = [User._make(row) for row in batch.rows]
     return await users.count_users(page.on, page.by, filters), [NamedUser(user.id, user.name) for user in first]
 
 
@@ -208,14 +208,14 @@ async def _names(queries: Queries, ids: Sequence[str]) -> list[NamedUser]:
     return [NamedUser(id, await user_records.name(queries, id) or id) for id in ids]
 
 
-def _list_of(op: str, asked: Mapping[str, str]) -> str:
-    return "deleted" if op == "restore" else "invitations" if "invitations" in asked else "users"
+def _list_of(op: str, values: Mapping[str, str]) -> str:
+    return "deleted" if op == "restore" else "invitations" if "invitations" in values else "users"
 
 
-def _back(op: str, asked: Mapping[str, str]) -> str:
-    return list_url(asked_of(asked), LISTS[_list_of(op, asked)])
+def _back(op: str, values: Mapping[str, str]) -> str:
+    return list_url(asked_of(values), LISTS[_list_of(op, values)])
 
 
-def _result_url(job_id: str, op: str, asked: Mapping[str, str]) -> str:
+def _result_url(job_id: str, op: str, values: Mapping[str, str]) -> str:
     """The page of a job, which leads back to the list."""
-    return list_url(asked_of(asked), f"/admin/bulk-jobs/{job_id}", list=_list_of(op, asked))
+    return list_url(asked_of(values), f"/admin/bulk-jobs/{job_id}", list=_list_of(op, values))

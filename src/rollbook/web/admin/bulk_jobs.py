@@ -69,14 +69,14 @@ class BulkJobView(JobView[BulkJob]):
     @property
     def filters(self) -> list[tuple[str, str, int | None]]:
         """Name and value of each, and the time that the value is."""
-        given: dict[str, Any] = {"kind": PERSON} | (self.options["filter"] or {})
+        filters: dict[str, Any] = {"kind": PERSON} | (self.options["filter"] or {})
         return [
             (
                 FILTERS.get(name, name),
                 ", ".join(value) if isinstance(value, list) else str(value),
                 clock.parse(value) if name in ("created_after", "created_before") else None,
             )
-            for name, value in given.items()
+            for name, value in filters.items()
             if (name, value) != ("kind", PERSON)
         ]
 
@@ -101,9 +101,9 @@ async def show_live(page: PageRequest) -> Response:
 
 async def results(page: PageRequest) -> Response:
     """A file with the result for each user and, for the creator of the job, the links. Raises ApiError."""
-    asked = check_texts(BulkJobResults, {"format": page.query.get("format", "csv")})
-    found = await bulk_jobs.get_bulk_job_results(page.on, page.by, page.ids[0], asked)
-    return download_file(f"rollbook-{page.ids[0]}", bulk_job_calls.results_file(found, page.on.url))
+    query = check_texts(BulkJobResults, {"format": page.query.get("format", "csv")})
+    report = await bulk_jobs.get_bulk_job_results(page.on, page.by, page.ids[0], query)
+    return download_file(f"rollbook-{page.ids[0]}", bulk_job_calls.results_file(report, page.on.url))
 
 
 async def cancel(page: PageRequest) -> Response:
@@ -112,9 +112,9 @@ async def cancel(page: PageRequest) -> Response:
 
 
 async def undo(page: PageRequest) -> Response:
-    made = await bulk_jobs.undo_bulk_job(page.on, page.by, page.ids[0])
-    await bulk_jobs.run_few(page.on, made)
-    return page.redirect(_url(page, f"/admin/bulk-jobs/{made.id}"))
+    job = await bulk_jobs.undo_bulk_job(page.on, page.by, page.ids[0])
+    await bulk_jobs.run_few(page.on, job)
+    return page.redirect(_url(page, f"/admin/bulk-jobs/{job.id}"))
 
 
 def _url(page: PageRequest, path: str, **more: object) -> str:
@@ -125,30 +125,30 @@ def _url(page: PageRequest, path: str, **more: object) -> str:
 
 async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
     """Context of the part of a page that refreshes itself."""
-    found = await bulk_jobs.get_bulk_job(page.on, page.by, page.ids[0])
-    [shown] = await page.on.read(with_names, BulkJobView, [found])
-    undone = found.undoes and await page.on.read(JOBS.find, found.undoes)
+    job = await bulk_jobs.get_bulk_job(page.on, page.by, page.ids[0])
+    [shown] = await page.on.read(with_names, BulkJobView, [job])
+    undone = job.undoes and await page.on.read(JOBS.find, job.undoes)
     return {
         "shown": shown,
         "undone": BulkJobView(undone) if undone else None,
         "polls": polls,
-        "job_url": _url(page, f"/admin/bulk-jobs/{found.id}"),
-        "live_url": _url(page, f"/admin/bulk-jobs/{found.id}/live", n=polls),
-        "cancel_url": _url(page, f"/admin/bulk-jobs/{found.id}/cancel"),
-        "undo_url": _url(page, f"/admin/bulk-jobs/{found.id}/undo"),
-        "refused": await _refused(page, found.id) if shown.is_over and found.refused else [],
-        "may_cancel": not shown.is_over and await page.may_cancel(found.user_id),
-        "has_links": bulk_jobs.shows_links(page.by, found),
+        "job_url": _url(page, f"/admin/bulk-jobs/{job.id}"),
+        "live_url": _url(page, f"/admin/bulk-jobs/{job.id}/live", n=polls),
+        "cancel_url": _url(page, f"/admin/bulk-jobs/{job.id}/cancel"),
+        "undo_url": _url(page, f"/admin/bulk-jobs/{job.id}/undo"),
+        "refused": await _refused(page, job.id) if shown.is_over and job.refused else [],
+        "may_cancel": not shown.is_over and await page.may_cancel(job.user_id),
+        "has_links": bulk_jobs.shows_links(page.by, job),
         "retention_days": page.on.settings.deleted_retention,
     }
 
 
 async def _refused(page: PageRequest, id: str) -> list[UserResult]:
     """The first of those who were refused."""
-    asked = BulkJobResults(result="refused")
-    found: list[UserResult] = []
-    async for part in (await bulk_jobs.get_bulk_job_results(page.on, page.by, id, asked)).parts:
-        found += part
-        if len(found) >= MAX_REFUSED:
+    query = BulkJobResults(result="refused")
+    refused: list[UserResult] = []
+    async for part in (await bulk_jobs.get_bulk_job_results(page.on, page.by, id, query)).parts:
+        refused += part
+        if len(refused) >= MAX_REFUSED:
             break
-    return found[:MAX_REFUSED]
+    return refused[:MAX_REFUSED]

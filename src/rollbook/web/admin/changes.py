@@ -13,7 +13,7 @@ from rollbook.api.show import for_people
 from rollbook.records import events, keys, users
 from rollbook.records.bulk_jobs import JOBS
 from rollbook.records.events import Event
-from rollbook.records.user_history import Reverted
+from rollbook.records.user_history import Reversal
 from rollbook.records.users import METADATA
 from rollbook.roles import DELETED
 from rollbook.storage.database import Queries
@@ -89,12 +89,12 @@ async def latest(queries: Queries, limit: int, user_id: str | None = None) -> Ch
     return ChangePage(await in_words(queries, page.events), page.more)
 
 
-async def in_words(queries: Queries, found: Iterable[Event]) -> list[EventInWords]:
+async def in_words(queries: Queries, log: Iterable[Event]) -> list[EventInWords]:
     names: dict[str | None, str | None] = {None: None, "": None}
     key_names: dict[str | None, str | None] = {None: None}
     jobs: dict[str, BulkJobView | None] = {"": None}
     changes = []
-    for event in found:
+    for event in log:
         for id in (event.user_id, event.actor.user_id):
             if id not in names and id is not None:
                 names[id] = await users.name(queries, id)
@@ -132,7 +132,7 @@ def differences(event: Event) -> list[Difference]:
     if event.before is None:
         return []
     before, after = _raw_fields(event.before), _raw_fields(event.object)
-    found = [
+    lines = [
         Difference(
             name,
             None if name in UNLOGGED and name not in before else _json_text(before.get(name, after.get(name))),
@@ -142,18 +142,18 @@ def differences(event: Event) -> list[Difference]:
         )
         for name in dict.fromkeys([*before, *after])
     ]
-    return sorted(found, key=lambda each: not each.changed)
+    return sorted(lines, key=lambda difference: not difference.changed)
 
 
-def put_back(found: Reverted) -> list[Field]:
+def put_back(undo: Reversal) -> list[Field]:
     """Fields that are put back: what they are now, and what they become."""
-    type = found.event.type
-    object: dict[str, Any] = {"status": DELETED} if type == "user.deleted" else _decode(found.event.object)
+    type = undo.event.type
+    object: dict[str, Any] = {"status": DELETED} if type == "user.deleted" else _decode(undo.event.object)
     if type.startswith("group.member_"):
         now = None if type == "group.member_removed" else object.get("role")
-        return [Field("membership", _membership(now), _membership(found.values["role"]))]
+        return [Field("membership", _membership(now), _membership(undo.values["role"]))]
     fields = []
-    for name, value in found.values.items():
+    for name, value in undo.values.items():
         if name in METADATA:
             is_now = object.get(name) or {}
             fields += [Field(f"{name}.{key}", _text(is_now.get(key)), _text(was)) for key, was in value.items()]

@@ -71,23 +71,23 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def show(page: PageRequest) -> Response:
-    given = _given(page)
+    texts = _given(page)
     problems: dict[str, str] = {}
-    found = FoundEvents([], None, None, None)
+    batch = FoundEvents([], None, None, None)
     try:
         before, after = _number(page, "before"), _number(page, "after")
-        found = await event_actions.search(page.on, page.by, _filters(page, given), PAGE, before, after)
+        batch = await event_actions.search(page.on, page.by, _filters(page, texts), PAGE, before, after)
     except InvalidParameter as error:
         problems = forms.problems(page, error, LABELS)
     return page.render(
         "admin/events.html",
         section=SECTION,
         groups=webhooks.groups(NEVER_LOGGED),
-        given=given,
-        zone=zones.fitting(page.zone, [(given[name], last) for name, last in TIMES]),
-        kept=urlencode([(name, value) for name, values in given.items() for value in _all(values)]),
-        changes=await page.on.read(changes.in_words, found.events),
-        found=found,
+        given=texts,
+        zone=zones.fitting(page.zone, [(texts[name], last) for name, last in TIMES]),
+        kept=urlencode([(name, value) for name, values in texts.items() for value in _all(values)]),
+        changes=await page.on.read(changes.in_words, batch.events),
+        found=batch,
         problems=problems,
     )
 
@@ -137,14 +137,14 @@ async def _undo(page: PageRequest, event: Event) -> Undo | None:
     if not page.may("users:write"):
         return None
     try:
-        found = await reverting.revert(page.on, page.by, event.id, EventRevert(dry_run=True))
+        undo = await reverting.revert(page.on, page.by, event.id, EventRevert(dry_run=True))
     except NotReversible as problem:
         return None if problem.message == reverting.CHANGES_NOTHING else Undo([], [], problem.message)
     except Forbidden:
         return None
     except BadRequest as problem:  # someone else has the email by now, for example
         return Undo([], [], problem.full_message)
-    return Undo(changes.put_back(found), found.kept)
+    return Undo(changes.put_back(undo), undo.kept)
 
 
 async def export(page: PageRequest) -> Response:
@@ -164,9 +164,9 @@ def _given(page: PageRequest) -> dict[str, Any]:
     return {"type": [type for type in page.queried("type") if type], **texts, **times}
 
 
-def _filters(page: PageRequest, given: dict[str, Any]) -> AuditFilters:
-    wanted = {name: given[name] for name in TEXTS if given[name]}
-    return page.arguments(AuditFilters, {"types": given["type"], **wanted})
+def _filters(page: PageRequest, texts: dict[str, Any]) -> AuditFilters:
+    filters = {name: texts[name] for name in TEXTS if texts[name]}
+    return page.arguments(AuditFilters, {"types": texts["type"], **filters})
 
 
 def _all(values: str | list[str]) -> list[str]:

@@ -48,14 +48,14 @@ FORM = form_of(GroupCreate, hints={"external_id": "The ID in your own system."})
 
 
 async def show_all(page: PageRequest) -> Response:
-    asked = {name: page.query.get(name, "").strip() for name in ("q", "sort")}
+    values = {name: page.query.get(name, "").strip() for name in ("q", "sort")}
 
     async def read(offset: int) -> GroupPage:
-        wanted = {"q": asked["q"], "sort": asked["sort"] or "name", "limit": str(PAGE), "offset": str(offset)}
-        filters = check_texts(ListGroups, {name: value for name, value in wanted.items() if value})
+        texts = {"q": values["q"], "sort": values["sort"] or "name", "limit": str(PAGE), "offset": str(offset)}
+        filters = check_texts(ListGroups, {name: value for name, value in texts.items() if value})
         return await groups.list_groups(page.on, page.by, filters)
 
-    frame = await lists.numbered(page, PATH, asked, PAGE, read, GroupPage([], 0, None))
+    frame = await lists.numbered(page, PATH, values, PAGE, read, GroupPage([], 0, None))
     return page.render("admin/groups.html", section=SECTION, sorts=SORTS, **frame)
 
 
@@ -83,8 +83,8 @@ async def edit(page: PageRequest) -> Response:
     try:
         if form.get("seen") != _digest(group):
             raise PreconditionFailed()
-        wanted = page.arguments(GroupUpdate, _wanted(form))
-        await groups.update(page.on, page.by, group.id, wanted, frozenset([group.version]))
+        changes = page.arguments(GroupUpdate, _wanted(form))
+        await groups.update(page.on, page.by, group.id, changes, frozenset([group.version]))
     except NotFound:
         raise
     except PreconditionFailed as error:
@@ -113,11 +113,11 @@ async def find_group(page: PageRequest, text: str) -> Group:
     try:
         return await groups.get(page.on, page.by, text)
     except NotFound:
-        found = (await groups.list_groups(page.on, page.by, ListGroups(name=text, limit=2))).groups
-    if len(found) != 1:
+        matches = (await groups.list_groups(page.on, page.by, ListGroups(name=text, limit=2))).groups
+    if len(matches) != 1:
         several = "Several groups have this name. Enter the ID of one."
-        raise wrong("group", several if found else "No group has this name or ID.")
-    return found[0]
+        raise wrong("group", several if matches else "No group has this name or ID.")
+    return matches[0]
 
 
 def context(page: PageRequest, group: Group, tab: str = "") -> dict[str, Any]:
@@ -189,12 +189,12 @@ async def add_members(page: PageRequest) -> Response:
     return page.redirect(f"{PATH}/{id}", "members-added" if done.added else "members-known", count=done.added)
 
 
-async def _add(page: PageRequest, id: str, new: MembersAdd, named: Mapping[str, str]) -> groups.Put:
+async def _add(page: PageRequest, id: str, new: MembersAdd, named: Mapping[str, str]) -> groups.MembersOutcome:
     """Raises InvalidParameter that names people as the form does."""
     try:
         return await groups.add_members(page.on, page.by, id, new)
     except InvalidParameter as error:
-        places = [int(found[1]) for fault in error.faults or () if (found := _UNKNOWN(fault.param))]
+        places = [int(match[1]) for fault in error.faults or () if (match := _UNKNOWN(fault.param))]
         if not places:
             raise
         raise _unknown([[*named.values()][place] for place in places]) from None
@@ -207,12 +207,12 @@ async def _named(page: PageRequest, text: str) -> dict[str, str]:
         raise wrong("members", "Enter at least one email or user ID.")
     if len(named) > MAX_MEMBERS:
         raise wrong("members", f"At most {MAX_MEMBERS:,} users can be added at once.")
-    known = await users.with_emails(page.on, page.by, [each for each in named if "@" in each])
-    ids = {each: each for each in named if each.startswith("user_")}
-    ids |= {each: user.id for each in named if (user := known.get(rules.email_key(each))) is not None}
-    if missing := [each for each in named if each not in ids]:
+    by_email = await users.with_emails(page.on, page.by, [entry for entry in named if "@" in entry])
+    ids = {entry: entry for entry in named if entry.startswith("user_")}
+    ids |= {entry: user.id for entry in named if (user := by_email.get(rules.email_key(entry))) is not None}
+    if missing := [entry for entry in named if entry not in ids]:
         raise _unknown(missing)
-    return {id: each for each, id in ids.items()}
+    return {id: text for text, id in ids.items()}
 
 
 def _people(line: str) -> Iterable[str]:
@@ -222,7 +222,7 @@ def _people(line: str) -> Iterable[str]:
 
 def _unknown(people: list[str]) -> ApiError:
     more = f" and {len(people) - MAX_NAMED:,} more" if len(people) > MAX_NAMED else ""
-    listed = ", ".join(each[:80] for each in people[:MAX_NAMED])
+    listed = ", ".join(person[:80] for person in people[:MAX_NAMED])
     return wrong("members", f"No user has this email or ID: {listed}{more}. No one was added.")
 
 
@@ -252,12 +252,12 @@ def _back(page: PageRequest) -> str:
 async def _members(page: PageRequest, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:
     group = await groups.get(page.on, page.by, page.ids[0])
     after = whole_number(page.query.get("after", "")) or 0
-    found = await groups.list_members(page.on, page.by, group.id, PAGE, after)
+    batch = await groups.list_members(page.on, page.by, group.id, PAGE, after)
     return page.render(
         "admin/group.html",
-        found=found,
+        found=batch,
         after=after,
-        next=f"{PATH}/{group.id}?after={found.members[-1].seq}" if found.more else None,
+        next=f"{PATH}/{group.id}?after={batch.members[-1].seq}" if batch.more else None,
         form=form,
         problems=problems,
         most=MAX_MEMBERS,

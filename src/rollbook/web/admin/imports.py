@@ -77,16 +77,16 @@ async def show_live(page: PageRequest) -> Response:
 
 async def report(page: PageRequest) -> Response:
     """The report as a file, or the refused records. Raises ApiError."""
-    asked = check_texts(ImportReport, {"format": page.query.get("format", "csv")})
-    found = await imports.report(page.on, page.by, page.ids[0], asked)
-    kind = "refused" if isinstance(found, imports.RefusedRows) else "report"
-    return download_file(f"rollbook-{page.ids[0]}-{kind}", import_calls.report_file(found))
+    query = check_texts(ImportReport, {"format": page.query.get("format", "csv")})
+    rows = await imports.report(page.on, page.by, page.ids[0], query)
+    kind = "refused" if isinstance(rows, imports.RefusedRows) else "report"
+    return download_file(f"rollbook-{page.ids[0]}-{kind}", import_calls.report_file(rows))
 
 
 async def run(page: PageRequest) -> Response:
     """Import the file of a dry run."""
-    made = await imports.run(page.on, page.by, page.ids[0])
-    return page.redirect(f"/admin/imports/{made.id}")
+    job = await imports.run(page.on, page.by, page.ids[0])
+    return page.redirect(f"/admin/imports/{job.id}")
 
 
 async def cancel(page: PageRequest) -> Response:
@@ -97,14 +97,14 @@ async def cancel(page: PageRequest) -> Response:
 async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool = False) -> dict[str, Any]:
     """Context of the part of a page that refreshes itself. `in_form`: below the form that has the file, so that it can
     be sent again."""
-    found, facts = await imports.get(page.on, page.by, id)
-    [shown] = await page.on.read(with_names, ImportView, [found])
+    job, facts = await imports.get(page.on, page.by, id)
+    [shown] = await page.on.read(with_names, ImportView, [job])
     return {
         "shown": shown,
         "facts": facts,
-        "faults": await import_files.faults(page.on, page.by, found) if found.counts.reported else [],
-        "may_cancel": not shown.is_over and await page.may_cancel(found.user_id),
-        "is_own": import_files.is_own(page.by, found),
+        "faults": await import_files.faults(page.on, page.by, job) if job.counts.reported else [],
+        "may_cancel": not shown.is_over and await page.may_cancel(job.user_id),
+        "is_own": import_files.is_own(page.by, job),
         "encodings": ENCODINGS,
         "kinds": KINDS,
         "polls": polls,
@@ -136,16 +136,16 @@ async def preview(page: PageRequest) -> Response:
     async with aclosing(upload.file) as file:
         head = await _head(file)
     try:
-        found = await _look(page, head, await _options(page, upload.fields))
+        seen = await _look(page, head, await _options(page, upload.fields))
     except ApiError as error:
         return page.render("admin/import_problem.html", error.status, sentence=forms.sentence(error))
-    return page.render("admin/import_preview.html", **_shown(found))
+    return page.render("admin/import_preview.html", **_shown(seen))
 
 
 async def create(page: PageRequest) -> Response:
     """Start the import, or a dry run. The form's script gets the part of a page that shows how far a dry run is."""
     fields: Mapping[str, str] = {}
-    found = None
+    seen = None
     try:
         upload = await uploads.receive(page.request)
         fields = upload.fields
@@ -153,39 +153,39 @@ async def create(page: PageRequest) -> Response:
             raise wrong("file", "Choose a file.")
         async with aclosing(upload.file) as file:
             options, head = await _options(page, fields), await _head(file)
-            found = await _look(page, head, options)
-            if not options.mapping and _is_unmapped(found):
+            seen = await _look(page, head, options)
+            if not options.mapping and _is_unmapped(seen):
                 raise wrong("file", UNMAPPED)
             name = upload.filename[:MAX_NAME]
-            made = await imports.create(page.on, page.by, options, _whole(head, file), name)
+            job = await imports.create(page.on, page.by, options, _whole(head, file), name)
     except ApiError as error:
         problems = forms.problems(page, error, LABELS)
         if "mapping" in problems:
             problems["file"] = problems.pop("mapping")
         if page.is_htmx:
             return page.render("admin/import_problem.html", error.status, sentence=" ".join(problems.values()))
-        return _render(page, fields, problems, found)
-    if page.is_htmx and imports.options_of(made).dry_run:
-        shown, url = await live(page, made.id, in_form=True), f"/{SECTION}/{made.id}"
+        return _render(page, fields, problems, seen)
+    if page.is_htmx and imports.options_of(job).dry_run:
+        shown, url = await live(page, job.id, in_form=True), f"/{SECTION}/{job.id}"
         return page.render("admin/import_live.html", headers=line("HX-Replace-Url", url), **shown)
-    return page.redirect(f"/admin/imports/{made.id}")
+    return page.redirect(f"/admin/imports/{job.id}")
 
 
 def _render(
     page: PageRequest,
     form: Mapping[str, str],
     problems: Mapping[str, str] = {},
-    found: Preview | None = None,
+    seen: Preview | None = None,
 ) -> Response:
-    shown = _shown(found) if found else {"found": None}
+    shown = _shown(seen) if seen else {"found": None}
     return page.render("admin/new_import.html", section=SECTION, sources=SOURCES, form=form, problems=problems, **shown)
 
 
-def _shown(found: Preview) -> dict[str, Any]:
+def _shown(seen: Preview) -> dict[str, Any]:
     """Context of a preview."""
     return {
-        "found": found,
-        "columns": list(found.mapping),
+        "found": seen,
+        "columns": list(seen.mapping),
         "fields": FIELDS,
         "systems": NAMES,
         "encodings": ENCODINGS,
@@ -209,18 +209,18 @@ async def _look(page: PageRequest, head: bytes, options: ImportOptions) -> Previ
 
 async def _options(page: PageRequest, fields: Mapping[str, str]) -> ImportOptions:
     """Return the options that the form gives; whether it is a dry run, the button does. Raises InvalidParameter."""
-    given: dict[str, Any] = {name: fields[name] for name in OPTIONS if fields.get(name)}
+    texts: dict[str, Any] = {name: fields[name] for name in OPTIONS if fields.get(name)}
     if "columns" in fields:
-        given["mapping"] = _mapping(fields)
+        texts["mapping"] = _mapping(fields)
     elif (before := fields.get("fix") or fields.get("tested")) and (mapping := await _mapping_before(page, before)):
-        given["mapping"] = mapping
-    return check_texts(ImportOptions, {**given, "dry_run": "false" if page.query.get("run") == "import" else "true"})
+        texts["mapping"] = mapping
+    return check_texts(ImportOptions, {**texts, "dry_run": "false" if page.query.get("run") == "import" else "true"})
 
 
 async def _mapping_before(page: PageRequest, id: str) -> str | None:
     """The mapping of the import whose file, or refused records, are uploaded again. Raises NotFound."""
-    found, facts = await imports.get(page.on, page.by, id)
-    if facts is None or not facts.header or imports.options_of(found).source != OWN_FILE:
+    job, facts = await imports.get(page.on, page.by, id)
+    if facts is None or not facts.header or imports.options_of(job).source != OWN_FILE:
         return None
     return msgspec.json.encode(
         {column.name: column.target for column in facts.columns if column.name in facts.header}
@@ -240,12 +240,12 @@ def _mapping(fields: Mapping[str, str]) -> str:
 
 async def _head(file: AsyncGenerator[bytes, None]) -> bytes:
     """The beginning of a file, at least as much of it as the form's script sends."""
-    found = b""
+    head = b""
     async for part in file:
-        found += part
-        if len(found) >= PREVIEWED:
+        head += part
+        if len(head) >= PREVIEWED:
             break
-    return found
+    return head
 
 
 async def _whole(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

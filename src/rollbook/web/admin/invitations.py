@@ -37,20 +37,20 @@ KNOWN = {
 
 async def show(page: PageRequest) -> Response:
     """Everyone who is invited, newest first."""
-    asked = dict.fromkeys(asked_of({}), "") | {
+    values = dict.fromkeys(asked_of({}), "") | {
         "q": page.query.get("q", "").strip(),
         "created_after": page.query.get("created_after", "").strip(),
         "status": "invited",
     }
     listed, problems = UserListPage([], None, None, None), dict[str, str]()
     try:
-        listed = await listed_page(page, asked, whole_number(page.query.get("page", "1")) or 1, PATH)
+        listed = await listed_page(page, values, whole_number(page.query.get("page", "1")) or 1, PATH)
     except InvalidParameter as error:
         problems = forms.problems(page, error)
     return page.render(
         "admin/invitations.html",
         section=SECTION,
-        asked=asked,
+        asked=values,
         listed=listed,
         invitations=await invitations_of(page, listed.users),
         count=await invitations.count(page.on, page.by),
@@ -124,8 +124,8 @@ async def create(page: PageRequest) -> Response:
     if not good or form.get("seen") != _digest(form):
         return _form(page, form, people, status=200 if good else 400)
     began = clock.now()
-    wanted = [person.user for person in good if person.user is not None]
-    results = await invitations.invite(page.on, page.by, wanted, "send" in form)
+    good_users = [person.user for person in good if person.user is not None]
+    results = await invitations.invite(page.on, page.by, good_users, "send" in form)
     failed = [
         person._replace(user=None, problem=forms.sentence(result.error))
         for person, result in zip(good, results, strict=True)
@@ -146,32 +146,32 @@ async def create(page: PageRequest) -> Response:
 async def _read(page: PageRequest, form: Mapping[str, str]) -> list[Invitee]:
     """Raises Unreadable."""
     role = form.get("role", "member")
-    people = [_person(page, each, role) for each in pasted.read(form.get("people", ""))]
+    people = [_person(page, line, role) for line in pasted.read(form.get("people", ""))]
     if not people:
         raise pasted.UnreadableList("Paste at least one email.")
-    wanted = [each.email for each in people if each.user is not None]
-    known = {key: user.status for key, user in (await users.with_emails(page.on, page.by, wanted)).items()}
+    emails = [person.email for person in people if person.user is not None]
+    statuses = {key: user.status for key, user in (await users.with_emails(page.on, page.by, emails)).items()}
     seen: set[str] = set()
-    return [_unless_taken(person, known, seen) for person in people]
+    return [_unless_taken(person, statuses, seen) for person in people]
 
 
-def _person(page: PageRequest, each: pasted.Pasted, role: str) -> Invitee:
-    fields = {"role": role, **each.fields}
-    user, problem = None, each.problem
+def _person(page: PageRequest, line: pasted.Pasted, role: str) -> Invitee:
+    fields = {"role": role, **line.fields}
+    user, problem = None, line.problem
     if not problem:
         try:
             user = page.arguments(UserCreate, {**fields, "status": "invited"})
         except ApiError as error:
             problem = " ".join(forms.by_field(error).values())
-    return Invitee(each.line, each.text, fields.get("name", ""), fields.get("email", ""), fields["role"], user, problem)
+    return Invitee(line.line, line.text, fields.get("name", ""), fields.get("email", ""), fields["role"], user, problem)
 
 
-def _unless_taken(person: Invitee, known: Mapping[str, str], seen: set[str]) -> Invitee:
+def _unless_taken(person: Invitee, statuses: Mapping[str, str], seen: set[str]) -> Invitee:
     if person.user is None:
         return person
     key = rules.email_key(person.email)
-    if key in known:
-        return person._replace(user=None, problem=KNOWN[known[key]])
+    if key in statuses:
+        return person._replace(user=None, problem=KNOWN[statuses[key]])
     if key in seen:
         return person._replace(user=None, problem="The list has this email twice.")
     seen.add(key)

@@ -182,8 +182,8 @@ async def by_role(queries: Queries, total: int, limit: int) -> dict[str, int | N
     """Count the people of each role: members, who are most, as the rest. None: more than `limit`."""
     filters = {role: PERSONS._replace(role=role) for role in ROLES}
     members = filters.pop("member")
-    few = {role: await user_list.count_up_to(queries, asked, limit) for role, asked in filters.items()}
-    known = [count for count in few.values() if count is not None]
-    is_rest = len(known) == len(few)
-    few["member"] = total - sum(known) if is_rest else await user_list.count_up_to(queries, members, limit)
+    few = {role: await user_list.count_up_to(queries, role_filters, limit) for role, role_filters in filters.items()}
+    counts = [count for count in few.values() if count is not None]
+    is_rest = len(counts) == len(few)
+    few["member"] = total - sum(counts) if is_rest else await user_list.count_up_to(queries, members, limit)
     return few

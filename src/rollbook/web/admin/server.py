@@ -87,9 +87,9 @@ def _backups(page: PageRequest, polls: int | None) -> dict[str, Any]:
     settings, now = page.on.settings, clock.now()
     # In this order: one that ends meanwhile is among those that are read last.
     is_requested, written = backups.is_requested(settings), backups.under_way(settings)
-    found = backups.found(settings)
+    files = backups.found(settings)
     return {
-        "backups": [(backup, units.duration((now - backup.created_at) // clock.SECOND)) for backup in found],
+        "backups": [(backup, units.duration((now - backup.created_at) // clock.SECOND)) for backup in files],
         "backups_written": written,
         "backup_is_requested": is_requested,
         "may_back_up": page.by.role == "owner",
@@ -150,14 +150,14 @@ async def show_mail(page: PageRequest) -> Response:
     settings = page.on.settings
     before = page.query.get("before") or None
     found = await mails.list_attempts(page.on, page.by, MAILS_SHOWN, before)
-    people = await user_records.emails(page.on.db, [*{each.user_id for each in found.items if each.user_id}])
+    people = await user_records.emails(page.on.db, [*{item.user_id for item in found.items if item.user_id}])
     return page.render(
         "admin/mail.html",
         section="admin/server",
         settings=settings,
         server=MailServer.parse(settings.smtp) if settings.smtp else None,
         problems=mails.problems(settings),
-        attempts=[(each, outcomes.describe_mail(each.outcome)) for each in found.items],
+        attempts=[(item, outcomes.describe_mail(item.outcome)) for item in found.items],
         emails=people,
         kinds=MAIL_KINDS,
         languages=list(NAMES.items()),

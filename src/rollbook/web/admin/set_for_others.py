@@ -51,13 +51,13 @@ async def end(page: PageRequest) -> Response:
 
 
 async def _page(page: PageRequest, ended: list[SetForOther] | None = None) -> Response:
-    found = await set_for_others.find(page.on, page.by, page.ids[0])
+    findings = await set_for_others.find(page.on, page.by, page.ids[0])
     return page.render(
         "admin/set_for_others.html",
         section="admin/users",
         id=page.ids[0],
-        found=found,
-        rows=[(line, _texts(line, 0), [*_texts(line, 1)], [*_texts(line, 2)]) for line in found.lines],
+        found=findings,
+        rows=[(line, _texts(line, 0), [*_texts(line, 1)], [*_texts(line, 2)]) for line in findings.lines],
         ended=None if ended is None else [(line, [*_texts(line, 1)]) for line in ended],
         days=set_for_others.DAYS,
     )

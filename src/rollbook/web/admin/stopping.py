@@ -31,13 +31,13 @@ async def of_users(page: PageRequest, users: Iterable[User]) -> dict[str, StopWa
     stopping = {user.id: NOTHING for user in users}
     if page.may("users:write"):
         above = [user.id for user in users if user.role != "member"]
-        for id, held in (await creators.going_back(page.on, page.by, above)).items():
+        for id, holdings in (await creators.going_back(page.on, page.by, above)).items():
             stopping[id] = StopWarnings(
-                _sentence([held], "pause"),
-                _sentence([held], "end"),
-                _sentence([held], "end", " with a role below admin"),
-                f"/admin/keys?created_by={id}" if held.keys and page.may("keys:read") else "",
-                len(held.keys) + len(held.webhooks),
+                _sentence([holdings], "pause"),
+                _sentence([holdings], "end"),
+                _sentence([holdings], "end", " with a role below admin"),
+                f"/admin/keys?created_by={id}" if holdings.keys and page.may("keys:read") else "",
+                len(holdings.keys) + len(holdings.webhooks),
             )
     return stopping
 
@@ -51,8 +51,8 @@ def uncounted(verb: str) -> str:
     return f" API keys and webhooks that they created for others {verb} as well."
 
 
-def _sentence(held: Collection[GoingBack], verb: str, when: str = "") -> str:
-    keys, webhooks = {id for each in held for id in each.keys}, {id for each in held for id in each.webhooks}
+def _sentence(parts: Collection[GoingBack], verb: str, when: str = "") -> str:
+    keys, webhooks = {id for part in parts for id in part.keys}, {id for part in parts for id in part.webhooks}
     kinds = (("API key", len(keys)), ("webhook", len(webhooks)))
     texts = [f"{count:,} {kind}{'' if count == 1 else 's'}" for kind, count in kinds if count]
     if not texts:

@@ -45,44 +45,44 @@ class Chip(NamedTuple):
     without: str
 
 
-def asked_of(given: Mapping[str, str]) -> dict[str, str]:
+def asked_of(form: Mapping[str, str]) -> dict[str, str]:
     """Return the filters as they were typed; blank where nothing was. What was typed as `metadata`, KEY=VALUE or,
     as in the API, KEY:VALUE, is added to those that are filtered by already. Days are those of the `zone`, if that is
     another than UTC."""
-    asked = {name: given.get(name, "").strip() for name in NAMES}
-    asked |= {name: value for name, value in given.items() if _is_metadata(name) and value}
-    text = given.get("metadata", "")
+    values = {name: form.get(name, "").strip() for name in NAMES}
+    values |= {name: value for name, value in form.items() if _is_metadata(name) and value}
+    text = form.get("metadata", "")
     key, _, value = text.partition("=" if "=" in text else ":")
     if key.strip():
-        asked[f"metadata[{key.strip()}]"] = value.strip()
-    if (asked["created_after"] or asked["created_before"]) and (zone := zones.named(given.get("zone"))) != zones.WORLD:
-        asked["zone"] = zone.name
-    return asked
+        values[f"metadata[{key.strip()}]"] = value.strip()
+    if (values["created_after"] or values["created_before"]) and (zone := zones.named(form.get("zone"))) != zones.WORLD:
+        values["zone"] = zone.name
+    return values
 
 
-def filters_of(asked: Mapping[str, str]) -> dict[str, str]:
+def filters_of(values: Mapping[str, str]) -> dict[str, str]:
     """The filters as texts of the API's parameters, without the order. Pages list persons unless `kind` says
     otherwise."""
-    wanted = {name: value for name, value in asked.items() if value and name not in HOW and not _is_metadata(name)}
-    if pairs := [metadata_pair(name[9:-1], value) for name, value in asked.items() if _is_metadata(name)]:
-        wanted["metadata"] = ",".join(pairs)
-    if wanted.setdefault("kind", PERSON) == ANY_KIND:
-        del wanted["kind"]
+    filters = {name: value for name, value in values.items() if value and name not in HOW and not _is_metadata(name)}
+    if pairs := [metadata_pair(name[9:-1], value) for name, value in values.items() if _is_metadata(name)]:
+        filters["metadata"] = ",".join(pairs)
+    if filters.setdefault("kind", PERSON) == ANY_KIND:
+        del filters["kind"]
     for name in ("created_after", "created_before"):
-        if name in wanted:
-            wanted[name] = _bound(name, wanted[name], zones.named(asked.get("zone")))
-    return wanted
+        if name in filters:
+            filters[name] = _bound(name, filters[name], zones.named(values.get("zone")))
+    return filters
 
 
-def selection_of(asked: Mapping[str, str]) -> UserSelection:
+def selection_of(values: Mapping[str, str]) -> UserSelection:
     """Raises InvalidParameter."""
-    return check_texts(UserSelection, filters_of(asked) | {"sort": asked["sort"] or NEWEST_FIRST})
+    return check_texts(UserSelection, filters_of(values) | {"sort": values["sort"] or NEWEST_FIRST})
 
 
-def list_url(asked: Mapping[str, str], path: str = "/admin/users", **more: object) -> str:
+def list_url(values: Mapping[str, str], path: str = "/admin/users", **more: object) -> str:
     """The URL of the list with these filters and parameters."""
-    given = {name: str(value) for name, value in {**asked, **more}.items() if value not in (None, "")}
-    return path + (f"?{urlencode(given)}" if given else "")
+    query = {name: str(value) for name, value in {**values, **more}.items() if value not in (None, "")}
+    return path + (f"?{urlencode(query)}" if query else "")
 
 
 def back_url(form: Mapping[str, str], path: str = "/admin/users") -> str:
@@ -90,15 +90,15 @@ def back_url(form: Mapping[str, str], path: str = "/admin/users") -> str:
     return list_url(asked_of(form), path, **{name: form.get(name, "") for name in POSITIONS})
 
 
-def chips(asked: Mapping[str, str], shown: Mapping[str, str] = {}) -> list[Chip]:
+def chips(values: Mapping[str, str], shown: Mapping[str, str] = {}) -> list[Chip]:
     """`shown`: what is shown in the place of some values."""
-    kind = asked.get("kind", "")
+    kind = values.get("kind", "")
     shown = {"kind": dict(KINDS).get(kind, kind).lower(), **shown}
-    labels = LABELS | {name: f"Metadata {name[9:-1]}" for name in asked if _is_metadata(name)}
+    labels = LABELS | {name: f"Metadata {name[9:-1]}" for name in values if _is_metadata(name)}
     return [
-        Chip(label, shown.get(name, asked[name]), list_url({**asked, name: ""}))
+        Chip(label, shown.get(name, values[name]), list_url({**values, name: ""}))
         for name, label in labels.items()
-        if asked.get(name)
+        if values.get(name)
     ]
 
 

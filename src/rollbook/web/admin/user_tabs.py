@@ -74,7 +74,7 @@ async def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any
         "section": "admin/applications" if user.kind == APPLICATION else "admin/users",
         "user": user,
         "tab": tab,
-        "tabs": [each for each in TABS if page.may(each.scope) and each.kind in (None, user.kind)],
+        "tabs": [entry for entry in TABS if page.may(entry.scope) and entry.kind in (None, user.kind)],
         "may_touch": page.may_touch(user.role),
         "is_me": user.id == page.me.user.id,
         "has_password": bool(await user_records.with_password(page.on.db, [user.id])),
@@ -84,8 +84,8 @@ async def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any
 
 async def show_keys(page: PageRequest) -> Response:
     holder = theirs(await find_user(page))
-    found = await pages.listed(page, holder)
-    return page.render("admin/user_keys.html", **await context(page, holder.user, "keys"), **found)
+    frame = await pages.listed(page, holder)
+    return page.render("admin/user_keys.html", **await context(page, holder.user, "keys"), **frame)
 
 
 async def show_key(page: PageRequest) -> Response:
@@ -107,8 +107,8 @@ show_key_secret, rotate_key, revoke_key = _theirs(pages.show_secret), _theirs(pa
 
 async def show_sessions(page: PageRequest) -> Response:
     user = await find_user(page)
-    found = await sessions.list_sessions(page.on, page.by, ListSessions(user=user.id, limit=MAX_SESSIONS))
-    return page.render("admin/user_sessions.html", found=found, **await context(page, user, "sessions"))
+    listing = await sessions.list_sessions(page.on, page.by, ListSessions(user=user.id, limit=MAX_SESSIONS))
+    return page.render("admin/user_sessions.html", found=listing, **await context(page, user, "sessions"))
 
 
 async def end_session(page: PageRequest) -> Response:
@@ -126,17 +126,17 @@ async def show_requests(page: PageRequest) -> Response:
     user = await find_user(page)
     key_id, before = page.query.get("key") or None, whole_number(page.query.get("before", ""))
     key = None if key_id is None else await find_key(page, theirs(user), key_id)
-    asked = ListRequests(user=user.id, key=key_id, before=None if before is None else Time(before), limit=PAGE)
-    found = await usage_actions.list_requests(page.on, page.by, asked)
+    query = ListRequests(user=user.id, key=key_id, before=None if before is None else Time(before), limit=PAGE)
+    batch = await usage_actions.list_requests(page.on, page.by, query)
     since, until = usage.last_week()
     hours = await page.on.read_aside(usage_records.hours, user.id, since, key_id)
     more = "" if key is None else f"&key={key.id}"
     return page.render(
         "admin/user_requests.html",
-        requests=found.requests,
+        requests=batch.requests,
         key=key,
         newest=before is None,
-        older=None if found.next is None else f"{path(page, 'requests')}?before={found.next}{more}",
+        older=None if batch.next is None else f"{path(page, 'requests')}?before={batch.next}{more}",
         plot=plots.requests(hours, since, until, "Requests per hour over 7 days", zone=page.zone) if hours else None,
         retention=page.on.settings.request_retention,
         **await context(page, user, "requests"),
@@ -158,22 +158,22 @@ async def show_request(page: PageRequest) -> Response:
 async def show_events(page: PageRequest) -> Response:
     user = await find_user(page)
     before = whole_number(page.query.get("before", ""))
-    found = await events.search(
+    batch = await events.search(
         page.on, page.by, page.arguments(AuditFilters, {"types": [], "user": user.id}), PAGE, before
     )
     return page.render(
         "admin/user_events.html",
-        changes=await page.on.read(changes.in_words, found.events),
+        changes=await page.on.read(changes.in_words, batch.events),
         newest=before is None,
-        older=None if found.older is None else f"{path(page, 'events')}?before={found.older}",
-        searched_to=found.searched_to,
+        older=None if batch.older is None else f"{path(page, 'events')}?before={batch.older}",
+        searched_to=batch.searched_to,
         **await context(page, user, "events"),
     )
 
 
 LABELS = {"at": "The time"}
 NAMES = {
-    **{each.name: each.label for each in forms.PLAIN_FIELDS},
+    **{field.name: field.label for field in forms.PLAIN_FIELDS},
     "id": "User ID",
     "email_verified": "Email is verified",
     "rate_limit": "Rate limit",
@@ -204,25 +204,25 @@ async def show_as_of(page: PageRequest) -> Response:
     id, before = page.ids[0], page.query.get("before", "")
     at = before or page.sent_utc(page.query.get("at", "").strip())
     user = await _now(page)
-    found, problems = None, dict[str, str]()
+    then, problems = None, dict[str, str]()
     try:
         if at:
-            found = await events.as_of(page.on, page.by, id, at, bool(before))
+            then = await events.as_of(page.on, page.by, id, at, bool(before))
     except InvalidParameter as error:
         problems = forms.problems(page, error, LABELS)
     except (NotFound, NotInLog) as error:
         page.error, problems = error, {"": forms.sentence(error, page.language)}
-    event = await events.get(page.on, page.by, at) if found is not None and at.startswith("evt_") else None
+    event = await events.get(page.on, page.by, at) if then is not None and at.startswith("evt_") else None
     return page.render(
         "admin/user_as_of.html",
         section="admin/users",
         id=id,
         user=user,
         given="" if at.startswith("evt_") else at,
-        time=clock.parse(at) if found is not None and event is None else None,
+        time=clock.parse(at) if then is not None and event is None else None,
         event=event,
         is_before=bool(before),
-        rows=_rows(found, user) if found is not None else [],
+        rows=_rows(then, user) if then is not None else [],
         problems=problems,
     )
 
@@ -237,15 +237,15 @@ async def _now(page: PageRequest) -> user_records.User | None:
         return None
 
 
-def _rows(found: UserAsOf, user: user_records.User | None) -> list[FieldThen]:
+def _rows(then: UserAsOf, user: user_records.User | None) -> list[FieldThen]:
     now = {} if user is None else _fields(_encode(user_records.complete(user)))
     rows = [
         FieldThen(
             NAMES.get(name, name.replace("_", " ").capitalize()),
-            _value(name, found.fields.get(name)),
+            _value(name, then.fields.get(name)),
             _value(name, now.get(name)),
         )
-        for name in (*found.fields, *found.unknown)
+        for name in (*then.fields, *then.unknown)
     ]
     return sorted(rows, key=lambda row: not row.has_changed)
 

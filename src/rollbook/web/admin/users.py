@@ -66,25 +66,25 @@ class UserListPage(NamedTuple):
 async def show(page: PageRequest) -> Response:
     """The list, or only its table when htmx requests it."""
     query = page.query
-    asked = asked_of(query)
-    if asked["status"] == DELETED:
+    values = asked_of(query)
+    if values["status"] == DELETED:
         return page.redirect("/admin/users/deleted")
     number, listed = 1, UserListPage([], None, None, None)
     problems: dict[str, str] = {}
     shown: dict[str, str] = {}
     try:
-        if asked["group"]:
-            group = await find_group(page, asked["group"])
-            asked, shown = asked | {"group": group.id}, {"group": group.name}
+        if values["group"]:
+            group = await find_group(page, values["group"])
+            values, shown = values | {"group": group.id}, {"group": group.name}
         number = _page_number(query.get("page", ""))
-        listed = await _counted(page, asked, number, await listed_page(page, asked, number))
+        listed = await _counted(page, values, number, await listed_page(page, values, number))
     except InvalidParameter as error:
         problems = forms.problems(page, error, LABELS)
     pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
     context: dict[str, Any] = {
-        **_filters(asked, shown),
+        **_filters(values, shown),
         "section": "admin/users",
-        "zone": zones.named(asked.get("zone")) if asked["created_after"] or asked["created_before"] else page.zone,
+        "zone": zones.named(values.get("zone")) if values["created_after"] or values["created_before"] else page.zone,
         "role_options": [(role, role.capitalize()) for role in ROLES],
         "status_options": [(status, status.capitalize()) for status in STATUSES],
         "kinds": KINDS,
@@ -99,44 +99,44 @@ async def show(page: PageRequest) -> Response:
         "number": number,
         "pages": pages,
         "problems": problems,
-        "last_link": None if pages is None else list_url(asked, page=pages),
+        "last_link": None if pages is None else list_url(values, page=pages),
     }
     if page.is_htmx:
         # What is searched for while typing gets a URL too, without the fields that are empty.
-        return page.render("admin/users_table.html", headers=line("HX-Replace-Url", list_url(asked)), **context)
+        return page.render("admin/users_table.html", headers=line("HX-Replace-Url", list_url(values)), **context)
     return page.render("admin/users.html", **context)
 
 
 async def export(page: PageRequest) -> Response:
     """All users that the filters select, as a file. Raises ApiError."""
     format = page.query.get("format", "").strip()
-    asked = check_texts(ExportUsers, filters_of(asked_of(page.query)) | ({"format": format} if format else {}))
-    found = await exports.export_users(page.on, page.by, asked, export_files.form_of(asked.format))
-    return download_file(f"rollbook-users-{minute()}", File(asked.format, found.parts))
+    query = check_texts(ExportUsers, filters_of(asked_of(page.query)) | ({"format": format} if format else {}))
+    file = await exports.export_users(page.on, page.by, query, export_files.form_of(query.format))
+    return download_file(f"rollbook-users-{minute()}", File(query.format, file.parts))
 
 
-def _filters(asked: dict[str, str], shown: dict[str, str]) -> dict[str, Any]:
+def _filters(values: dict[str, str], shown: dict[str, str]) -> dict[str, Any]:
     """The filters and the order, and the links that change them."""
-    filtered = [name for name, value in asked.items() if value and name not in HOW]
+    filtered = [name for name, value in values.items() if value and name not in HOW]
     return {
-        "asked": asked,
+        "asked": values,
         "filtered": bool(filtered),
-        "plain": not filtered and asked["sort"] in ("", "created_at"),
+        "plain": not filtered and values["sort"] in ("", "created_at"),
         "more_asked": any(name not in ("q", "role", "status") for name in filtered),
-        "chips": chips(asked, shown),
-        "sort_link": lambda name: list_url(asked | {"sort": _turned(asked["sort"], name)}),
-        "sorted_by": lambda name: {name: "ascending", f"-{name}": "descending"}.get(asked["sort"] or NEWEST_FIRST),
-        "export_link": lambda format: list_url({**asked, "sort": ""}, "/admin/users/export", format=format),
-        "count_link": list_url(asked, count="exact"),
+        "chips": chips(values, shown),
+        "sort_link": lambda name: list_url(values | {"sort": _turned(values["sort"], name)}),
+        "sorted_by": lambda name: {name: "ascending", f"-{name}": "descending"}.get(values["sort"] or NEWEST_FIRST),
+        "export_link": lambda format: list_url({**values, "sort": ""}, "/admin/users/export", format=format),
+        "count_link": list_url(values, count="exact"),
     }
 
 
 async def listed_page(
-    page: PageRequest, asked: dict[str, str], number: int, path: str = "/admin/users"
+    page: PageRequest, values: dict[str, str], number: int, path: str = "/admin/users"
 ) -> UserListPage:
     """The users that these filters select, newest first; `path` is the page that lists them. Raises
     InvalidParameter."""
-    selection = selection_of(asked)
+    selection = selection_of(values)
     cursor, count = page.query.get("cursor", ""), page.query.get("count", "")
     secret = page.on.secret
     sort = users.sort_of(selection)
@@ -144,28 +144,28 @@ async def listed_page(
     offset = 0 if cursor else (number - 1) * PAGE
     order = users.order_of(sort)
     query = Query(users.filters_of(selection), order, PAGE, offset, position, count=count == "exact")
-    found = await users.list_users(page.on, page.by, query)
+    batch = await users.list_users(page.on, page.by, query)
 
     def url(position: Position | None, number: int) -> str | None:
         if position is None:
             return None
-        return list_url(asked, path, page=number, cursor=take.cursor(secret, sort, position), count=count)
+        return list_url(values, path, page=number, cursor=take.cursor(secret, sort, position), count=count)
 
     return UserListPage(
-        [User._make(row) for row in found.rows],
-        found.total,
-        url(found.before, max(1, number - 1)),
-        url(found.after, number + 1),
+        [User._make(row) for row in batch.rows],
+        batch.total,
+        url(batch.before, max(1, number - 1)),
+        url(batch.after, number + 1),
     )
 
 
-async def _counted(page: PageRequest, asked: dict[str, str], number: int, listed: UserListPage) -> UserListPage:
+async def _counted(page: PageRequest, values: dict[str, str], number: int, listed: UserListPage) -> UserListPage:
     """The page of this number, with the total where that is quick to count."""
     if listed.total is not None:
         return listed
     if number == 1 and listed.previous is None and listed.next is None:
         return listed._replace(total=len(listed.users))
-    counted = await users.count_soon(page.on, page.by, users.filters_of(selection_of(asked)))
+    counted = await users.count_soon(page.on, page.by, users.filters_of(selection_of(values)))
     if counted.is_exact:
         return listed._replace(total=counted.users)
     return listed._replace(more_than=max(counted.users, (number - 1) * PAGE + len(listed.users)))
@@ -173,8 +173,8 @@ async def _counted(page: PageRequest, asked: dict[str, str], number: int, listed
 
 def _turned(sort: str, name: str) -> str:
     """The order after a press on a column's heading: by this column, or the other way round."""
-    wanted = f"-{name}" if (sort or NEWEST_FIRST) == name else name
-    return "" if wanted == NEWEST_FIRST else wanted
+    order = f"-{name}" if (sort or NEWEST_FIRST) == name else name
+    return "" if order == NEWEST_FIRST else order
 
 
 def _page_number(text: str) -> int:
@@ -186,18 +186,18 @@ def _page_number(text: str) -> int:
 
 async def show_deleted(page: PageRequest) -> Response:
     before = _deleted_before(page.query.get("before", ""))
-    found = await users.list_deleted(page.on, page.by, PAGE + 1, before)
-    has_more = len(found) > PAGE
-    found = found[:PAGE]
+    batch = await users.list_deleted(page.on, page.by, PAGE + 1, before)
+    has_more = len(batch) > PAGE
+    batch = batch[:PAGE]
     days = page.on.settings.deleted_retention
     return page.render(
         "admin/deleted.html",
         section="admin/users",
-        found=found,
+        found=batch,
         retention=days * clock.DAY,
         retention_days=days,
         first=before is None,
-        next=f"/admin/users/deleted?before={found[-1].deleted_at}-{found[-1].user.seq}" if has_more else None,
+        next=f"/admin/users/deleted?before={batch[-1].deleted_at}-{batch[-1].user.seq}" if has_more else None,
         may_touch=lambda user: page.may_touch(user.role),
     )
 
@@ -224,22 +224,22 @@ async def show_matches(page: PageRequest) -> Response:
     text = " ".join(page.query.get("q", "").split())
     people: list[User] = []
     teams: list[Group] = []
-    found = KeyPage([], 0, {})
+    batch = KeyPage([], 0, {})
     try:
         if text:
             exact = await _matches(page, email=text) if "@" in text else []
             people = [*dict.fromkeys([*exact, *await _matches(page, q=text)])][:MAX_USERS]
             if page.may("keys:read") and text.startswith(("rbk_", "key_")):
                 query = {"user": keys.ALL, "prefix": text, "limit": str(MAX_KEYS)}
-                found = await keys.select(page.on, page.by, check_texts(ListKeys, query))
+                batch = await keys.select(page.on, page.by, check_texts(ListKeys, query))
             if page.may("groups:read"):
-                asked = check_texts(ListGroups, {"q": text, "limit": str(MAX_GROUPS)})
-                teams = (await groups.list_groups(page.on, page.by, asked)).groups
+                group_query = check_texts(ListGroups, {"q": text, "limit": str(MAX_GROUPS)})
+                teams = (await groups.list_groups(page.on, page.by, group_query)).groups
     except (InvalidParameter, Unavailable):
         pass
     stops = await stopping.of_users(page, people)
     having = await with_password(page.on.db, [user.id for user in people])
-    return page.render("admin/people.html", people=people, groups=teams, found=found, stops=stops, with_password=having)
+    return page.render("admin/people.html", people=people, groups=teams, found=batch, stops=stops, with_password=having)
 
 
 async def _matches(page: PageRequest, **filters: str) -> list[User]:

@@ -56,24 +56,24 @@ async def show(page: PageRequest, holder: Holder) -> Response:
 
 def _filled_in(query: Mapping[str, str]) -> dict[str, Any]:
     """Values that the query fills in."""
-    given: dict[str, Any] = {"name": query.get("name", "")[:100], "expires_on": query.get("expires_on", "")[:10]}
+    values: dict[str, Any] = {"name": query.get("name", "")[:100], "expires_on": query.get("expires_on", "")[:10]}
     if scopes := query.get("scopes"):
-        given |= {"reach": "some", "scopes": scopes.split(",")}
+        values |= {"reach": "some", "scopes": scopes.split(",")}
     if query.get("expires") in dict(EXPIRIES):
-        given["expires"] = query["expires"]
-    return given
+        values["expires"] = query["expires"]
+    return values
 
 
 async def create(page: PageRequest, holder: Holder) -> Response:
     """Leads to the page that shows the key."""
-    given = _given(page)
+    values = _given(page)
     try:
-        _check_filled_in(given)
-        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, _wanted(given, holder)))
+        _check_filled_in(values)
+        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, _wanted(values, holder)))
     except NotFound:
         raise
     except ApiError as error:
-        return _form(page, holder, given, _problems(page, given, error))
+        return _form(page, holder, values, _problems(page, values, error))
     return pages.redirect_to_secret(page, holder, issued)
 
 
@@ -85,22 +85,22 @@ async def show_edit(page: PageRequest, holder: Holder, id: str) -> Response:
 
 async def save(page: PageRequest, holder: Holder, id: str) -> Response:
     key = await find_key(page, holder, id)
-    given = {**_given(page), "seen": page.form.get("seen", "")}
+    values = {**_given(page), "seen": page.form.get("seen", "")}
     try:
-        _check_filled_in(given)
-        changes = page.arguments(KeyUpdate, _changed(given))
-        await keys.update(page.on, page.by, key.id, changes, given["seen"])
+        _check_filled_in(values)
+        changes = page.arguments(KeyUpdate, _changed(values))
+        await keys.update(page.on, page.by, key.id, changes, values["seen"])
     except NotFound:
         raise
     except PreconditionFailed as error:
         return _form(page, holder, _stored(key), forms.problems(page, error), key)
     except ApiError as error:
-        return _form(page, holder, given, _problems(page, given, error), key)
+        return _form(page, holder, values, _problems(page, values, error), key)
     return page.redirect(f"{holder.base}/{key.id}", "key-saved")
 
 
-def _problems(page: PageRequest, given: Mapping[str, Any], error: ApiError) -> dict[str, str]:
-    renamed = {"expires_at": "expires_on" if given["expires"] == "date" else "expires"}
+def _problems(page: PageRequest, values: Mapping[str, Any], error: ApiError) -> dict[str, str]:
+    renamed = {"expires_at": "expires_on" if values["expires"] == "date" else "expires"}
     return {
         renamed.get(name, name.partition("[")[0]): sentence for name, sentence in forms.problems(page, error).items()
     }
@@ -109,7 +109,7 @@ def _problems(page: PageRequest, given: Mapping[str, Any], error: ApiError) -> d
 def _form(
     page: PageRequest,
     holder: Holder,
-    given: Mapping[str, Any],
+    values: Mapping[str, Any],
     problems: Mapping[str, str],
     key: Key | None = None,
 ) -> Response:
@@ -131,7 +131,7 @@ def _form(
         section=holder.section,
         holder=holder,
         key=key,
-        given=given,
+        given=values,
         problems=problems,
         groups=groups,
         reaches_all=bool(roles.ON_ALL[user.role]),
@@ -165,36 +165,36 @@ def _given(page: PageRequest) -> dict[str, Any]:
     return {**texts, "scopes": page.getlist("scopes"), "revealable": "revealable" in form}
 
 
-def _check_filled_in(given: Mapping[str, Any]) -> None:
+def _check_filled_in(values: Mapping[str, Any]) -> None:
     """Raises InvalidParameter for choices that were made but not filled in."""
-    if given["reach"] == "some" and not given["scopes"]:
+    if values["reach"] == "some" and not values["scopes"]:
         raise wrong("scopes", "Select at least one permission, or choose full access.")
-    if given["expires"] == "date" and not given["expires_on"]:
+    if values["expires"] == "date" and not values["expires_on"]:
         raise wrong("expires_on", "Choose the last day the key should work.")
 
 
-def _wanted(given: Mapping[str, Any], holder: Holder) -> dict[str, Any]:
+def _wanted(values: Mapping[str, Any], holder: Holder) -> dict[str, Any]:
     """The form as arguments of a new key."""
-    return {**_fields(given), "user_id": holder.user.id, "revealable": given["revealable"]}
+    return {**_fields(values), "user_id": holder.user.id, "revealable": values["revealable"]}
 
 
-def _changed(given: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(values: Mapping[str, Any]) -> dict[str, Any]:
     """The form as changes of a key."""
-    fields = _fields(given)
-    if given["expires"] == KEPT:
+    fields = _fields(values)
+    if values["expires"] == KEPT:
         del fields["expires_at"]
     return fields
 
 
-def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    is_date = given["expires"] == "date"
+def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    is_date = values["expires"] == "date"
     return {
-        "name": given["name"],
-        "scopes": given["scopes"] if given["reach"] == "some" else None,
-        "expires_at": f"{given['expires_on']}T23:59:59Z" if is_date else forms.expiry(given["expires"]),
-        "ip_allow": given["ip_allow"].replace(",", " ").split() or None,
-        "rate_limit": given["rate_limit"] or None,
-        "audiences": given["audiences"].split() or None,
+        "name": values["name"],
+        "scopes": values["scopes"] if values["reach"] == "some" else None,
+        "expires_at": f"{values['expires_on']}T23:59:59Z" if is_date else forms.expiry(values["expires"]),
+        "ip_allow": values["ip_allow"].replace(",", " ").split() or None,
+        "rate_limit": values["rate_limit"] or None,
+        "audiences": values["audiences"].split() or None,
     }
 
 
@@ -207,18 +207,18 @@ async def show_assistants(page: PageRequest) -> Response:
 
 async def connect_assistant(page: PageRequest) -> Response:
     """Leads to the page that shows the key, as the assistant wants it."""
-    given = {name: page.form.get(name, "") for name in ASSISTANT}
-    assistant = given["assistant"] if given["assistant"] in ASSISTANTS else "other"
-    wanted = {
+    values = {name: page.form.get(name, "") for name in ASSISTANT}
+    assistant = values["assistant"] if values["assistant"] in ASSISTANTS else "other"
+    fields = {
         "name": ASSISTANTS[assistant],
-        "scopes": _scopes(page, may_change=given["access"] == "change"),
-        "expires_at": forms.expiry(given["expires"]),
+        "scopes": _scopes(page, may_change=values["access"] == "change"),
+        "expires_at": forms.expiry(values["expires"]),
         "revealable": False,
     }
     try:
-        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
+        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, fields))
     except ApiError as error:
-        return _assistants(page, given, forms.problems(page, error))
+        return _assistants(page, values, forms.problems(page, error))
     return pages.redirect_to_secret(page, mine(page), issued, query=f"?assistant={assistant}")
 
 
@@ -233,11 +233,11 @@ def _tools(page: PageRequest) -> list[Tool]:
     return [tool for tool in TOOLS.values() if tool.is_within(*reach)]
 
 
-def _assistants(page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str]) -> Response:
+def _assistants(page: PageRequest, values: Mapping[str, Any], problems: Mapping[str, str]) -> Response:
     return page.render(
         "account/assistants.html",
         section="account/assistants",
-        given=given,
+        given=values,
         problems=problems,
         assistants=[*list(ASSISTANTS.items())[:-1], ("other", "Another one")],
         expiries=forms.EXPIRIES,
