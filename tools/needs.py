@@ -106,7 +106,6 @@ SOAK = (
     # Each example of the guide, in each language.
     "docs/test_languages.py",
     "docs/test_follow_programs.py",
-    "docs/test_guide_programs.py",
     "docs/test_recipe_programs.py",
     "docs/test_typescript_programs.py",
     "docs/test_webhook_programs.py",

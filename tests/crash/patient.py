@@ -49,7 +49,7 @@ class Patient(Client):
             return False
         assert int(answer.headers["retry-after"]) >= 1
         code = answer.json["code"]
-        assert code in ("storage_unavailable", "outcome_unknown", "overloaded"), answer.body
+        assert code in ("storage_unavailable", "outcome_unknown", "overloaded", "database_timeout"), answer.body
         self.refused[code] += 1
         if code == "outcome_unknown":
             self._hold()
