@@ -119,7 +119,7 @@ def _texts(one: bool, oldest_first: bool) -> tuple[str, str]:
     return rows, f"SELECT last FROM request_log {walk} LIMIT 1 OFFSET {depth}"
 
 
-READ = (4, 8, 16, 32, 64)
+READ = (4, 16, 64, 256)
 """Rows that are read at once: most pages need few, and each statement is a way to PostgreSQL and back."""
 _HAS_ID: dict[Engine, str] = {
     "sqlite": "instr(lines, CAST(? AS BLOB))",
@@ -143,7 +143,7 @@ async def search(queries: Queries, wanted: Search, limit: int, oldest_first: boo
     lines: list[tuple[int, str, Logged]] = []
     read: set[int] = set()
     test = wanted.test()
-    for size in repeat(READ[-1]) if oldest_first else chain(READ, repeat(READ[-1])):
+    for size in chain(READ[2:] if oldest_first else READ, repeat(READ[-1])):
         span = (*of, low, high, least, wanted.before - 1)
         rows = await queries.all(rows_of.format(size), *span, *wanted.statuses, wanted.key_id, wanted.key_id)
         for id, first, last, *row in rows:
