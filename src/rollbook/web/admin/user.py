@@ -354,14 +354,17 @@ async def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str]
 def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
     """The form as arguments. Raises InvalidJson."""
     return {
-        "name": form.get("name", ""),
-        "email": form.get("email", "").strip(),
+        **_fields(form),
         "role": form.get("role", ""),
         "rate_limit": form.get("rate_limit", "").strip() or None,
-        "email_verified": "email_verified" in form,
         **{name: forms.read_metadata(form[name], name) for name in METADATA if name in form},
-        **forms.plain_fields(form),
     } | ({"current_password": form["current_password"]} if form.get("current_password") else {})
+
+
+def _fields(form: Mapping[str, str]) -> dict[str, Any]:
+    """The fields that a new user and one who is changed have."""
+    plain = {"name": form.get("name", ""), "email": form.get("email", "").strip(), **forms.plain_fields(form)}
+    return plain | {"email_verified": "email_verified" in form}
 
 
 def _differs(name: str, sent: str, stored: str) -> bool:
@@ -395,12 +398,9 @@ async def create(page: PageRequest) -> Response:
 def _new_user(form: Mapping[str, str]) -> dict[str, Any]:
     """The form as arguments. Raises InvalidJson."""
     wanted = {
-        "name": form.get("name", ""),
-        "email": form.get("email", "").strip(),
+        **_fields(form),
         "role": form.get("role", "member"),
-        "email_verified": "email_verified" in form,
         "metadata": forms.read_metadata(form.get("metadata", "")),
-        **forms.plain_fields(form),
     }
     return wanted | ({"password": form["password"]} if form.get("password") else {"status": "invited"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from rollbook import clock
 from rollbook.actions import events, keys
@@ -11,7 +12,6 @@ from rollbook.actions.checking import check_texts
 from rollbook.actions.keys import KeyPage
 from rollbook.http.request import Response
 from rollbook.roles import SCOPES
-from rollbook.web import lists
 from rollbook.web.keys import form, pages
 from rollbook.web.keys.pages import mine
 from rollbook.web.page_request import PageRequest, whole_number
@@ -41,33 +41,16 @@ NAMES = ("prefix", "owner", "unused", "expires", "scope", "created_by", "sort")
 
 async def show_all(page: PageRequest) -> Response:
     """Keys that work and, below them, those that were revoked or have expired."""
-    asked = {name: page.query.get(name, "").strip() for name in NAMES}
-    asked["sort"] = asked["sort"] if asked["sort"] in dict(pages.SORTS) else ""
-    ended = page.query.get("show") == "ended"
-    others = KeyPage([], 0, {})
-
-    async def read(offset: int) -> KeyPage:
-        nonlocal others
-        found = await _keys(page, asked, not ended, offset)
-        if not ended and not asked["unused"] and not asked["expires"]:
-            others = await _keys(page, asked, False, 0)
-        return found
-
-    url_of = {**asked, "show": "ended" if ended else ""}
+    asked = pages.asked_of(page, NAMES)
     labels = {"owner": "Owner", "created_by": "Created by"}
-    frame = await lists.numbered(page, f"/{SECTION}", url_of, pages.PAGE, read, KeyPage([], 0, {}), labels)
+    frame = await pages.by_state(page, f"/{SECTION}", asked, partial(_keys, page, asked), KeyPage([], 0, {}), labels)
     return page.render(
         "admin/all_keys.html",
         section=SECTION,
         filtered=any(value for name, value in asked.items() if name != "sort"),
-        ended=ended,
-        sorts=pages.SORTS,
         unused=UNUSED,
         expires=EXPIRES,
         scopes=SCOPES,
-        others=others,
-        state=pages.state,
-        is_new=pages.is_new,
         **frame,
     )
 

@@ -5,7 +5,7 @@ revoking it; and after that the key in full, with configurations to paste into a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from rollbook import clock, roles
@@ -166,31 +166,43 @@ def is_new(key: Key) -> bool:
 
 async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
     """Context of `keys/list.html`."""
-    ended, sort = page.query.get("show") == "ended", page.query.get("sort", "")
-    asked = {"q": page.query.get("q", "").strip(), "sort": sort if sort in dict(SORTS) else ""}
-    others = ListPage[Key]([])
+    asked = asked_of(page, ("q", "sort"))
 
-    async def part(works: bool, offset: int) -> ListPage[Key]:
+    async def read(works: bool, offset: int) -> ListPage[Key]:
         wanted = {"user": holder.user.id, "limit": str(PAGE), "offset": str(offset), "sort": NEWEST}
         wanted |= {name: value for name, value in asked.items() if value}
         return await keys.list_by_state(page.on, page.by, check_texts(ListKeys, wanted), works)
 
-    async def read(offset: int) -> ListPage[Key]:
+    frame = await by_state(page, holder.base, asked, read, ListPage[Key]([]))
+    many = bool(asked["q"]) or frame["found"].total + frame["others"].total > FEW
+    return frame | {"holder": holder, "many": many}
+
+
+def asked_of(page: PageRequest, names: Iterable[str]) -> dict[str, str]:
+    """The filters and the order that the URL asks for."""
+    asked = {name: page.query.get(name, "").strip() for name in names}
+    return asked | {"sort": asked["sort"] if asked["sort"] in dict(SORTS) else ""}
+
+
+async def by_state(
+    page: PageRequest,
+    path: str,
+    asked: Mapping[str, str],
+    read: Callable[[bool, int], Awaitable[lists.ListPart]],
+    blank: lists.ListPart,
+    labels: dict[str, str] = forms.LABELS,
+) -> dict[str, Any]:
+    """Context of a page of the keys that work, and the first of the `others`; with `?show=ended` the other way round.
+    `read` returns those of a state from an offset on."""
+    ended, others = page.query.get("show") == "ended", blank
+
+    async def part(offset: int) -> lists.ListPart:
         nonlocal others
-        found, others = await part(not ended, offset), await part(ended, 0)
+        found, others = await read(not ended, offset), await read(ended, 0)
         return found
 
-    url_of = {"show": "ended" if ended else "", **asked}
-    frame = await lists.numbered(page, holder.base, url_of, PAGE, read, ListPage([]))
-    return frame | {
-        "holder": holder,
-        "ended": ended,
-        "sorts": SORTS,
-        "others": others,
-        "many": bool(asked["q"]) or frame["found"].total + others.total > FEW,
-        "state": state,
-        "is_new": is_new,
-    }
+    frame = await lists.numbered(page, path, {**asked, "show": "ended" if ended else ""}, PAGE, part, blank, labels)
+    return frame | {"ended": ended, "others": others, "sorts": SORTS, "state": state, "is_new": is_new}
 
 
 PROVIDERS = {"entra": "Microsoft Entra ID", "okta": "Okta", "other": "Identity provider"}
