@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -121,54 +122,27 @@ class ClientDetails(NamedTuple):
     """OWN_HEADERS, as in a line."""
 
 
+@dataclass(slots=True, eq=False)
 class UsageBucket:
     """The requests of one hour with the same key, status and exceeded window: how many, of each endpoint by duration,
     and the first of them as lines."""
 
-    __slots__ = (
-        "clients",
-        "count",
-        "errors",
-        "hour",
-        "key_id",
-        "last",
-        "limited_by",
-        "lines",
-        "max_lines",
-        "retried",
-        "routes",
-        "share",
-        "status",
-        "user_id",
-    )
-
-    def __init__(
-        self,
-        user_id: str,
-        key_id: str,
-        status: int,
-        limited_by: str | None,
-        hour: int,
-        max_lines: int,
-        share: Share,
-    ) -> None:
-        self.user_id = user_id
-        self.key_id = key_id
-        self.status = status
-        self.limited_by = limited_by
-        self.hour = hour  # when it began
-        self.count = 0
-        self.max_lines = max_lines
-        self.share = share
-        self.lines: list[RequestLine] = []
-        self.clients: dict[Client, int] = {}
-        # The lines on which errors are described, by their texts.
-        self.errors: dict[ToldError, int] = {}
-        # By the identity of its row, which lives as long as the process: its name, and how many requests took how long
-        # (DURATIONS).
-        self.routes: dict[int, tuple[str, list[int]]] = {}
-        self.last: ClientDetails | None = None
-        self.retried = False
+    user_id: str
+    key_id: str
+    status: int
+    limited_by: str | None
+    hour: int  # when it began
+    max_lines: int
+    share: Share
+    count: int = 0
+    lines: list[RequestLine] = field(default_factory=list)
+    clients: dict[Client, int] = field(default_factory=dict)
+    errors: dict[ToldError, int] = field(default_factory=dict)  # the lines on which they are described
+    # By the identity of its row, which lives as long as the process: its name, and how many requests took how long
+    # (DURATIONS).
+    routes: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
+    last: ClientDetails | None = None
+    retried: bool = False
 
 
 class UsageBuffer:
