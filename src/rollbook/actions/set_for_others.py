@@ -164,18 +164,18 @@ def _purpose(event: StaffEvent) -> str:
 def _changes(event: StaffEvent) -> list[tuple[str, str]]:
     """Ways that an event about a user opens if the person caused it, and closes if someone else did."""
     object, before = event.object, event.before
-    found = list[tuple[str, str]]()
+    ways = list[tuple[str, str]]()
     if event.type == "user.created":
-        found.append((ACCOUNT, ""))
+        ways.append((ACCOUNT, ""))
         if object.get("kind", roles.PERSON) == roles.PERSON and object.get("status") == "active":
-            found.append((PASSWORD, ""))
+            ways.append((PASSWORD, ""))
     elif "email" in before:
-        found.append((EMAIL, before["email"]))
+        ways.append((EMAIL, before["email"]))
     if "role" in before and "role" in object and roles.is_promotion(before["role"], object["role"]):
-        found.append((ROLE, ""))
+        ways.append((ROLE, ""))
     if event.type == "user.activated" and before.get("status") == "suspended":
-        found.append((RETURN, ""))
-    return found
+        ways.append((RETURN, ""))
+    return ways
 
 
 DAYS = 90

@@ -57,10 +57,10 @@ def check_own_field(name: str, opened: MemberFields) -> None:
         raise _refused([name], opened)
 
 
-def own_changes(user: User, wanted: Mapping[str, Any], opened: MemberFields, is_merged: bool) -> Mapping[str, Any]:
+def own_changes(user: User, values: Mapping[str, Any], opened: MemberFields, is_merged: bool) -> Mapping[str, Any]:
     """The changes of a user to themselves, with the metadata as it then is. `is_merged`: the wanted metadata is the
     present one with a patch. Raises InsufficientScope, InvalidParameter."""
-    changed = {name: value for name, value in wanted.items() if getattr(user, name) != value}
+    changed = {name: value for name, value in values.items() if getattr(user, name) != value}
     if "metadata" in changed:
         try:
             own = rules.with_own_keys(user.metadata, changed["metadata"], opened.metadata_keys, is_merged)
@@ -68,13 +68,13 @@ def own_changes(user: User, wanted: Mapping[str, Any], opened: MemberFields, is_
             refuse("metadata", str(problem))
         if own is not None:
             del changed["metadata"]
-            wanted = {**wanted, "metadata": own}
+            values = {**values, "metadata": own}
     refused = changed.keys() - set(opened)
-    if "private_metadata" in wanted:  # whatever is sent, so that no one learns what it is
+    if "private_metadata" in values:  # whatever is sent, so that no one learns what it is
         refused |= {"private_metadata"}
     if refused:
         raise _refused(sorted(refused), opened)
-    return wanted
+    return values
 
 
 def _refused(names: list[str], opened: MemberFields) -> InsufficientScope:

@@ -104,8 +104,8 @@ def migrate_database(check: bool, json: bool, data: Path | None, database: str |
     """
     settings, _ = config.load({"data": data, "database": database})
     with closing(connect(settings, for_migration=True)) as db:
-        found = migrate.pending(db) if check else migrate.migrate(db)
-    names = [migration.file_name for migration in found]
+        batch = migrate.pending(db) if check else migrate.migrate(db)
+    names = [migration.file_name for migration in batch]
     if json:
         as_json({"pending" if check else "applied": names})
     else:

@@ -196,9 +196,9 @@ COLUMNS = ("name", "url", "user", "expires_at", "scopes", "key_id")
 @options.command(None, "profiles", options.JSON, options.option("--quiet -q", "Print only the names."))
 def profiles(json: bool, quiet: bool) -> None:
     """List the profiles that `rollbook login` saved, without the keys."""
-    found = [{"name": name, **profile_store.get(name).public()} for name in profile_store.names()]
+    records = [{"name": name, **profile_store.get(name).public()} for name in profile_store.names()]
     empty = f"No profiles yet. To create one: {program()} login"
-    listed(found, COLUMNS, json, quiet, id="name", row=profile_store.as_known, empty=empty)
+    listed(records, COLUMNS, json, quiet, id="name", row=profile_store.as_known, empty=empty)
 
 
 @options.command(

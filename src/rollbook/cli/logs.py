@@ -130,19 +130,19 @@ def usage(server: options.Server, fields: Fields, user: str | None, all: bool, j
     with server() as backend:
         all = all or (user is None and backend.is_operator)
         whose = {"user": ALL} if all else {"user": backend.user(user)["id"]} if user else {}
-        found = backend.one("GET", USAGE, {**whose, **fields.sent(backend)})
+        report = backend.one("GET", USAGE, {**whose, **fields.sent(backend)})
         if json:
-            as_json(found)
+            as_json(report)
             return
-        total = found["total"]
+        total = report["total"]
         line(
             f"{counted(total['requests'], 'request')}, {counted(total['client_errors'], 'client error')}, "
             f"{total['rate_limited']:,} rate limited, {counted(total['server_errors'], 'server error')}"
         )
-        table(("route", *COUNTS, "p50_ms", "p95_ms"), found["routes"], ("rate_limited", "server_errors"))
+        table(("route", *COUNTS, "p50_ms", "p95_ms"), report["routes"], ("rate_limited", "server_errors"))
         if all:
-            table(("name", *COUNTS, "user_id"), _with_others(total, found["users"]))
-        table(("name", *COUNTS, "key_id"), _with_others(total, found["keys"]))
+            table(("name", *COUNTS, "user_id"), _with_others(total, report["users"]))
+        table(("name", *COUNTS, "key_id"), _with_others(total, report["keys"]))
 
 
 def _with_others(total: dict[str, int], some: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -83,6 +83,6 @@ class Hash(NamedTuple):
 def read_hash(text: str) -> Hash:
     parts = text.split("$")
     salt, digest = [part + "=" * (-len(part) % 4) for part in parts[-2:]] if len(parts) > 3 else ("", "")
-    found = _NAME.match(text)
+    match = _NAME.match(text)
     numbers = {name: int(number) for name, number in _NUMBER.findall(",".join(parts[2:-2]))}
-    return Hash(text, found[1] if found else "", numbers, salt, digest)
+    return Hash(text, match[1] if match else "", numbers, salt, digest)

@@ -93,8 +93,8 @@ KEEP = 'INSERT INTO server_secret VALUES (1, ?) ON CONFLICT ("only") DO UPDATE S
 
 
 async def kept_fingerprint(queries: Queries) -> bytes | None:
-    found = await first(queries, FINGERPRINT)
-    return None if found is None else bytes(found)
+    fingerprint = await first(queries, FINGERPRINT)
+    return None if fingerprint is None else bytes(fingerprint)
 
 
 async def kept_fingerprint_or(tx: Tx, own: bytes) -> bytes:

@@ -78,16 +78,16 @@ class Search(NamedTuple):
 
     def test(self) -> Test:
         """A function that tells whether a line of a request with this status is looked for."""
-        wanted = self.path
+        start = self.path
         # As it is almost always: then the line's path need not be encoded to be compared.
-        is_plain = wanted == _quoted(wanted)
+        is_plain = start == _quoted(start)
 
         def holds(line: RequestLine, status: int) -> bool:
             path = line.path if is_plain else _quoted(line.path)
             return (
                 self.after < line.at < self.before
                 and (self.method is None or line.method == self.method)
-                and (path == wanted if self.is_whole else path.startswith(wanted))
+                and (path == start if self.is_whole else path.startswith(start))
                 and (line.path != self.hidden or status >= 400)
             )
 
@@ -132,20 +132,20 @@ _TIES = 20
 """Requests of several servers that may have been answered in the same microsecond: a page ends behind them."""
 
 
-async def search(queries: Queries, wanted: Search, limit: int, oldest_first: bool = False) -> FoundRequests:
+async def search(queries: Queries, query: Search, limit: int, oldest_first: bool = False) -> FoundRequests:
     """Up to `limit` requests, or a few more that were answered in one microsecond. To be called by `read_aside`."""
     # Rows overlap in time. They come in the order of their edges, the beginning or the end of their span: no line of a
     # later row lies before the edge of a row. Going back in time, edges and lines are compared by their negative times.
-    sign, start = (1, wanted.after + 1) if oldest_first else (-1, 1 - wanted.before)
-    rows_of, end_of_walk = _texts(wanted.user_id is not None, oldest_first)
-    of = () if wanted.user_id is None else (wanted.user_id,)
-    low, high, least = wanted.after + 1, min(wanted.before, END - SPAN) + SPAN - 1, 0
+    sign, start = (1, query.after + 1) if oldest_first else (-1, 1 - query.before)
+    rows_of, end_of_walk = _texts(query.user_id is not None, oldest_first)
+    of = () if query.user_id is None else (query.user_id,)
+    low, high, least = query.after + 1, min(query.before, END - SPAN) + SPAN - 1, 0
     lines: list[tuple[int, str, Logged]] = []
     read: set[int] = set()
-    test = wanted.test()
+    test = query.test()
     for size in chain(READ[2:] if oldest_first else READ, repeat(READ[-1])):
-        span = (*of, low, high, least, wanted.before - 1)
-        rows = await queries.all(rows_of.format(size), *span, *wanted.statuses, wanted.key_id, wanted.key_id)
+        span = (*of, low, high, least, query.before - 1)
+        rows = await queries.all(rows_of.format(size), *span, *query.statuses, query.key_id, query.key_id)
         for id, first, last, *row in rows:
             edge = first if oldest_first else -last
             if edge > start and (len(read) >= MAX_READ or (lines[limit:] and lines[limit][0] < edge)):
@@ -174,12 +174,12 @@ def _page(lines: list[tuple[int, str, Logged]], edge: int | None, limit: int) ->
 
 async def request(queries: Queries, user_id: str | None, request_id: str) -> Logged | None:
     """One request, of this user or of anyone. To be called by `read_aside`."""
-    made = made_at(request_id)
-    if made is None:
+    moment = made_at(request_id)
+    if moment is None:
         return None
     of, whose = ("", ()) if user_id is None else ("user_id = ? AND ", (user_id,))
     text = _LINE.format(of=of, has_id=_HAS_ID[queries.engine])
-    row = await queries.one(text, *whose, made - CLOCK, made + LONGEST + SPAN, request_id)
+    row = await queries.one(text, *whose, moment - CLOCK, moment + LONGEST + SPAN, request_id)
     return None if row is None else next(_lines(row, lambda line, status: line.request_id == request_id), None)
 
 
@@ -224,8 +224,8 @@ def _quoted(path: str) -> str:
 
 
 def _error(lines: Sequence[RequestLine], line: RequestLine) -> ToldError | None:
-    found = lines[line.error].error if isinstance(line.error, int) else line.error
-    return found if isinstance(found, ToldError) else None
+    error = lines[line.error].error if isinstance(line.error, int) else line.error
+    return error if isinstance(error, ToldError) else None
 
 
 def _headers(client: Client, line: RequestLine) -> tuple[tuple[str, str], ...]:

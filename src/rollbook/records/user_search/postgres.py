@@ -154,40 +154,40 @@ async def _holding(queries: Queries, term: Term, fields: str, query: Query) -> l
     return await _by_index(queries, term, term.asked(sample)[0], fields, query)
 
 
-async def _among_few(queries: Queries, matches: Part, wanted: str, query: Query) -> list[Row]:
+async def _among_few(queries: Queries, matches: Part, fields: str, query: Query) -> list[Row]:
     where, past = await passing(queries, query.filters), beyond(query)
     users = f"(SELECT * FROM users WHERE true{where.sql}{past.sql} OFFSET 0) AS users WHERE {matches.sql}"
-    return await _select(queries, wanted, query, Part(users, [*where.values, *past.values, *matches.values]))
+    return await _select(queries, fields, query, Part(users, [*where.values, *past.values, *matches.values]))
 
 
-async def _among_first(queries: Queries, term: Term, wanted: str, query: Query, looked: int) -> list[Row]:
+async def _among_first(queries: Queries, term: Term, fields: str, query: Query, looked: int) -> list[Row]:
     where, past, holds = await passing(queries, query.filters), beyond(query), term.holds
     users = f"(SELECT * FROM users WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ?) AS users WHERE {holds.sql}"
-    return await _select(queries, wanted, query, Part(users, [*where.values, *past.values, looked, *holds.values]))
+    return await _select(queries, fields, query, Part(users, [*where.values, *past.values, looked, *holds.values]))
 
 
-async def _among_all(queries: Queries, term: Term, wanted: str, query: Query) -> list[Row]:
+async def _among_all(queries: Queries, term: Term, fields: str, query: Query) -> list[Row]:
     where, past, holds = await passing(queries, query.filters), beyond(query), term.holds
     users = f"users WHERE true{where.sql}{past.sql} AND {holds.sql}"
-    return await _select(queries, wanted, query, Part(users, [*where.values, *past.values, *holds.values]))
+    return await _select(queries, fields, query, Part(users, [*where.values, *past.values, *holds.values]))
 
 
-async def _by_index(queries: Queries, term: Term, asked: Part, wanted: str, query: Query) -> list[Row]:
-    found, where, past = _indexed(term, asked), await passing(queries, query.filters), beyond(query)
-    users = f"{found.sql}{where.sql}{past.sql}"
-    return await _select(queries, wanted, query, Part(users, [*found.values, *where.values, *past.values]))
+async def _by_index(queries: Queries, term: Term, condition: Part, fields: str, query: Query) -> list[Row]:
+    table, where, past = _indexed(term, condition), await passing(queries, query.filters), beyond(query)
+    users = f"{table.sql}{where.sql}{past.sql}"
+    return await _select(queries, fields, query, Part(users, [*table.values, *where.values, *past.values]))
 
 
-async def _select(queries: Queries, wanted: str, query: Query, users: Part) -> list[Row]:
-    sql = f"SELECT {wanted}, email_key FROM {users.sql}{order_by(query)} LIMIT ? OFFSET ?"
+async def _select(queries: Queries, fields: str, query: Query, users: Part) -> list[Row]:
+    sql = f"SELECT {fields}, email_key FROM {users.sql}{order_by(query)} LIMIT ? OFFSET ?"
     return await queries.all(sql, *users.values, query.limit + 1, query.offset)
 
 
-def _indexed(term: Term, asked: Part) -> Part:
+def _indexed(term: Term, condition: Part) -> Part:
     """Clause behind FROM that has the index find who holds a term, open for more conditions."""
     holds = term.holds
-    users = f"SELECT * FROM users WHERE {asked.sql} AND {holds.sql} OFFSET 0"
-    return Part(f"({users}) AS users WHERE true", [*asked.values, *holds.values])
+    users = f"SELECT * FROM users WHERE {condition.sql} AND {holds.sql} OFFSET 0"
+    return Part(f"({users}) AS users WHERE true", [*condition.values, *holds.values])
 
 
 async def count(queries: Queries, filters: Filters, limit: int | None) -> int:
@@ -207,8 +207,8 @@ async def count(queries: Queries, filters: Filters, limit: int | None) -> int:
     if term is None:
         return further
     sample = await dialect(queries).latest_sample.get(queries)
-    asked, left = term.asked(sample)
-    table = _indexed(term, asked)
+    condition, left = term.asked(sample)
+    table = _indexed(term, condition)
     if left > sample.users * (MANY if term.is_short else MANY_COUNTED):
         table = Part(f"users WHERE {term.holds.sql}", term.holds.values)
     return further + await count_rows(queries, Part(f"{table.sql}{where.sql}", [*table.values, *where.values]), limit)
@@ -271,9 +271,9 @@ def rare_parts(sample: Sample, term: str) -> tuple[list[str], float]:
     if not shares:
         return [term], sample.users
     rest = sorted(shares, key=lambda part: (shares[part], part))
-    asked, left, texts = [rest[0]], sample.users * shares[rest[0]], sample.texts
+    chosen, left, texts = [rest[0]], sample.users * shares[rest[0]], sample.texts
     while True:
-        part = asked[-1]
+        part = chosen[-1]
         rest.remove(part)
         texts = [text for text in texts if part in text]
         # What each would leave of them; from fewer texts than these it is a guess: parts of one word go together.
@@ -286,8 +286,8 @@ def rare_parts(sample: Sample, term: str) -> tuple[list[str], float]:
         saved = {part: left * (1 - leaves[part]) - sample.users * shares[part] * _LISTED for part in rest}
         best = max(rest, key=saved.__getitem__, default="")
         if not best or saved[best] <= 0:
-            return [spelled[part] for part in asked], left
-        asked.append(best)
+            return [spelled[part] for part in chosen], left
+        chosen.append(best)
         left *= leaves[best]
 
 

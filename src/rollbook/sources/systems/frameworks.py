@@ -31,23 +31,23 @@ from rollbook.sources.values import (
 def aspnet_identity(row: Record) -> Fields | None:
     """A row of `AspNetUsers`. Identity has no column for the name and none for dates; those that the application has
     are known by their usual names."""
-    found = columns(row)
-    username, email = username_and_email(found)
+    values = columns(row)
+    username, email = username_and_email(values)
     read = user(
         row,
         "username normalizedusername normalizedemail emailconfirmed passwordhash securitystamp concurrencystamp "
         "phonenumber phonenumberconfirmed twofactorenabled authenticatorkey lockoutend lockoutenabled "
         "accessfailedcount discriminator",
         email=email,
-        password_hash=text(found.get("passwordhash")),
+        password_hash=text(values.get("passwordhash")),
         # The key of the authenticator app is in `AspNetUserTokens`, in the row if the query asks for it.
-        totp_secret=text(found.get("authenticatorkey")) if is_true(found.get("twofactorenabled")) else None,
-        email_verified=flag(found.get("emailconfirmed")),
-        metadata=fields(username=username, phone=text(found.get("phonenumber"))),
+        totp_secret=text(values.get("authenticatorkey")) if is_true(values.get("twofactorenabled")) else None,
+        email_verified=flag(values.get("emailconfirmed")),
+        metadata=fields(username=username, phone=text(values.get("phonenumber"))),
     )
     if read and read.get("status") != "suspended":
         # As UserManager.IsLockedOutAsync has it. Of those who are locked out for good, the end is far away.
-        is_locked_out = flag(found.get("lockoutenabled")) is not False and is_ahead(time(found.get("lockoutend")))
+        is_locked_out = flag(values.get("lockoutenabled")) is not False and is_ahead(time(values.get("lockoutend")))
         read["status"] = "suspended" if is_locked_out else "active"
     return read
 
@@ -135,13 +135,13 @@ def laravel(row: Record) -> Fields | None:
 def nextauth(row: Record) -> Fields | None:
     """A user of Auth.js with their accounts. It keeps no passwords: where an application does, the column is mostly
     called one of these."""
-    found = columns(row)
+    values = columns(row)
     accounts = json_objects("accounts", row.get("accounts"))
     return user(
         row,
         "emailverified image passwordhash hashedpassword accounts sessions",
-        password_hash=text(*map(found.get, ("password", "passwordhash", "hashedpassword"))),
-        email_verified=bool(text(found.get("emailverified"))),
+        password_hash=text(*map(values.get, ("password", "passwordhash", "hashedpassword"))),
+        email_verified=bool(text(values.get("emailverified"))),
         metadata=fields(
             image=text(row.get("image")),
             accounts=[f"{account.get('provider')}:{account.get('providerAccountId')}" for account in accounts] or None,
@@ -157,15 +157,15 @@ def pocketbase(row: Record) -> Fields | None:
 
 def spring_security(row: Record) -> Fields | None:
     """A row of the table `users` of JdbcUserDetailsManager, or of one of the application."""
-    found = columns(row)
-    username, email = username_and_email(found)
+    values = columns(row)
+    username, email = username_and_email(values)
     return user(
         row,
         "username emailaddress mail passwordhash encodedpassword emailverified verified credentialsnonexpired",
         email=email,
-        password_hash=text(*map(found.get, ("password", "passwordhash", "encodedpassword"))),
-        external_id=text(found.get("id"), found.get("userid"), username, email),
-        email_verified=flag(found.get("emailverified", found.get("verified"))),
+        password_hash=text(*map(values.get, ("password", "passwordhash", "encodedpassword"))),
+        external_id=text(values.get("id"), values.get("userid"), username, email),
+        email_verified=flag(values.get("emailverified", values.get("verified"))),
         metadata=fields(username=username),
     )
 

@@ -149,20 +149,20 @@ async def show_mail(page: PageRequest) -> Response:
     """Newest first."""
     settings = page.on.settings
     before = page.query.get("before") or None
-    found = await mails.list_attempts(page.on, page.by, MAILS_SHOWN, before)
-    people = await user_records.emails(page.on.db, [*{item.user_id for item in found.items if item.user_id}])
+    batch = await mails.list_attempts(page.on, page.by, MAILS_SHOWN, before)
+    people = await user_records.emails(page.on.db, [*{item.user_id for item in batch.items if item.user_id}])
     return page.render(
         "admin/mail.html",
         section="admin/server",
         settings=settings,
         server=MailServer.parse(settings.smtp) if settings.smtp else None,
         problems=mails.problems(settings),
-        attempts=[(item, outcomes.describe_mail(item.outcome)) for item in found.items],
+        attempts=[(item, outcomes.describe_mail(item.outcome)) for item in batch.items],
         emails=people,
         kinds=MAIL_KINDS,
         languages=list(NAMES.items()),
         newest="/admin/server/mail" if before else None,
-        older=f"/admin/server/mail?{urlencode({'before': found.items[-1].id})}" if found.more else None,
+        older=f"/admin/server/mail?{urlencode({'before': batch.items[-1].id})}" if batch.more else None,
     )
 
 
@@ -187,9 +187,9 @@ async def send_test_mail(page: PageRequest) -> Response:
     sent = await mails.send_test(page.on, page.by, kind)
     if sent.outcome == outcomes.DELIVERED:
         return page.redirect("/admin/server/mail", "mail-sent")
-    told = outcomes.describe_mail(sent.outcome)
+    text = outcomes.describe_mail(sent.outcome)
     return page.render(
-        "admin/mail_failed.html", 200, section="admin/server", told=told, detail=sent.detail, outcome=sent.outcome
+        "admin/mail_failed.html", 200, section="admin/server", told=text, detail=sent.detail, outcome=sent.outcome
     )
 
 
@@ -204,32 +204,32 @@ async def create_scim_key(page: PageRequest) -> Response:
     """Leads to the page that shows the key, with the steps on the side of the provider."""
     form = page.form
     provider = form.get("provider") if form.get("provider") in pages.PROVIDERS else "other"
-    given = {"provider": provider, "expires": form.get("expires", ""), "grant": "grant" in form}
-    wanted = {
+    values = {"provider": provider, "expires": form.get("expires", ""), "grant": "grant" in form}
+    fields = {
         "name": pages.PROVIDERS[provider],
         "kind": "scim",
-        "scopes": sorted(roles.SCIM_GRANTABLE) if given["grant"] else None,
-        "expires_at": forms.expiry(given["expires"]),
+        "scopes": sorted(roles.SCIM_GRANTABLE) if values["grant"] else None,
+        "expires_at": forms.expiry(values["expires"]),
         "revealable": False,
     }
     try:
-        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
+        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, fields))
     except ApiError as error:
-        return await _scim_page(page, given, forms.problems(page, error))
+        return await _scim_page(page, values, forms.problems(page, error))
     return pages.redirect_to_secret(page, mine(page), issued, query=f"?provider={provider}")
 
 
-async def _scim_page(page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str]) -> Response:
+async def _scim_page(page: PageRequest, values: Mapping[str, Any], problems: Mapping[str, str]) -> Response:
     def holder(user: User) -> Holder:
         return mine(page) if user.id == page.by.user_id else theirs(user)
 
     return page.render(
         "admin/scim.html",
         section="admin/scim",
-        given=given,
+        given=values,
         problems=problems,
         expiries=forms.EXPIRIES,
-        found=[(each.key, holder(each.user)) for each in await keys.list_scim(page.on, page.by)],
+        found=[(scim_key.key, holder(scim_key.user)) for scim_key in await keys.list_scim(page.on, page.by)],
         state=pages.state,
         limit=str(page.on.settings.scim_limit),
     )

@@ -67,18 +67,18 @@ async def edit(page: PageRequest) -> Response:
     return page.redirect(f"/admin/users/{page.ids[0]}", "user-saved")
 
 
-async def _update(page: PageRequest, wanted: UserUpdate) -> None:
+async def _update(page: PageRequest, update: UserUpdate) -> None:
     """Raises PreconditionFailed when the user was changed since the form was made. To sign in is no such change."""
     id, form = page.ids[0], page.form
     version = whole_number(form.get("version", ""))
     versions = frozenset([] if version is None else [version])
     try:
-        await users.update(page.on, page.by, id, wanted, versions)
+        await users.update(page.on, page.by, id, update, versions)
     except PreconditionFailed:
         user = await users.get(page.on, page.by, id)
         if str(user.updated_at) != form.get("updated_at"):
             raise
-        await users.update(page.on, page.by, id, wanted, frozenset([user.version]))
+        await users.update(page.on, page.by, id, update, frozenset([user.version]))
 
 
 async def suspend(page: PageRequest) -> Response:
@@ -169,8 +169,8 @@ async def send_link(page: PageRequest) -> Response:
 
 
 async def mail_link(page: PageRequest, user: User) -> None:
-    asked = TokenCreate(purpose=links.password_purpose(user.status), send=True, language=_language(page))
-    await links.create_token(page.on, page.by, user.id, asked)
+    new = TokenCreate(purpose=links.password_purpose(user.status), send=True, language=_language(page))
+    await links.create_token(page.on, page.by, user.id, new)
 
 
 def _language(page: PageRequest) -> LanguageCode | UnsetType:
@@ -228,7 +228,7 @@ class Edited(NamedTuple):
     def stored(self) -> dict[str, str]:
         """The fields of the form as they are stored."""
         user = self.user
-        found = {
+        values = {
             "version": str(user.version),
             "updated_at": str(user.updated_at),
             "name": user.name,
@@ -238,7 +238,7 @@ class Edited(NamedTuple):
             **{field.name: getattr(user, field.name) or "" for field in forms.PLAIN_FIELDS},
             **{name: _document(getattr(user, name)) for name in METADATA},
         }
-        return found | ({"email_verified": "on"} if user.email_verified else {})
+        return values | ({"email_verified": "on"} if user.email_verified else {})
 
     def changed_meanwhile(self, sent: Mapping[str, str]) -> Edited:
         """The form shows what is stored now; beside the fields stands what was sent."""
@@ -292,8 +292,8 @@ class Invitation(NamedTuple):
 
 
 async def invitations_of(page: PageRequest, users: Sequence[User]) -> list[Invitation]:
-    found = await invitations.of_users(page.on, page.by, [user.id for user in users])
-    tokens = [found.get(user.id) for user in users]
+    tokens_by_user = await invitations.of_users(page.on, page.by, [user.id for user in users])
+    tokens = [tokens_by_user.get(user.id) for user in users]
     now = clock.now()
     return [
         Invitation(user, token, token is not None and token.expires_at > now)
@@ -309,23 +309,23 @@ async def _factors(page: PageRequest, user: User) -> list[SecondFactor]:
     """Active second factors, for those who may lift them."""
     if not page.may("users:write"):
         return []
-    held = await second_factors.list_second_factors(page.on, page.by, user.id)
-    return [each for each in held.factors if each.confirmed_at is not None]
+    listing = await second_factors.list_second_factors(page.on, page.by, user.id)
+    return [factor for factor in listing.factors if factor.confirmed_at is not None]
 
 
 async def _deleted(page: PageRequest, problems: Mapping[str, str] = {}) -> Response:
     """Raises NotFound."""
     await events.settle(page.on.db)
-    found = await page.on.read(_stored, page.ids[0])
+    deleted = await page.on.read(_stored, page.ids[0])
     return page.render(
         "admin/deleted_user.html",
         section="admin/users",
-        user=found.user,
-        found=found,
+        user=deleted.user,
+        found=deleted,
         problems=problems,
         plain_fields=forms.PLAIN_FIELDS,
-        may_touch=page.may_touch(found.user.role),
-        erased_at=found.deleted_at + page.on.settings.deleted_retention * clock.DAY,
+        may_touch=page.may_touch(deleted.user.role),
+        erased_at=deleted.deleted_at + page.on.settings.deleted_retention * clock.DAY,
     )
 
 
@@ -397,12 +397,12 @@ async def create(page: PageRequest) -> Response:
 
 def _new_user(form: Mapping[str, str]) -> dict[str, Any]:
     """The form as arguments. Raises InvalidJson."""
-    wanted = {
+    fields = {
         **_fields(form),
         "role": form.get("role", "member"),
         "metadata": forms.read_metadata(form.get("metadata", "")),
     }
-    return wanted | ({"password": form["password"]} if form.get("password") else {"status": "invited"})
+    return fields | ({"password": form["password"]} if form.get("password") else {"status": "invited"})
 
 
 def _new_form(page: PageRequest, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:

@@ -19,8 +19,8 @@ from rollbook.web.page_request import PageRequest, whole_number
 
 async def show_own(page: PageRequest) -> Response:
     holder = mine(page)
-    found = await pages.listed(page, holder)
-    return page.render("account/keys.html", section=holder.section, call=pages.example_call(page, holder), **found)
+    frame = await pages.listed(page, holder)
+    return page.render("account/keys.html", section=holder.section, call=pages.example_call(page, holder), **frame)
 
 
 def _mine(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageRequest], Awaitable[Response]]:
@@ -41,13 +41,13 @@ NAMES = ("prefix", "owner", "unused", "expires", "scope", "created_by", "sort")
 
 async def show_all(page: PageRequest) -> Response:
     """Keys that work and, below them, those that were revoked or have expired."""
-    asked = pages.asked_of(page, NAMES)
+    values = pages.asked_of(page, NAMES)
     labels = {"owner": "Owner", "created_by": "Created by"}
-    frame = await pages.by_state(page, f"/{SECTION}", asked, partial(_keys, page, asked), KeyPage([], 0, {}), labels)
+    frame = await pages.by_state(page, f"/{SECTION}", values, partial(_keys, page, values), KeyPage([], 0, {}), labels)
     return page.render(
         "admin/all_keys.html",
         section=SECTION,
-        filtered=any(value for name, value in asked.items() if name != "sort"),
+        filtered=any(value for name, value in values.items() if name != "sort"),
         unused=UNUSED,
         expires=EXPIRES,
         scopes=SCOPES,
@@ -55,14 +55,14 @@ async def show_all(page: PageRequest) -> Response:
     )
 
 
-async def _keys(page: PageRequest, asked: Mapping[str, str], works: bool, offset: int) -> KeyPage:
+async def _keys(page: PageRequest, values: Mapping[str, str], works: bool, offset: int) -> KeyPage:
     """Raises InvalidParameter."""
     query = {"user": keys.ALL, "limit": str(pages.PAGE), "offset": str(offset), "sort": pages.NEWEST}
-    query |= {name: asked[name] for name in ("prefix", "scope", "sort") if asked[name]}
-    for name, days, sign in (("unused_since", asked["unused"], -1), ("expires_before", asked["expires"], 1)):
+    query |= {name: values[name] for name in ("prefix", "scope", "sort") if values[name]}
+    for name, days, sign in (("unused_since", values["unused"], -1), ("expires_before", values["expires"], 1)):
         if (length := whole_number(days, 4)) is not None:
             query[name] = clock.format_time(clock.now() + sign * length * clock.DAY)
     for name, field in (("user", "owner"), ("created_by", "created_by")):
-        if (id := await events.person(page.on, page.by, field, asked[field] or None)) is not None:
+        if (id := await events.person(page.on, page.by, field, values[field] or None)) is not None:
             query[name] = id
     return await keys.select(page.on, page.by, check_texts(ListKeys, query), works)

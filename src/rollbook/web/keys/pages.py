@@ -111,9 +111,9 @@ async def chosen_own(page: PageRequest) -> Key | None:
     return await find_own(page, id) if id else None
 
 
-def key_options(found: Iterable[KeyName], chosen: Key | None) -> list[tuple[str, str]]:
+def key_options(names: Iterable[KeyName], chosen: Key | None) -> list[tuple[str, str]]:
     """Options of a select field, in which `chosen` is never missing."""
-    options = {key.id: key_label(key) for key in found}
+    options = {key.id: key_label(key) for key in names}
     if chosen is not None:
         options.setdefault(chosen.id, key_label(chosen))
     return list(options.items())
@@ -166,15 +166,15 @@ def is_new(key: Key) -> bool:
 
 async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
     """Context of `keys/list.html`."""
-    asked = asked_of(page, ("q", "sort"))
+    values = asked_of(page, ("q", "sort"))
 
     async def read(works: bool, offset: int) -> ListPage[Key]:
         wanted = {"user": holder.user.id, "limit": str(PAGE), "offset": str(offset), "sort": NEWEST}
-        wanted |= {name: value for name, value in asked.items() if value}
+        wanted |= {name: value for name, value in values.items() if value}
         return await keys.list_by_state(page.on, page.by, check_texts(ListKeys, wanted), works)
 
-    frame = await by_state(page, holder.base, asked, read, ListPage[Key]([]))
-    many = bool(asked["q"]) or frame["found"].total + frame["others"].total > FEW
+    frame = await by_state(page, holder.base, values, read, ListPage[Key]([]))
+    many = bool(values["q"]) or frame["found"].total + frame["others"].total > FEW
     return frame | {"holder": holder, "many": many}
 
 
