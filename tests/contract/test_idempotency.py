@@ -177,7 +177,9 @@ ELSEWHERE = {"/v1/sessions/refresh", "/v1/tokens/request", JOB + "/cancel"}
     ],
 )
 def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: str) -> None:
-    post = posts(http, path)[path]
+    known = posts(http, path)
+    assert path in known, f"Add a call of {path} to posts(), or say in ELSEWHERE which test repeats it"
+    post = known[path]
 
     def count() -> int:
         seen = post.seen if post.seen.startswith("/") else f"/v1/events?type={post.seen}"

@@ -51,14 +51,15 @@ def test_one_that_has_all_migrations_becomes_the_same_as_a_new_one_and_keeps_its
 ) -> None:
     monkeypatch.setattr(migrate, "BEFORE", {engine: migrate.digest(CHECKSUMS)})
     with migrated(engine, tmp_path) as db:
-        new, (schema, *_) = objects(db), migrate.known(migrate.FOLDER / engine)
+        new, (schema, *later) = objects(db), migrate.known(migrate.FOLDER / engine)
         user = db.write_now(users.add, users.new("Alice", "alice@example.com"))
         db.write_now(make_old, CHECKSUMS)
         assert objects(db) != new
         assert migrate.pending(db) == migrate.migrate(db) == [schema]
         assert objects(db) == new and migrate.pending(db) == []
         assert db.run_now(users.get(db, user.id)) == user
-        assert len(db.run_now(db.all("SELECT 1 FROM migrations UNION ALL SELECT 1 FROM newer_migrations"))) == 1
+        applied = db.run_now(db.all("SELECT 1 FROM migrations UNION ALL SELECT 1 FROM newer_migrations"))
+        assert len(applied) == 1 + len(later)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -155,7 +155,7 @@ def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
 
 def _digest(group: Group) -> str:
     """Digest of what the form changes."""
-    return sha256(repr((group.name, group.external_id, group.metadata)).encode()).hexdigest()
+    return sha256(repr((FORM.stored(group), group.metadata)).encode()).hexdigest()
 
 
 MAX_NAMED = 10
