@@ -75,11 +75,13 @@ class Process:
         self.args = command
         self.returncode: int | None = None
         self.stdin, self.stdout, self.stderr = pipes
+        self._asking = threading.Lock()
 
     def poll(self) -> int | None:
-        if self.returncode is None:
-            self.returncode = self._origin.ended(self.pid)
-        return self.returncode
+        with self._asking:  # it can be told once, and threads wait for the same process
+            if self.returncode is None:
+                self.returncode = self._origin.ended(self.pid)
+            return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         until = None if timeout is None else time.monotonic() + timeout
@@ -376,10 +378,14 @@ def _answer(line: socket.socket, children: set[int], imports: set[int]) -> Order
     (question,) = json.loads(message)
     answer: Any
     if isinstance(question, int):
-        gone, status, used = os.wait4(question, os.WNOHANG)
+        try:
+            gone, status, used = os.wait4(question, os.WNOHANG)
+        except ChildProcessError:  # one line asks for the process of another that has gone: both were killed
+            gone, answer = question, [-signal.SIGKILL, 0]
+        else:
+            answer = [os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime] if gone else [None, 0]
         children -= {gone}
         imports -= {gone}
-        answer = [os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime] if gone else [None, 0]
     elif not (answer := os.fork()):
         order = Order(*question)
         _become(order, streams)

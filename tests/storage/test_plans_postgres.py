@@ -27,7 +27,16 @@ SQLITE = re.compile(
     r"BLOB|excluded\.inside|INTO users \(id"
 )
 # Tables that hold little: what was written within the last fraction of a second, or a few rows.
-SMALL = {"user_block_deltas", "events_new", "access", "numbers", "leases", "user_blocks"}
+SMALL = {
+    "user_block_deltas",
+    "events_new",
+    "access",
+    "numbers",
+    "leases",
+    "user_blocks",
+    "signing_keys",
+    "server_secret",
+}
 
 
 @pytest.fixture(scope="module")

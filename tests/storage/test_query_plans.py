@@ -75,7 +75,7 @@ STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\b")
 # Tables that hold little, whatever the number of users.
 SMALL = {
     **dict.fromkeys(
-        ("few", "searched", "oldest", "idle", "page"),
+        ("few", "searched", "oldest", "idle", "page", "chosen", "walked"),
         "the rows that a subquery with a LIMIT gives; what it walks itself is another step",
     ),
     "dated": "the users within the dates asked for: of them the index alone is read, in a thread",
