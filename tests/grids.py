@@ -40,7 +40,7 @@ def grid(
         signature = inspect.signature(test)
         left = [each for name, each in signature.parameters.items() if name not in keys]
         run.__signature__ = signature.replace(parameters=left)  # type: ignore[missing-attribute]
-        return pytest.mark.timeout(max(240, 2 * len(rows)))(run)
+        return pytest.mark.timeout(max(900, 2 * len(rows)))(run)
 
     return decorate
 

@@ -25,7 +25,7 @@ def imported(http: httpx2.Client, content: str, **options: str) -> dict[str, Any
     job = http.post("/v1/imports", params=options, content=content)
     assert job.status_code == 201, job.text
     wait_until(lambda: http.get(job.headers["location"]).json()["status"] != "processing")
-    wait_until(lambda: http.get(job.headers["location"]).json()["status"] not in ("waiting", "running"))
+    wait_until(lambda: http.get(job.headers["location"]).json()["status"] not in ("waiting", "running"), 240)
     found = http.get(job.headers["location"]).json()
     found["report"] = [json.loads(line) for line in http.get(f"{job.headers['location']}/report").text.splitlines()]
     return found

@@ -363,7 +363,7 @@ def long_file() -> bytes:
 
 @once
 def test_the_process_of_a_canceled_import_ends_at_once_whatever_the_file_holds(tmp_path: Path) -> None:
-    with running(tmp_path / "data", environment=EXECUTED) as server, server.http() as http:
+    with running(tmp_path / "data", "--rate-limit", "none", environment=EXECUTED) as server, server.http() as http:
         blank = start(http, long_file(), format="ndjson")
         wait_until(lambda: http.get(f"/v1/imports/{blank['id']}").json()["bytes_read"] > 0)
         (process,) = _import_processes(server)
@@ -479,7 +479,7 @@ def test_what_stands_before_the_damaged_part_of_a_file_is_imported_and_reported(
     whole = ndjson(user(), "nonsense", *(user() for _ in range(12_000)))
     job = ended(http, start(http, gzip.compress(whole)[:-6]))
     assert job["status"] == "failed" and "gzip" in job["error"]
-    assert (job["records"], job["added"], job["refused"]) == (12_000, 11_999, 1)  # three batches
+    assert job["records"] >= 12_000 and (job["added"], job["refused"]) == (job["records"] - 1, 1)
     assert [each["line"] for each in reported(http, job)] == [2]
 
 

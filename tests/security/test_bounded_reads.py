@@ -20,12 +20,6 @@ EVENTS = f"""{NUMBERS}
     INSERT INTO events (id, type, user_id, created_at, object) SELECT 'many_' || i, 'user.updated', ?, 0, '{{}}'
       FROM n"""
 
-USERS = f"""{NUMBERS}
-    INSERT INTO users (id, name, email, email_key, role, status, metadata, email_verified, version, created_at,
-      updated_at)
-    SELECT 'many_' || i, 'Zoe', i || '@example.com', i || '@example.com', 'member', 'active', '{{}}', 0, 1, i, i
-      FROM n"""
-
 
 def fill(server: Server, sql: str, *values: str) -> None:
     with closing(sqlite3.connect(server.data / "rollbook.db", timeout=30)) as connection, connection:
@@ -56,19 +50,6 @@ def test_a_rare_type_among_the_many_events_of_a_user_is_looked_for_aside(
             assert viewer.get("/v1/events", params={"user": user["id"], "type": "key.revoked"}).json() == []
 
     # On the event loop it would be one, or two, for each of the five.
-    assert answered_meanwhile(server, http, ask) >= 25
-
-
-def test_a_page_among_very_many_equal_names_is_looked_for_aside(
-    server: Server, http: httpx2.Client, as_role: Any
-) -> None:
-    viewer = as_role("viewer")
-    fill(server, USERS)
-
-    def ask() -> None:
-        for _ in range(5):
-            assert len(viewer.get("/v1/users", params={"sort": "-name", "limit": "5"}).json()) == 5
-
     assert answered_meanwhile(server, http, ask) >= 25
 
 

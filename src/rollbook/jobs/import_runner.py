@@ -90,7 +90,7 @@ class Run:
                 until = time.monotonic() + PROGRESS
                 while self._read(by) and time.monotonic() < until:
                     pass
-                if self._problem is not None:
+                if self._importer.is_empty and self._problem is not None:
                     raise self._problem
                 if self._importer.is_empty and self._reading.is_over:
                     return
