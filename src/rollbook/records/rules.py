@@ -50,10 +50,11 @@ _HIDDEN = (
 )
 _SELECTORS = r"\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 # Behind scripts from U+0590 on, symbols and emoji, joiners and selectors make another letter or picture, one at a time.
-# Keycaps are digits with a selector.
+# Keycaps are digits with a selector. These scripts by what they are not: `re` walks through each range of a class.
+_SCRIPTS = r"^\x00-\u058f\U00040000-\U0010ffff"
 _NEEDED = (
-    rf"(?<=[\u0590-\U0003ffff])(?<![\u200c\u200d])[\u200c\u200d]"
-    rf"|(?<=[\u0590-\U0003ffff])(?<![\u200c\u200d{_SELECTORS}])[{_SELECTORS}]|(?<=[0-9#*\xa9\xae])\ufe0f"
+    rf"(?<=[{_SCRIPTS}])(?<![\u200c\u200d])[\u200c\u200d]"
+    rf"|(?<=[{_SCRIPTS}])(?<![\u200c\u200d{_SELECTORS}])[{_SELECTORS}]|(?<=[0-9#*\xa9\xae])\ufe0f"
 )
 HIDDEN = rf"(?=[{_HIDDEN}])(?!{_NEEDED})."
 """Pattern of a character that no one sees, where nothing needs it."""

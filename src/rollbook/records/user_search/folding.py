@@ -36,8 +36,9 @@ UNSPACED = (
 )
 LETTERS = f"[^{SEPARATORS}{UNSPACED}]"
 
-_is_separator = re.compile(f"[{SEPARATORS}]").match
-_is_unspaced = re.compile(f"[{UNSPACED}]").match
+# Compiled when they are first needed: `re` walks through all of these ranges.
+_is_separator = partial(re.match, f"[{SEPARATORS}]")
+_is_unspaced = partial(re.match, f"[{UNSPACED}]")
 # One or two characters at each place where a word begins.
 _beginnings = re.compile(f"(?=(..?))(?:[{UNSPACED}]|{LETTERS}+)", re.DOTALL).findall
 _SPACED = bytes(code if chr(code).isalnum() else 32 for code in range(256))
