@@ -183,13 +183,14 @@ def test_the_mail_and_page_of_a_verification_say_whose_account_it_is_and_how_to_
 def test_only_an_account_whose_email_is_not_verified_is_disowned(
     server: Server, http: httpx2.Client, mail: MailServer
 ) -> None:
-    verified = Squatter(server, http, email_verified=True)
+    verified, squatter = Squatter(server, http, email_verified=True), Squatter(server, http)
     with visitor(server) as owner:
         link = mailed(http, mail, verified.user, "verify_email").link
         assert "This was not me" not in owner.get(link).text
         assert owner.post("/account/not-me", data={"token": token_of(link)}).status_code == 404
-        reset = mailed(http, mail, verified.user, "reset_password").link
+        reset = mailed(http, mail, squatter.user, "reset_password").link
         assert owner.post("/account/not-me", data={"token": token_of(reset)}).status_code == 404
+        assert squatter.ways_in() == ALL
         assert owner.post("/account/not-me", data={"token": "nonsense"}).status_code == 404
         assert verified.ways_in() == ALL
         owners = http.get("/v1/users/me").json()
