@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tools import docs_calls  # noqa: E402
-from tools.docs_calls import table  # noqa: E402
+from tools.docs_calls import table, terms  # noqa: E402
 
 DOCS = ROOT / "docs"
 PAGE_URL = "http://127.0.0.1:8000"
@@ -152,7 +152,7 @@ def scopes_part() -> str:
 
 def events_part() -> str:
     rows = [(f"`{name}`", _SAID_ABOVE.sub("", each.description)) for name, each in event_types.TYPES.items()]
-    return table(("type", ""), rows)
+    return terms(rows)
 
 
 # What docs/events.md says of all events.
@@ -185,8 +185,8 @@ def program_part(path: str) -> str:
 
 
 def retries_part() -> str:
-    waits = [("1", "at once"), *((str(number), _span(wait)) for number, wait in enumerate(sender.STEPS, 2))]
-    return table(("attempt", "after"), waits)
+    *waits, last = map(_span, sender.STEPS)
+    return f"At once, then after {', '.join(waits)} and {last}."
 
 
 def _span(seconds: float) -> str:
@@ -203,35 +203,38 @@ def outcomes_part() -> str:
         "The receiver answered with this status.",
     )
     at = [name for name, _ in rows].index(f"`{outcomes.BODY_FAILED}`")
-    return table(("outcome", ""), [*rows[:at], answered, *rows[at:]])
+    return terms([*rows[:at], answered, *rows[at:]])
 
 
 def mail_outcomes_part() -> str:
     rows = [(f"`{name}`", text) for name, text in outcomes.OF_MAIL.items()]
     answered = ("`smtp_400` to `smtp_599`", "The mail server answered with this code, about the recipient or the mail.")
     at = [name for name, _ in rows].index(f"`{outcomes.NO_STARTTLS}`")
-    return table(("outcome", ""), [*rows[:at], answered, *rows[at:]])
+    return terms([*rows[:at], answered, *rows[at:]])
 
 
 def commands_part() -> str:
     found: list[str] = []
+    told: dict[tuple[str, str], str] = {}
     for name, command in commands(app, "rollbook"):
         arguments = [_argument(each) for each in command.params if each.param_type_name == "argument"]
         shown = cli_options.examples(name.removeprefix("rollbook "))[:1]  # `--help` has all
         # An example shows as much of a user, a group or an ID.
         form = " ".join([name, *arguments])
         is_shown = arguments in ([], ["EMAIL|ID"], ["ID"], ["GROUP"]) or any(each.startswith(form) for each in shown)
+        example = ["```console", *([] if is_shown else [f"{form} [OPTIONS]"]), *shown, "```"]
         found += [
             f"## {name}",
             inspect.cleandoc(command.help or ""),
-            "\n".join(["```console", *([] if is_shown else [f"{form} [OPTIONS]"]), *shown, "```"]),
-            *([] if name == "rollbook serve" else _options(command)),
+            *([] if shown == [name] else ["\n".join(example)]),
+            *([] if name == "rollbook serve" else _options(name, command, told)),
         ]
     return "\n\n".join(found)
 
 
-def _options(command: Any) -> Iterator[str]:
-    """The options of a command: those of other pages and of many commands by name, all others in a table."""
+def _options(name: str, command: Any, told: dict[tuple[str, str], str]) -> Iterator[str]:
+    """The options of a command: those that stand for fields of a call, then its own, but for those of many commands.
+    `told` are the options that commands before it have, with the first of these."""
     shown = [each for each in command.params if _is_shown(each)]
     # Commands that take a profile to work on take the options that come with it.
     places = {"data", "url", "key", "profile"} if any(each.help == cli_options.PROFILE.help for each in shown) else {}
@@ -239,14 +242,18 @@ def _options(command: Any) -> Iterator[str]:
     call = getattr(command, "call", None)
     fields = [each for each in own if call and hasattr(each, "field")]
     common = [each for each in own if each.name in COMMON or each.help == cli_options.DATA.help]
-    named = [", ".join(map(_flag, some)) for some in (fields, common) if some]
     if call and fields:
-        named[0] += f", as in [`{' '.join(call)}`]({docs_calls.place(*call)})"
-    if named:
-        yield f"Options: {'; '.join(named)}."
+        yield f"Options: {', '.join(map(_flag, fields))} of [`{' '.join(call)}`]({docs_calls.place(*call)})."
     rows = [(_flags(each), (each.help or "") + _required(each)) for each in own if each not in [*fields, *common]]
-    if rows:
-        yield table(("option", ""), rows)
+    firsts = {row: told.setdefault(row, name) for row in rows}
+    if new := [row for row in rows if firsts[row] == name]:
+        yield terms(new)
+    more: dict[str, list[str]] = {}
+    for (flags, _), first in firsts.items():
+        more.setdefault(first, []).append(flags)
+    for first, flags in more.items():
+        if first != name:
+            yield f"{'More options' if new else 'Options'}: {', '.join(flags)}, as for [`{first}`](#{slug(first)})."
     if places and not any(each.name == "data" for each in shown):
         yield "Only on a running server."
 
@@ -254,10 +261,8 @@ def _options(command: Any) -> Iterator[str]:
 def _flag(option: Any) -> str:
     """An option by name, with the field that it stands for, if that is called otherwise."""
     field = getattr(option, "field", "").replace("_", "-")
-    value = "" if option.is_flag else f" {option.metavar or 'N'}"
     other = f" (`{option.field}`)" if field and f"--{field}" != option.opts[0] else ""
-    default = f" ({option.default or 'all'} by default)" if option.name == "limit" and option.default != 50 else ""
-    return f"`{option.opts[0]}{value}`{other}{default}{' (required)' if option.required else ''}"
+    return f"`{option.opts[0]}`{other}{' (required)' if option.required else ''}"
 
 
 COMMON = ("json", "quiet", "yes", "limit", "offset", "all", "password")

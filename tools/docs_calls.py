@@ -37,6 +37,13 @@ COMMON = {
 }
 """Parameters of many calls, by where they are described by hand."""
 
+ELSEWHERE = {
+    "`delivered`: ": "webhooks.md#retries",
+    "`member`: ": "authentication.md#roles-and-scopes",
+    "`invite`: ": "tokens.md#tokens",
+}
+"""How the meanings of values begin that have a list of their own, and where it is."""
+
 # What is said of a field of a request beyond its meaning.
 _DEFAULT = re.compile(r" (?:Default[^:.]*: [^.]*|Null: as if it were missing)\.$")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -54,25 +61,61 @@ class Told:
         self._places = {self._key(_parameter(known[name])): place for name, place in places.items()}
 
     def shown(self, head: str, rows: Iterable[Row], place: str) -> Iterator[str]:
-        """A table of what is new at `place`, and a sentence with links about the rest."""
-        new, more = [], dict[str, list[str]]()
+        """A list of what is new at `place`, and a sentence with links about the rest."""
+        new, more, repeats = [], dict[str, list[str]](), Repeats()
         for row in rows:
+            if repeats.has(row):
+                continue
             name, kind, text = row
             at = self._places.setdefault(self._key(row), place)
             if at == place:
                 new.append((f"`{name}`", cell(kind, text)))
             elif kind[0] != "path":
                 more.setdefault(at, []).append(f"`{name}`" + " (required)" * ("required" in kind))
+        if new and head != "field":
+            yield f"{head.capitalize()}s:"
         if new:
-            yield table((head, ""), new)
+            yield terms(new)
+        yield from repeats.sentences()
         if more:
             links = (_links(names, _title(at), _from(at, place)) for at, names in more.items())
             yield f"{f'More {head}s' if new else f'{head.capitalize()}s'}: {'; '.join(links)}."
+
+    def once(self, sentence: str, place: str) -> str:
+        """A sentence about a call, unless the page has said it of an earlier one."""
+        return sentence if self._places.setdefault((sentence,), place) == place else ""
 
     @staticmethod
     def _key(row: Row) -> tuple[str, ...]:
         name, kind, text = row
         return name, _DEFAULT.sub("", text), *(each for each in kind if each != "required" and "character" not in each)
+
+
+class Repeats:
+    """Fields that several objects within one have, such as the counts of a report."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, ...], str] = {}
+        self._names: dict[str, list[str]] = {}
+
+    def has(self, row: Row) -> bool:
+        """Whether another object within the same one has a field of this name, type and meaning."""
+        name, kind, text = row
+        parent, is_within, last = name.rpartition(".")
+        first = self._first.setdefault((last, text, *kind), parent)
+        if not is_within or first == parent:
+            return False
+        self._names.setdefault(parent, []).append(f"`{last}` as in `{first}`")
+        return True
+
+    def sentences(self) -> Iterator[str]:
+        parents: dict[str, list[str]] = {}
+        for parent, names in self._names.items():
+            parents.setdefault(", ".join(names), []).append(f"`{parent}`")
+        for names, sharing in parents.items():
+            *fields, last = names.split(", ")
+            fields = [each.partition(" as in ")[0] for each in fields]
+            yield f"{', '.join(sharing)} also have {', '.join([*fields, last])}."
 
 
 def part(name: str, told: Told) -> str:
@@ -129,12 +172,20 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     )
 
 
+def terms(rows: Iterable[tuple[str, str]]) -> str:
+    """A list of names, each with its meaning on a line of its own."""
+    lines = ((name, " " if text.startswith("*") else "<br>", " ".join(text.split())) for name, text in rows)
+    return "\n".join(f"- {name}{gap}{text}" for name, gap, text in lines)
+
+
 # ---- one call, or several that take the same
 
 
 def _calls(routes: list[Route], told: Told, place: str) -> Iterator[str]:
     first = _operation(routes[0])
     parameters = [_resolved(each) for each in (*_path_parameters(routes[0]), *first.get("parameters", ()))]
+    # What `{groupId}` in a path is needs no words.
+    parameters = [each for each in parameters if each["in"] != "path" or " or " in each["description"]]
     yield from told.shown("parameter", map(_parameter, parameters), place)
     for kind, body in first.get("requestBody", {}).get("content", {}).items():
         if kind == "application/json":
@@ -142,16 +193,17 @@ def _calls(routes: list[Route], told: Told, place: str) -> Iterator[str]:
         elif not kind.startswith("application/merge"):
             yield f"The body is `{kind}`. {body['schema'].get('description', '')}".rstrip()
     yield from dict.fromkeys(_answer(route) for route in routes)
-    yield from dict.fromkeys(filter(None, (_access(route) for route in routes)))
+    yield from dict.fromkeys(filter(None, (told.once(_access(route), place) for route in routes)))
     own = dict.fromkeys(error for route in routes for error in route.errors)
-    yield f"Errors: {', '.join(filter(None, [errors_of(own), '[common ones](api.md#errors)']))}."
+    yield f"Errors: {', '.join(filter(None, [errors_of(own), '[common](api.md#errors)']))}."
 
 
 def _parameter(described: dict[str, Any]) -> Row:
     where = [] if described["in"] == "query" else [described["in"]]
     required = ["required"] if described.get("required") and not where else []
-    kind = [] if "path" in where else _kind(described["schema"])
-    return described["name"], [*where, *required, *kind], described["description"]
+    # How long an ID or a filter can get is in the description for programs.
+    kind = [] if "path" in where else [each for each in _kind(described["schema"]) if "character" not in each]
+    return described["name"], [*where, *required, *kind], _without_values(described["description"])
 
 
 def _access(route: Route) -> str:
@@ -164,8 +216,8 @@ def _answer(route: Route) -> str:
     everywhere = (*openapi_tables.LIMITED, "Idempotency-Replayed")
     headers = [name for name in answer["headers"] if name not in everywhere]
     bodies = [_said(body["schema"], kind) for kind, body in answer.get("content", {}).items()]
-    content = f" and {' or '.join(bodies)}" if bodies else ", without a body"
-    return f"Returns **{route.success}**{content}{f', with {_names(headers)}' if headers else ''}."
+    content = f" and {' or '.join(bodies)}" if bodies else ""
+    return f"Returns **{route.success}**{content}{f' ({_names(headers)})' if headers else ''}."
 
 
 def _said(schema: dict[str, Any], kind: str) -> str:
@@ -191,15 +243,23 @@ def _fields(schema: dict[str, Any], is_body: bool, before: str = "") -> Iterator
     for name, field in schema["properties"].items():
         inner = _inner(field)
         text = field.get("description") or _resolved(field).get("description") or (inner or {}).get("description", "")
-        if "`delivered`: " in text:  # outcomes have a table of their own
-            text = f"{text.partition('.')[0]}: see [Retries](webhooks.md#retries)."
         required = ["required"] if is_body and name in schema.get("required", ()) else []
         text = text.removesuffix(" Null: as if it were missing.")  # docs/conventions.md says it of all
-        # How long a value of ours can get is of interest to generated clients only.
-        kind = [each for each in _kind(field) if is_body or "character" not in each]
-        yield f"{before}{name}", [*required, *kind], text
+        # How long or large a value of ours can get is of interest to generated clients only.
+        kind = _kind(field) if is_body else _kind(field)[:1]
+        yield f"{before}{name}", [*required, *kind], _without_values(text)
         if inner is not None and inner["title"] not in MANY and not before:
             yield from _fields(inner, is_body, f"{name}{'[]' if 'items' in field else ''}.")
+
+
+def _without_values(text: str) -> str:
+    """A description without the meanings of its values, where they have a list of their own."""
+    for values, target in ELSEWHERE.items():
+        before, has_values, after = text.partition(values)
+        if has_values:
+            default = after[found:] if (found := after.find("Default")) >= 0 else ""
+            return f"{before}See [{_title(target)}]({target}). {default}".rstrip()
+    return text
 
 
 def _inner(field: dict[str, Any]) -> dict[str, Any] | None:
@@ -213,7 +273,7 @@ def _inner(field: dict[str, Any]) -> dict[str, Any] | None:
 
 def cell(kind: list[str], text: str) -> str:
     """What a table says of a field, parameter or setting: `kind` in words, and below it the text."""
-    return f"*{' · '.join(filter(None, kind))}*<br>{text}" if any(kind) else text
+    return f"*{', '.join(filter(None, kind))}*<br>{text}" if any(kind) else text
 
 
 def _kind(schema: dict[str, Any]) -> list[str]:
@@ -231,6 +291,8 @@ def _kind(schema: dict[str, Any]) -> list[str]:
         return [" or ".join(_kind(each)[0] for each in several)]
     types = schema.get("type", "")
     said = " or ".join(types) if isinstance(types, list) else types
+    if schema.get("format") == "date-time":
+        return [said.replace("string", "time"), "", ""]
     values = schema.get("enum") or schema.get("x-extensible-enum") or ()
     if said.startswith("array"):
         items = _kind(schema["items"])[0]

@@ -168,7 +168,8 @@ def _html(tokens: Sequence[Token], template: Template) -> str:
 
 
 def _prepare(tokens: list[Token], link: Callable[[str], str]) -> list[Heading]:
-    """Adds anchors to headings, URLs to links, frames to tables, and a class to lines that name an endpoint."""
+    """Adds anchors to headings, URLs to links, frames to tables, and classes to lines that name an endpoint and to
+    lists of fields."""
     headings: list[Heading] = []
     anchors = Anchors()
     tables: dict[str, int] = {}
@@ -183,6 +184,8 @@ def _prepare(tokens: list[Token], link: Callable[[str], str]) -> list[Heading]:
                 inline.children = [*(inline.children or ()), *_own_link(anchor, text)]
         elif token.type == "paragraph_open" and _names_a_call(tokens[at + 1]):
             token.attrSet("class", "calls")
+        elif token.type == "bullet_list_open" and "`<br>" in tokens[at + 3].content.replace("*<br>", "`<br>"):
+            token.attrSet("class", "terms")
         elif token.type == "table_open":
             under = headings[-1].text if headings else ""
             tables[under] = tables.get(under, 0) + 1
