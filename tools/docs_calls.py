@@ -128,11 +128,11 @@ def part(name: str, told: Told) -> str:
 
 
 def calls_part() -> str:
-    """Every call with a link to where it is described, by resource."""
+    """Every call with a link to the place that describes it, by resource."""
     found = []
     for tag, about in openapi_tables.parts()["tags"].items():
-        rows = [(_link(route), _operation(route)["summary"]) for route in ROUTES if openapi.tag(route) == tag]
-        found += [f"### {tag}", about, table(("call", ""), rows)]
+        calls = [f"- {_link(route)} {_operation(route)['summary']}" for route in ROUTES if openapi.tag(route) == tag]
+        found += [f"### {tag}", about, "\n".join(calls)]
     return "\n\n".join(found)
 
 

@@ -300,12 +300,12 @@ COVERED = """list => {
     return {
         covered: points.filter(point => !list.contains(document.elementFromPoint(...point))),
         points: points.length,
-        over: [".table", ".tabs", ".code"].filter(name => [...document.querySelectorAll(`.docs-article ${name}`)].some(overlaps)),
+        over: [".terms", ".tabs", ".code"].filter(name => [...document.querySelectorAll(`.docs-article ${name}`)].some(overlaps)),
     };
 }"""
 
 
-def test_results_lie_over_tables_tabs_and_code_and_get_their_clicks(page: Page) -> None:
+def test_results_lie_over_lists_tabs_and_code_and_get_their_clicks(page: Page) -> None:
     places = ((1280, 800, "users#list-users"), (1440, 900, "users#the-user-object"), (390, 844, "quickstart"))
     for width, height, place in places:
         page.set_viewport_size({"width": width, "height": height})

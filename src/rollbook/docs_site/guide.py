@@ -121,7 +121,7 @@ def title(name: str) -> str:
 @cache
 def about(name: str) -> str:
     """The description of a chapter, as the landing page gives it."""
-    row = re.search(rf"^\| \[[^\]]*\]\({name}\.md\) \| (.*) \|$", source(LANDING, PAGE_URL), re.MULTILINE)
+    row = re.search(rf"^- \[[^\]]*\]\({name}\.md\): (.*)$", source(LANDING, PAGE_URL), re.MULTILINE)
     return row[1] if row else ""
 
 
