@@ -18,7 +18,7 @@ class Fault(NamedTuple):
 
 
 class ApiError(Exception):
-    """Something went wrong on the server. Your request was not the cause. Include the request ID when you report it."""
+    """The server failed; your request was not the cause. Include the request ID when you report it."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -49,7 +49,7 @@ class ApiError(Exception):
 
 
 class BadRequest(ApiError):
-    """The request could not be understood. The message in `error` says what is wrong. Fix it and try again."""
+    """The request could not be understood. The message in `error` says what to fix."""
 
     status = 400
     code = "bad_request"
@@ -65,8 +65,8 @@ class InvalidJson(BadRequest):
 
 
 class InvalidParameter(BadRequest):
-    """A query parameter or a field of the body is unknown, repeated, missing or has an invalid value. `param` names the
-    first one; `errors` lists all of them, as far as they fit into 4 KiB."""
+    """A query parameter or a field of the body is unknown, repeated, missing or invalid. `param` names the first
+    one; `errors` lists all, as far as they fit into 4 KiB."""
 
     code = "invalid_parameter"
 
@@ -81,7 +81,7 @@ class EmailTaken(BadRequest):
 
 
 class ExternalIdTaken(BadRequest):
-    """Another user has this `external_id`, or another group. To find it, call `GET /v1/users?external_id=` or `GET
+    """Another user or group has this `external_id`. To find it, call `GET /v1/users?external_id=` or `GET
     /v1/groups?external_id=`."""
 
     code = "external_id_taken"
@@ -90,7 +90,7 @@ class ExternalIdTaken(BadRequest):
 
 
 class UserNameTaken(BadRequest):
-    """In SCIM: another user has this `userName`, or has it as their email. Upper and lower case are the same."""
+    """In SCIM: another user has this `userName`, ignoring case, or has it as their email."""
 
     code = "user_name_taken"
     message = "userName is already in use."
@@ -98,9 +98,8 @@ class UserNameTaken(BadRequest):
 
 
 class EmailUnproven(BadRequest):
-    """In SCIM and in the report of an import: the user with this email has not verified it, and has a password, a
-    second factor or an API key of their own. They may have signed up with an email that isn't theirs. If they are who
-    the email belongs to, they can verify it. Otherwise [adopt](users.md#adopt-a-user) them, or import with `adopt`,
+    """In SCIM and in the report of an import: the user with this email may have signed up with an email that isn't
+    theirs. Have them verify it if it is. Otherwise [adopt](users.md#adopt-a-user) them, or import with `adopt`,
     which ends their password, second factors, sessions, API keys and links."""
 
     code = "email_unproven"
@@ -112,8 +111,8 @@ class EmailUnproven(BadRequest):
 
 
 class IdTaken(BadRequest):
-    """In the report of an import: another user has this `id`, or had it until they were deleted. Users who exist are
-    recognized by email or external ID, not by `id`."""
+    """In the report of an import: another user has this `id`, or had it until they were deleted. Users who exist
+    are recognized by email or external ID."""
 
     code = "id_taken"
     message = "ID is already in use."
@@ -121,16 +120,16 @@ class IdTaken(BadRequest):
 
 
 class ChangedSince(BadRequest):
-    """In the results of a bulk job that undoes another one: since that job, somebody has changed the user in the same
-    way, so they were left as they are. Change them by hand if you want to."""
+    """In the results of a job that undoes another one: somebody has changed the user in the same way since, so they
+    were left as they are."""
 
     code = "changed_since"
     message = "The user was changed in the same way since."
 
 
 class TokenInvalid(BadRequest):
-    """The one-time token is unknown, was used, replaced or ended, or has expired. Which of these, no one is told. Ask
-    for a new one."""
+    """The one-time token is unknown, was used, replaced or ended, or has expired; no one is told which. Ask for a
+    new one."""
 
     code = "token_invalid"
     message = "The token is unknown, was used already, or has expired."
@@ -138,8 +137,8 @@ class TokenInvalid(BadRequest):
 
 
 class InvalidChallenge(BadRequest):
-    """The `challenge` of a sign-in with a second factor is unknown, was used, or is older than five minutes; or the
-    password or the factors were changed since. Verify the password again to get another one."""
+    """The `challenge` is unknown, was used, or is older than five minutes; or the password or the factors were
+    changed since. Verify the password again to get another one."""
 
     code = "challenge_invalid"
     message = "This sign-in has expired or is complete. Start again with the email and password."
@@ -147,8 +146,8 @@ class InvalidChallenge(BadRequest):
 
 
 class BadMessage(BadRequest):
-    """The HTTP message itself is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP
-    libraries don't send such messages, but a proxy in between may."""
+    """The HTTP message is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP libraries
+    don't send such messages, but a proxy in between may."""
 
     code = "bad_message"
     message = "The HTTP request is malformed."
@@ -167,16 +166,15 @@ class Unauthorized(ApiError):
 
 
 class MissingKey(Unauthorized):
-    """The request has no API key. Send it in the Authorization header: `Authorization: Bearer YOUR_API_KEY`. Keys in
-    the query string are ignored."""
+    """The request has no `Authorization` header. Keys in the query string are ignored."""
 
     code = "missing_key"
     message = "No API key provided. Send it in the header `Authorization: Bearer YOUR_API_KEY`."
 
 
 class MalformedKey(Unauthorized):
-    """The Authorization header doesn't contain a Rollbook API key: the scheme is not Bearer, or the key is incomplete
-    or mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum."""
+    """The Authorization header has no Rollbook API key: the scheme is not Bearer, or the key is incomplete or
+    mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum."""
 
     code = "malformed_key"
     message = "Invalid API key provided."
@@ -193,7 +191,7 @@ class InvalidKey(Unauthorized):
 
 
 class ExpiredKey(Unauthorized):
-    """The API key has reached its expiry date, or was rotated and the overlap has ended. Create a new one."""
+    """The API key has expired, or was rotated and the overlap has ended. Create a new one."""
 
     code = "expired_key"
     message = "The API key has expired."
@@ -201,7 +199,7 @@ class ExpiredKey(Unauthorized):
 
 
 class RevokedKey(Unauthorized):
-    """The API key was revoked. Create a new one."""
+    """Create a new one."""
 
     code = "revoked_key"
     message = "The API key has been revoked."
@@ -209,26 +207,25 @@ class RevokedKey(Unauthorized):
 
 
 class WrongPassword(Unauthorized):
-    """The email is unknown, or the password is wrong. For security reasons, the API doesn't tell the two apart."""
+    """The email is unknown, or the password is wrong. The API doesn't tell which."""
 
     code = "wrong_password"
     message = "The email or password is incorrect."
 
 
 class SessionEnded(Unauthorized):
-    """The token is not that of a session for this `audience`: it has expired, was replaced by a refresh, or the session
-    has ended, or goes back to a user who is suspended. If it was the `token`, refresh the session once. If it was the
-    `refresh_token`, the user must sign in again. A refresh token works once: sent again, it ends its session, because
-    someone may have stolen it."""
+    """The token is not that of a session for this `audience`: it has expired, was replaced by a refresh, or the
+    session has ended or goes back to a user who is suspended. If it was the `token`, refresh the session once; if
+    it was the `refresh_token`, the user must sign in again. A refresh token that is sent twice ends its session,
+    because someone may have stolen it."""
 
     code = "session_ended"
     message = "The session has ended, or the token is not valid for this audience."
 
 
 class SecondFactorRequired(Unauthorized):
-    """The password is right, but the user has a second factor, so they are not signed in yet. Ask them for a code of
-    their authenticator app, or a recovery code, and send it with the `challenge` of this answer to `POST
-    /v1/users/verify-challenge`, within five minutes."""
+    """The password is right, but the user is not signed in yet. Send a code of their authenticator app, or a
+    recovery code, with the `challenge` of this answer to `POST /v1/users/verify-challenge`, within five minutes."""
 
     code = "second_factor_required"
     message = "A code of the second factor is required."
@@ -241,15 +238,15 @@ class SecondFactorRequired(Unauthorized):
 
 
 class WrongCode(Unauthorized):
-    """The code of the second factor is wrong, or was used before: each works once. Codes of authenticator apps depend
-    on the time, so the device's clock must be right. Wrong codes are counted as wrong passwords are."""
+    """Each code works once. Codes of authenticator apps depend on the time, so the device's clock must be right.
+    Wrong codes are counted as wrong passwords are."""
 
     code = "wrong_code"
     message = "The code is incorrect, or was used before."
 
 
 class Forbidden(ApiError):
-    """The API key is valid, but lacks permission for this action."""
+    """The API key is valid, but lacks permission."""
 
     status = 403
     code = "forbidden"
@@ -257,10 +254,10 @@ class Forbidden(ApiError):
 
 
 class InsufficientScope(Forbidden):
-    """The API key lacks the scope of this endpoint, or the role of its user doesn't allow the action: members can only
-    read and change themselves, viewers can read, and admins can do everything except change owners. Use a key with more
-    scopes, or a key of another user. In the report of an import: a password hash needs `users:import`, a role above
-    member `users:grant`."""
+    """The API key lacks the scope of this endpoint, or its user's role doesn't allow the action: members read and
+    change themselves, viewers read, admins do everything except change owners. Use a key with more scopes, or of
+    another user. In the report of an import: a password hash needs `users:import`, a role above member
+    `users:grant`."""
 
     code = "insufficient_scope"
     message = "This API key does not have permission to perform this action."
@@ -271,15 +268,14 @@ class InsufficientScope(Forbidden):
 
 
 class UserSuspended(Forbidden):
-    """The user is suspended. They can't sign in or use their API keys until an admin calls `POST
-    /v1/users/{userId}/activate`."""
+    """They can't sign in or use their API keys until an admin calls `POST /v1/users/{userId}/activate`."""
 
     code = "user_suspended"
     message = "This user is suspended."
 
 
 class KeySuspended(Forbidden):
-    """A user whom this API key goes back to is suspended: who created it, gave it more, or created the key it was
+    """A user whom this key goes back to is suspended: who created it, gave it more, or created the key it was
     created with. It works again when they are activated. To keep it without them, create another key."""
 
     code = "key_suspended"
@@ -287,115 +283,110 @@ class KeySuspended(Forbidden):
 
 
 class ProofRequired(Forbidden):
-    """The dashboard asks for your password before a change that would outlive your session or ends what others rely on,
-    unless you gave it within the last ten minutes. Confirm it on the page and the change is made. API keys are never
-    asked."""
+    """The dashboard asks for your password before a change that would outlive your session or ends what others rely
+    on, unless you gave it within the last ten minutes. API keys are never asked."""
 
     code = "proof_required"
     message = "Confirm your password first. Open /account/confirm, then try again."
 
 
 class AddressNotAllowed(Forbidden):
-    """The API key has a list of allowed IPs, and the request came from another one. If the server runs behind a proxy,
-    set `trusted_proxy`, so that it sees the client's own IP address."""
+    """The key has a list of allowed IPs. Behind a proxy, set `trusted_proxy`, so that the server sees the client's
+    own IP address."""
 
     code = "address_not_allowed"
     message = "This API key cannot be used from this IP address."
 
 
 class WrongKeyKind(Forbidden):
-    """The key is a SCIM key, which only works under `/scim/v2`: it is for identity providers. Here, use an ordinary API
-    key. Create one with `rollbook keys create EMAIL` or `POST /v1/keys`."""
+    """A SCIM key is for identity providers. Create an ordinary API key with `rollbook keys create EMAIL` or `POST
+    /v1/keys`."""
 
     code = "key_kind"
     message = "This is a SCIM key, which only works under /scim/v2. Use an ordinary API key here."
 
 
 class ForeignForm(Forbidden):
-    """A form of the dashboard was sent from a page of another site, so it may not be what the person wanted. Open the
-    page on this server and send the form again. If this happens on your own pages, set `public_url` to the URL that
-    browsers use."""
+    """The form came from a page of another site, so it may not be what the person wanted. If this happens on your
+    own pages, set `public_url` to the URL that browsers use."""
 
     code = "foreign_form"
     message = "This form was sent from another site. Open the page on this server and send the form again."
 
 
 class UnknownHost(Forbidden):
-    """The dashboard was called by a public host name that is not the server's: another site may have pointed its name
-    here. If the name is correct, set `public_url` to the URL that people use."""
+    """The dashboard was called by a public host name that is not the server's: another site may have pointed its
+    name here. If the name is correct, set `public_url` to the URL that people use."""
 
     code = "unknown_host"
     message = "The dashboard only accepts requests for known host names."
 
 
 class LastOwner(Forbidden):
-    """The last active owner can't be deleted, suspended or given a lower role, because no one could undo it. Create
-    another owner first."""
+    """The last active owner can't be deleted, suspended or given a lower role. Create another owner first."""
 
     code = "last_owner"
     message = "The last owner cannot be removed."
 
 
 class KeyLimitReached(Forbidden):
-    """The user has 1,000 active API keys. Revoke those that are no longer used."""
+    """Revoke keys that are no longer used."""
 
     code = "key_limit_reached"
     message = "This user has 1,000 active API keys. Revoke one first."
 
 
 class GroupLimitReached(Forbidden):
-    """The user is in 1,000 groups, or the server has 100,000. Remove the user from others, or delete those that are no
-    longer used."""
+    """The user is in 1,000 groups, or the server has 100,000. Leave or delete some first."""
 
     code = "group_limit_reached"
     message = "The server has 100,000 groups. Delete one first."
 
 
 class FactorLimitReached(Forbidden):
-    """The user has 20 second factors. Remove those that are no longer used."""
+    """Remove second factors that are no longer used."""
 
     code = "factor_limit_reached"
     message = "This user has 20 second factors. Remove one first."
 
 
 class LastFactor(Forbidden):
-    """Your role needs a second factor (setting `second_factor_roles`), so you can't remove your last one. Add another
-    one first."""
+    """The setting `second_factor_roles` asks your role for a second factor."""
 
     code = "last_factor"
     message = "Your role needs a second factor. Add another one before you remove this one."
 
 
 class WebhookLimitReached(Forbidden):
-    """The user has 50 webhooks, or the server has 500. Delete those that are no longer used."""
+    """Delete webhooks that are no longer used."""
 
     code = "webhook_limit_reached"
     message = "This user has 50 webhooks, or the server has 500. Delete one first."
 
 
 class ReplayLimitReached(Forbidden):
-    """The webhook has 100 running replays, including resent deliveries. Wait until some are done, or cancel one."""
+    """Resent deliveries count, too."""
 
     code = "replay_limit_reached"
     message = "This webhook has 100 running replays. Wait, or cancel one."
 
 
 class ImportLimitReached(Forbidden):
-    """You have 10 unfinished imports, or the server has 100. Wait until some are finished, or cancel one."""
+    """Wait until some imports are finished, or cancel one."""
 
     code = "import_limit_reached"
     message = "You have 10 unfinished imports, or the server has 100. Wait, or cancel one."
 
 
 class BulkJobLimitReached(Forbidden):
-    """You have 10 unfinished bulk jobs, or the server has 100. Wait until some are finished, or cancel one."""
+    """Wait until some jobs are finished, or cancel one."""
 
     code = "bulk_job_limit_reached"
     message = "You have 10 unfinished bulk jobs, or the server has 100. Wait, or cancel one."
 
 
 class NotYourself(Forbidden):
-    """You can't delete or suspend yourself, nor change your own email by SCIM. Use the API key of another admin or
+    """You can't delete or suspend yourself, nor change your own email by SCIM. Use the key of another admin or
     owner."""
 
     code = "not_yourself"
@@ -403,7 +394,7 @@ class NotYourself(Forbidden):
 
 
 class NotFound(ApiError):
-    """Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist."""
+    """The ID is unknown or malformed, the object was deleted, or the path doesn't exist."""
 
     status = 404
     code = "not_found"
@@ -411,7 +402,7 @@ class NotFound(ApiError):
 
 
 class MethodNotAllowed(ApiError):
-    """The path exists, but doesn't support this method. The `Allow` header lists the methods it supports."""
+    """The `Allow` header lists the methods that this path supports."""
 
     status = 405
     code = "method_not_allowed"
@@ -421,8 +412,7 @@ class MethodNotAllowed(ApiError):
 
 
 class RequestTimeout(ApiError):
-    """The request didn't arrive in time: 10 s for its headers, 30 s for its body (settings `header_timeout`,
-    `body_timeout`)."""
+    """A request has 10 s for its headers and 30 s for its body (settings `header_timeout`, `body_timeout`)."""
 
     status = 408
     code = "request_timeout"
@@ -430,7 +420,7 @@ class RequestTimeout(ApiError):
 
 
 class StillRunning(ApiError):
-    """The first request with this Idempotency-Key is still running. Wait, then try again."""
+    """Wait until the first request is answered, then try again."""
 
     status = 409
     code = "idempotency_still_running"
@@ -441,8 +431,7 @@ class StillRunning(ApiError):
 
 
 class NotReversible(ApiError):
-    """Nothing that this event changed can be put back: it is of a type that can't be undone, or all of it has changed
-    since. The message says why."""
+    """The event is of a type that can't be undone, or all of it has changed since. The message says why."""
 
     status = 409
     code = "not_reversible"
@@ -450,8 +439,8 @@ class NotReversible(ApiError):
 
 
 class PositionExpired(ApiError):
-    """Events after this position were deleted because they are older than the setting `event_retention`, so you would
-    miss some. Read the current state again, for example all users with `GET /v1/users`, and follow the log from the
+    """Events after this position were deleted, since they are older than the setting `event_retention`: you would
+    miss some. Read the current state again, for example with `GET /v1/users`, and follow the log from the
     `Event-Position` of the first page."""
 
     status = 410
@@ -460,8 +449,8 @@ class PositionExpired(ApiError):
 
 
 class NotInLog(ApiError):
-    """The event log doesn't tell how the user was at this time: the time is older than the setting `event_retention`,
-    or an import with `events=summary` changed the user without an event."""
+    """The time is older than the setting `event_retention`, or an import with `events=summary` changed the user
+    without an event."""
 
     status = 410
     code = "not_in_log"
@@ -469,8 +458,8 @@ class NotInLog(ApiError):
 
 
 class PreconditionFailed(ApiError):
-    """The user or webhook has changed since you read it: `If-Match` names an outdated version. Read it again, apply
-    your change, and send it with the new `ETag`."""
+    """`If-Match` names an outdated version. Read the object again, apply your change, and send it with the new
+    `ETag`."""
 
     status = 412
     code = "precondition_failed"
@@ -478,8 +467,8 @@ class PreconditionFailed(ApiError):
 
 
 class ContentTooLarge(ApiError):
-    """The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file to import
-    larger than 4 GiB (setting `import_max_size`)."""
+    """A body has at most 64 KiB (setting `max_body`), that of a bulk call 32 MiB, a file to import 4 GiB (setting
+    `import_max_size`)."""
 
     status = 413
     code = "content_too_large"
@@ -487,7 +476,7 @@ class ContentTooLarge(ApiError):
 
 
 class UriTooLong(ApiError):
-    """Path and query together are longer than 8 KiB (setting `max_target`)."""
+    """Path and query together have at most 8 KiB (setting `max_target`)."""
 
     status = 414
     code = "uri_too_long"
@@ -495,8 +484,7 @@ class UriTooLong(ApiError):
 
 
 class UnsupportedMediaType(ApiError):
-    """The `Content-Type` is not JSON in UTF-8, or the body is compressed. Send `Content-Type: application/json`, or
-    omit the header."""
+    """The `Content-Type` is not JSON in UTF-8, or the body is compressed. The header can be omitted."""
 
     status = 415
     code = "unsupported_media_type"
@@ -504,10 +492,9 @@ class UnsupportedMediaType(ApiError):
 
 
 class KeyReused(ApiError):
-    """This Idempotency-Key was used before with a different request: another path, another body, or another API key; or
-    the key was rotated or changed since. Or the stored response can't be decrypted because the server's secret has
-    changed: check whether the request was completed. Use a new Idempotency-Key for each new request, and reuse it only
-    to retry the same one."""
+    """The key was used with another path, body or API key, or the API key was rotated or changed since. Or the
+    stored response can't be decrypted because the server's secret has changed: check whether the request was
+    completed. Use a new Idempotency-Key for each new request."""
 
     status = 422
     code = "idempotency_key_reused"
@@ -515,8 +502,8 @@ class KeyReused(ApiError):
 
 
 class BulkRefused(ApiError):
-    """At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors` names the operations
-    that failed, as far as they fit into 4 KiB: fix them, and send all operations again."""
+    """With `atomic`, one operation that fails stops all. `errors` names those that failed, as far as they fit into
+    4 KiB: fix them, and send all operations again."""
 
     status = 422
     code = "bulk_refused"
@@ -524,8 +511,8 @@ class BulkRefused(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """You have exceeded a rate limit: that of the user (all of their API keys together), of the API key or, without a
-    valid key, of the client's IP address. Wait for the number of seconds in `Retry-After`."""
+    """The limit is that of the user (all their API keys together), of the key or, without a valid key, of the
+    client's IP address. Wait for `Retry-After` seconds."""
 
     status = 429
     code = "rate_limit_exceeded"
@@ -537,8 +524,8 @@ class TooManyRequests(ApiError):
 
 class TooManyAttempts(TooManyRequests):
     """Too many wrong passwords or codes for this account or from this client (settings `attempts_limit`,
-    `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A session,
-    a browser that has signed in before and a password reset link are not affected by the attempts of others."""
+    `account_attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser
+    that has signed in before and a password reset link are not affected by others' attempts."""
 
     code = "too_many_attempts"
     message = "Too many failed attempts."
@@ -550,22 +537,22 @@ class TooManyAttempts(TooManyRequests):
 
 
 class ExportRunning(TooManyRequests):
-    """You already have an export running. Read it to its end, or close its connection, before you start another."""
+    """Read the first one to its end, or close its connection."""
 
     code = "export_running"
     message = "You already have an export running. Wait until it is complete."
 
 
 class TooManyStreams(TooManyRequests):
-    """You already have 100 open requests that wait for events, with `GET /v1/events/stream` or `wait`, or 10 that wait
-    for the request log. Close one before you start another."""
+    """At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10 for the request log.
+    Close one first."""
 
     code = "too_many_streams"
     message = "You already have 100 open requests that follow the event log."
 
 
 class HeadersTooLarge(ApiError):
-    """The request has more than 100 headers, or more than 32 KiB of them."""
+    """A request has at most 100 headers and 32 KiB of them."""
 
     status = 431
     code = "headers_too_large"
@@ -573,7 +560,7 @@ class HeadersTooLarge(ApiError):
 
 
 class Unavailable(ApiError):
-    """The server is temporarily unavailable. Try again after the number of seconds in `Retry-After`."""
+    """Try again after `Retry-After` seconds."""
 
     status = 503
     code = "unavailable"
@@ -584,28 +571,25 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search, events
-    or a token that was asked for. Or there was not enough memory to hash a password, or for the requests that have not
-    arrived whole (setting `request_memory`). Nothing was done. Try again after the number of seconds
-    in `Retry-After`."""
+    """Too many requests wait: for a password to be hashed (setting `password_queue`), a write, a search, events or
+    a token. Or memory is short, for a hash or for requests that have not arrived whole (setting `request_memory`).
+    Nothing was done. Try again after `Retry-After` seconds."""
 
     code = "overloaded"
     message = "The server is busy. Try again shortly."
 
 
 class StorageUnavailable(Unavailable):
-    """The database can't accept writes: the disk is full, read-only or failing. Nothing was changed. For details, see
-    the server's log or run `rollbook doctor`."""
+    """The disk is full, read-only or failing. See the server's log, or run `rollbook doctor`."""
 
     code = "storage_unavailable"
     message = "The database cannot accept writes at the moment. Nothing was changed."
 
 
 class DatabaseTimeout(Unavailable):
-    """PostgreSQL took longer than the setting `database_timeout`, 5 seconds by default, and was told to stop. Nothing
-    was changed. It may have had to wait for other changes, or for its disk: try again after the number of seconds in
-    `Retry-After`. If it happens again, ask for less: follow the `Link` header or `cursor` instead of using a large
-    `offset` with `sort` or filters, add filters, or leave out `count=exact`."""
+    """PostgreSQL took longer than the setting `database_timeout` (5 seconds by default), perhaps waiting for other
+    changes or its disk: try again after `Retry-After` seconds. If it happens again, ask for less: `Link` or
+    `cursor` instead of a large `offset` with `sort` or filters, more filters, no `count=exact`."""
 
     code = "database_timeout"
     message = (
@@ -618,17 +602,16 @@ class DatabaseTimeout(Unavailable):
 
 
 class LimitsUnavailable(Unavailable):
-    """Rate limits are counted in Valkey, which is unavailable, and the setting `limits_when_away` is `closed`. Nothing
-    was done. Try again after the number of seconds in `Retry-After`."""
+    """Rate limits are counted in Valkey, which is unavailable, and the setting `limits_when_away` is `closed`. Try
+    again after `Retry-After` seconds."""
 
     code = "limits_unavailable"
     message = "Requests cannot be counted at the moment. Nothing was done."
 
 
 class OutcomeUnknown(Unavailable):
-    """The database didn't confirm that the change was saved: the connection broke, or its standby didn't answer in
-    time. It may or may not have been saved. Check before you try again, or try again with the same
-    `Idempotency-Key`."""
+    """The connection broke, or the standby didn't answer in time. Check before you try again, or try again with the
+    same `Idempotency-Key`."""
 
     code = "outcome_unknown"
     message = (
@@ -638,8 +621,7 @@ class OutcomeUnknown(Unavailable):
 
 
 class Stopping(Unavailable):
-    """The server is shutting down and accepts no new requests. Try again: another node or the restarted server will
-    answer."""
+    """Try again: another node or the restarted server will answer."""
 
     code = "stopping"
     message = "The server is shutting down."

@@ -222,10 +222,7 @@ def _drop_empty_heads(tokens: list[Token]) -> None:
     for token in tokens:
         if token.type == "thead_open":
             head = []
-        if head is None:
-            tokens_left.append(token)
-        else:
-            head.append(token)
+        (tokens_left if head is None else head).append(token)
         if token.type == "thead_close" and head is not None:
             tokens_left += head if any(token.content for token in head) else []
             head = None

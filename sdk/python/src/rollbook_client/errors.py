@@ -94,14 +94,14 @@ class BadRequest(APIError):
 
 
 class InvalidParameter(BadRequest):
-    """`invalid_parameter`: A query parameter or a field of the body is unknown, repeated, missing or has an
-    invalid value. `param` names the first one; `errors` lists all of them, as far as they fit into 4 KiB.
+    """`invalid_parameter`: A query parameter or a field of the body is unknown, repeated, missing or invalid.
+    `param` names the first one; `errors` lists all, as far as they fit into 4 KiB.
     """
 
 
 class BadMessage(BadRequest):
-    """`bad_message`: The HTTP message itself is malformed (RFC 9112): its start line, a header, its length or its
-    chunks. HTTP libraries don't send such messages, but a proxy in between may.
+    """`bad_message`: The HTTP message is malformed (RFC 9112): its start line, a header, its length or its chunks.
+    HTTP libraries don't send such messages, but a proxy in between may.
     """
 
 
@@ -119,21 +119,20 @@ class EmailTaken(BadRequest):
 
 
 class ExternalIdTaken(BadRequest):
-    """`external_id_taken`: Another user has this `external_id`, or another group. To find it, call `GET
+    """`external_id_taken`: Another user or group has this `external_id`. To find it, call `GET
     /v1/users?external_id=` or `GET /v1/groups?external_id=`.
     """
 
 
 class ChallengeInvalid(BadRequest):
-    """`challenge_invalid`: The `challenge` of a sign-in with a second factor is unknown, was used, or is older
-    than five minutes; or the password or the factors were changed since. Verify the password again to get
-    another one.
+    """`challenge_invalid`: The `challenge` is unknown, was used, or is older than five minutes; or the password or
+    the factors were changed since. Verify the password again to get another one.
     """
 
 
 class TokenInvalid(BadRequest):
-    """`token_invalid`: The one-time token is unknown, was used, replaced or ended, or has expired. Which of these,
-    no one is told. Ask for a new one.
+    """`token_invalid`: The one-time token is unknown, was used, replaced or ended, or has expired; no one is told
+    which. Ask for a new one.
     """
 
 
@@ -142,15 +141,12 @@ class Unauthorized(APIError):
 
 
 class MissingKey(Unauthorized):
-    """`missing_key`: The request has no API key. Send it in the Authorization header: `Authorization: Bearer
-    YOUR_API_KEY`. Keys in the query string are ignored.
-    """
+    """`missing_key`: The request has no `Authorization` header. Keys in the query string are ignored."""
 
 
 class MalformedKey(Unauthorized):
-    """`malformed_key`: The Authorization header doesn't contain a Rollbook API key: the scheme is not Bearer, or
-    the key is incomplete or mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a
-    checksum.
+    """`malformed_key`: The Authorization header has no Rollbook API key: the scheme is not Bearer, or the key is
+    incomplete or mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum.
     """
 
 
@@ -161,40 +157,35 @@ class InvalidKey(Unauthorized):
 
 
 class ExpiredKey(Unauthorized):
-    """`expired_key`: The API key has reached its expiry date, or was rotated and the overlap has ended. Create a
-    new one.
-    """
+    """`expired_key`: The API key has expired, or was rotated and the overlap has ended. Create a new one."""
 
 
 class RevokedKey(Unauthorized):
-    """`revoked_key`: The API key was revoked. Create a new one."""
+    """`revoked_key`: Create a new one."""
 
 
 class WrongPassword(Unauthorized):
-    """`wrong_password`: The email is unknown, or the password is wrong. For security reasons, the API doesn't tell
-    the two apart.
-    """
+    """`wrong_password`: The email is unknown, or the password is wrong. The API doesn't tell which."""
 
 
 class SecondFactorRequired(Unauthorized):
-    """`second_factor_required`: The password is right, but the user has a second factor, so they are not signed in
-    yet. Ask them for a code of their authenticator app, or a recovery code, and send it with the `challenge` of
-    this answer to `POST /v1/users/verify-challenge`, within five minutes.
+    """`second_factor_required`: The password is right, but the user is not signed in yet. Send a code of their
+    authenticator app, or a recovery code, with the `challenge` of this answer to `POST
+    /v1/users/verify-challenge`, within five minutes.
     """
 
 
 class WrongCode(Unauthorized):
-    """`wrong_code`: The code of the second factor is wrong, or was used before: each works once. Codes of
-    authenticator apps depend on the time, so the device's clock must be right. Wrong codes are counted as wrong
-    passwords are.
+    """`wrong_code`: Each code works once. Codes of authenticator apps depend on the time, so the device's clock
+    must be right. Wrong codes are counted as wrong passwords are.
     """
 
 
 class SessionEnded(Unauthorized):
     """`session_ended`: The token is not that of a session for this `audience`: it has expired, was replaced by a
-    refresh, or the session has ended, or goes back to a user who is suspended. If it was the `token`, refresh
-    the session once. If it was the `refresh_token`, the user must sign in again. A refresh token works once:
-    sent again, it ends its session, because someone may have stolen it.
+    refresh, or the session has ended or goes back to a user who is suspended. If it was the `token`, refresh
+    the session once; if it was the `refresh_token`, the user must sign in again. A refresh token that is sent
+    twice ends its session, because someone may have stolen it.
     """
 
 
@@ -203,102 +194,88 @@ class Forbidden(APIError):
 
 
 class InsufficientScope(Forbidden):
-    """`insufficient_scope`: The API key lacks the scope of this endpoint, or the role of its user doesn't allow
-    the action: members can only read and change themselves, viewers can read, and admins can do everything
-    except change owners. Use a key with more scopes, or a key of another user. In the report of an import: a
-    password hash needs `users:import`, a role above member `users:grant`.
+    """`insufficient_scope`: The API key lacks the scope of this endpoint, or its user's role doesn't allow the
+    action: members read and change themselves, viewers read, admins do everything except change owners. Use a
+    key with more scopes, or of another user. In the report of an import: a password hash needs `users:import`,
+    a role above member `users:grant`.
     """
 
 
 class UserSuspended(Forbidden):
-    """`user_suspended`: The user is suspended. They can't sign in or use their API keys until an admin calls `POST
+    """`user_suspended`: They can't sign in or use their API keys until an admin calls `POST
     /v1/users/{userId}/activate`.
     """
 
 
 class KeySuspended(Forbidden):
-    """`key_suspended`: A user whom this API key goes back to is suspended: who created it, gave it more, or
-    created the key it was created with. It works again when they are activated. To keep it without them, create
-    another key.
+    """`key_suspended`: A user whom this key goes back to is suspended: who created it, gave it more, or created
+    the key it was created with. It works again when they are activated. To keep it without them, create another
+    key.
     """
 
 
 class AddressNotAllowed(Forbidden):
-    """`address_not_allowed`: The API key has a list of allowed IPs, and the request came from another one. If the
-    server runs behind a proxy, set `trusted_proxy`, so that it sees the client's own IP address.
+    """`address_not_allowed`: The key has a list of allowed IPs. Behind a proxy, set `trusted_proxy`, so that the
+    server sees the client's own IP address.
     """
 
 
 class KeyKind(Forbidden):
-    """`key_kind`: The key is a SCIM key, which only works under `/scim/v2`: it is for identity providers. Here,
-    use an ordinary API key. Create one with `rollbook keys create EMAIL` or `POST /v1/keys`.
+    """`key_kind`: A SCIM key is for identity providers. Create an ordinary API key with `rollbook keys create
+    EMAIL` or `POST /v1/keys`.
     """
 
 
 class LastOwner(Forbidden):
-    """`last_owner`: The last active owner can't be deleted, suspended or given a lower role, because no one could
-    undo it. Create another owner first.
+    """`last_owner`: The last active owner can't be deleted, suspended or given a lower role. Create another owner
+    first.
     """
 
 
 class NotYourself(Forbidden):
-    """`not_yourself`: You can't delete or suspend yourself, nor change your own email by SCIM. Use the API key of
+    """`not_yourself`: You can't delete or suspend yourself, nor change your own email by SCIM. Use the key of
     another admin or owner.
     """
 
 
 class FactorLimitReached(Forbidden):
-    """`factor_limit_reached`: The user has 20 second factors. Remove those that are no longer used."""
+    """`factor_limit_reached`: Remove second factors that are no longer used."""
 
 
 class LastFactor(Forbidden):
-    """`last_factor`: Your role needs a second factor (setting `second_factor_roles`), so you can't remove your
-    last one. Add another one first.
-    """
+    """`last_factor`: The setting `second_factor_roles` asks your role for a second factor."""
 
 
 class GroupLimitReached(Forbidden):
-    """`group_limit_reached`: The user is in 1,000 groups, or the server has 100,000. Remove the user from others,
-    or delete those that are no longer used.
-    """
+    """`group_limit_reached`: The user is in 1,000 groups, or the server has 100,000. Leave or delete some first."""
 
 
 class KeyLimitReached(Forbidden):
-    """`key_limit_reached`: The user has 1,000 active API keys. Revoke those that are no longer used."""
+    """`key_limit_reached`: Revoke keys that are no longer used."""
 
 
 class WebhookLimitReached(Forbidden):
-    """`webhook_limit_reached`: The user has 50 webhooks, or the server has 500. Delete those that are no longer
-    used.
-    """
+    """`webhook_limit_reached`: Delete webhooks that are no longer used."""
 
 
 class ReplayLimitReached(Forbidden):
-    """`replay_limit_reached`: The webhook has 100 running replays, including resent deliveries. Wait until some
-    are done, or cancel one.
-    """
+    """`replay_limit_reached`: Resent deliveries count, too."""
 
 
 class BulkJobLimitReached(Forbidden):
-    """`bulk_job_limit_reached`: You have 10 unfinished bulk jobs, or the server has 100. Wait until some are
-    finished, or cancel one.
-    """
+    """`bulk_job_limit_reached`: Wait until some jobs are finished, or cancel one."""
 
 
 class ImportLimitReached(Forbidden):
-    """`import_limit_reached`: You have 10 unfinished imports, or the server has 100. Wait until some are finished,
-    or cancel one.
-    """
+    """`import_limit_reached`: Wait until some imports are finished, or cancel one."""
 
 
 class NotFound(APIError):
-    """404. Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist."""
+    """404. The ID is unknown or malformed, the object was deleted, or the path doesn't exist."""
 
 
 class RequestTimeout(APIError):
-    """408. The request didn't arrive in time: 10 s for its headers, 30 s for its body (settings `header_timeout`,
-    `body_timeout`).
-    """
+    """408. A request has 10 s for its headers and 30 s for its body (settings `header_timeout`, `body_timeout`)."""
 
 
 class Conflict(APIError):
@@ -306,14 +283,12 @@ class Conflict(APIError):
 
 
 class IdempotencyStillRunning(Conflict):
-    """`idempotency_still_running`: The first request with this Idempotency-Key is still running. Wait, then try
-    again.
-    """
+    """`idempotency_still_running`: Wait until the first request is answered, then try again."""
 
 
 class NotReversible(Conflict):
-    """`not_reversible`: Nothing that this event changed can be put back: it is of a type that can't be undone, or
-    all of it has changed since. The message says why.
+    """`not_reversible`: The event is of a type that can't be undone, or all of it has changed since. The message
+    says why.
     """
 
 
@@ -322,38 +297,36 @@ class Gone(APIError):
 
 
 class NotInLog(Gone):
-    """`not_in_log`: The event log doesn't tell how the user was at this time: the time is older than the setting
-    `event_retention`, or an import with `events=summary` changed the user without an event.
+    """`not_in_log`: The time is older than the setting `event_retention`, or an import with `events=summary`
+    changed the user without an event.
     """
 
 
 class PositionExpired(Gone):
-    """`position_expired`: Events after this position were deleted because they are older than the setting
-    `event_retention`, so you would miss some. Read the current state again, for example all users with `GET
-    /v1/users`, and follow the log from the `Event-Position` of the first page.
+    """`position_expired`: Events after this position were deleted, since they are older than the setting
+    `event_retention`: you would miss some. Read the current state again, for example with `GET /v1/users`, and
+    follow the log from the `Event-Position` of the first page.
     """
 
 
 class PreconditionFailed(APIError):
-    """412. The user or webhook has changed since you read it: `If-Match` names an outdated version. Read it again,
-    apply your change, and send it with the new `ETag`.
+    """412. `If-Match` names an outdated version. Read the object again, apply your change, and send it with the
+    new `ETag`.
     """
 
 
 class ContentTooLarge(APIError):
-    """413. The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file
-    to import larger than 4 GiB (setting `import_max_size`).
+    """413. A body has at most 64 KiB (setting `max_body`), that of a bulk call 32 MiB, a file to import 4 GiB
+    (setting `import_max_size`).
     """
 
 
 class UriTooLong(APIError):
-    """414. Path and query together are longer than 8 KiB (setting `max_target`)."""
+    """414. Path and query together have at most 8 KiB (setting `max_target`)."""
 
 
 class UnsupportedMediaType(APIError):
-    """415. The `Content-Type` is not JSON in UTF-8, or the body is compressed. Send `Content-Type:
-    application/json`, or omit the header.
-    """
+    """415. The `Content-Type` is not JSON in UTF-8, or the body is compressed. The header can be omitted."""
 
 
 class UnprocessableContent(APIError):
@@ -361,16 +334,15 @@ class UnprocessableContent(APIError):
 
 
 class IdempotencyKeyReused(UnprocessableContent):
-    """`idempotency_key_reused`: This Idempotency-Key was used before with a different request: another path,
-    another body, or another API key; or the key was rotated or changed since. Or the stored response can't be
-    decrypted because the server's secret has changed: check whether the request was completed. Use a new
-    Idempotency-Key for each new request, and reuse it only to retry the same one.
+    """`idempotency_key_reused`: The key was used with another path, body or API key, or the API key was rotated or
+    changed since. Or the stored response can't be decrypted because the server's secret has changed: check
+    whether the request was completed. Use a new Idempotency-Key for each new request.
     """
 
 
 class BulkRefused(UnprocessableContent):
-    """`bulk_refused`: At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors`
-    names the operations that failed, as far as they fit into 4 KiB: fix them, and send all operations again.
+    """`bulk_refused`: With `atomic`, one operation that fails stops all. `errors` names those that failed, as far
+    as they fit into 4 KiB: fix them, and send all operations again.
     """
 
 
@@ -379,29 +351,25 @@ class TooManyRequests(APIError):
 
 
 class RateLimitExceeded(TooManyRequests):
-    """`rate_limit_exceeded`: You have exceeded a rate limit: that of the user (all of their API keys together), of
-    the API key or, without a valid key, of the client's IP address. Wait for the number of seconds in
-    `Retry-After`.
+    """`rate_limit_exceeded`: The limit is that of the user (all their API keys together), of the key or, without a
+    valid key, of the client's IP address. Wait for `Retry-After` seconds.
     """
 
 
 class TooManyAttempts(TooManyRequests):
     """`too_many_attempts`: Too many wrong passwords or codes for this account or from this client (settings
-    `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in
-    `Retry-After`. A session, a browser that has signed in before and a password reset link are not affected by
-    the attempts of others.
+    `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. A
+    session, a browser that has signed in before and a password reset link are not affected by others' attempts.
     """
 
 
 class ExportRunning(TooManyRequests):
-    """`export_running`: You already have an export running. Read it to its end, or close its connection, before
-    you start another.
-    """
+    """`export_running`: Read the first one to its end, or close its connection."""
 
 
 class TooManyStreams(TooManyRequests):
-    """`too_many_streams`: You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
-    `wait`, or 10 that wait for the request log. Close one before you start another.
+    """`too_many_streams`: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10
+    for the request log. Close one first.
     """
 
 
@@ -410,7 +378,7 @@ class RequestHeaderFieldsTooLarge(APIError):
 
 
 class HeadersTooLarge(RequestHeaderFieldsTooLarge):
-    """`headers_too_large`: The request has more than 100 headers, or more than 32 KiB of them."""
+    """`headers_too_large`: A request has at most 100 headers and 32 KiB of them."""
 
 
 class InternalServerError(ServerError):
@@ -418,54 +386,50 @@ class InternalServerError(ServerError):
 
 
 class InternalError(InternalServerError):
-    """`internal_error`: Something went wrong on the server. Your request was not the cause. Include the request ID
-    when you report it.
+    """`internal_error`: The server failed; your request was not the cause. Include the request ID when you report
+    it.
     """
 
 
 class Unavailable(ServerError):
-    """503. The server is temporarily unavailable. Try again after the number of seconds in `Retry-After`."""
+    """503. Try again after `Retry-After` seconds."""
 
 
 class Overloaded(Unavailable):
-    """`overloaded`: Too many requests are waiting: for a password to be hashed (setting `password_queue`), a
-    write, a search, events or a token that was asked for. Or there was not enough memory to hash a password, or
-    for the requests that have not arrived whole (setting `request_memory`). Nothing was done. Try again after
-    the number of seconds in `Retry-After`.
+    """`overloaded`: Too many requests wait: for a password to be hashed (setting `password_queue`), a write, a
+    search, events or a token. Or memory is short, for a hash or for requests that have not arrived whole
+    (setting `request_memory`). Nothing was done. Try again after `Retry-After` seconds.
     """
 
 
 class StorageUnavailable(Unavailable):
-    """`storage_unavailable`: The database can't accept writes: the disk is full, read-only or failing. Nothing was
-    changed. For details, see the server's log or run `rollbook doctor`.
+    """`storage_unavailable`: The disk is full, read-only or failing. See the server's log, or run `rollbook
+    doctor`.
     """
 
 
 class DatabaseTimeout(Unavailable):
-    """`database_timeout`: PostgreSQL took longer than the setting `database_timeout`, 5 seconds by default, and
-    was told to stop. Nothing was changed. It may have had to wait for other changes, or for its disk: try again
-    after the number of seconds in `Retry-After`. If it happens again, ask for less: follow the `Link` header or
-    `cursor` instead of using a large `offset` with `sort` or filters, add filters, or leave out `count=exact`.
+    """`database_timeout`: PostgreSQL took longer than the setting `database_timeout` (5 seconds by default),
+    perhaps waiting for other changes or its disk: try again after `Retry-After` seconds. If it happens again,
+    ask for less: `Link` or `cursor` instead of a large `offset` with `sort` or filters, more filters, no
+    `count=exact`.
     """
 
 
 class LimitsUnavailable(Unavailable):
     """`limits_unavailable`: Rate limits are counted in Valkey, which is unavailable, and the setting
-    `limits_when_away` is `closed`. Nothing was done. Try again after the number of seconds in `Retry-After`.
+    `limits_when_away` is `closed`. Try again after `Retry-After` seconds.
     """
 
 
 class OutcomeUnknown(Unavailable):
-    """`outcome_unknown`: The database didn't confirm that the change was saved: the connection broke, or its
-    standby didn't answer in time. It may or may not have been saved. Check before you try again, or try again
-    with the same `Idempotency-Key`.
+    """`outcome_unknown`: The connection broke, or the standby didn't answer in time. Check before you try again,
+    or try again with the same `Idempotency-Key`.
     """
 
 
 class Stopping(Unavailable):
-    """`stopping`: The server is shutting down and accepts no new requests. Try again: another node or the
-    restarted server will answer.
-    """
+    """`stopping`: Try again: another node or the restarted server will answer."""
 
 
 BY_STATUS: dict[int, type[APIError]] = {

@@ -67,7 +67,7 @@ export class Applications {
    * key with its ID as `user_id`. For a `role` above member, the key needs the scope `users:grant` as well.
    *
    * Scope: `users:write`.
-   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
+   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
    * @example
    * const user = await client.applications.create({ name: "Shop", role: "viewer" });
    */
@@ -82,7 +82,7 @@ export class Applications {
    *
    * Scope: `users:read`. Members can only access themselves.
    * @param applicationId ID of the application, or `me` for the one the API key belongs to.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const user = await client.applications.get("user_065n1c7g8a2e5m9q3t6v0t4u1s");
    */
@@ -98,10 +98,10 @@ export class Applications {
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param applicationId ID of the application, or `me` for the one the API key belongs to.
-   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
+   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @example
    * const user = await client.applications.update("user_065n1c7g8a2e5m9q3t6v0t4u1s", {
    *   name: "Web shop",
@@ -121,8 +121,8 @@ export class Applications {
    * Scope: `users:delete`.
    * @param applicationId ID of the application, or `me` for the one the API key belongs to.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @example
    * await client.applications.delete("user_065n1c7g8a2e5m9q3t6v0t4u1s");
    */

@@ -38,8 +38,8 @@ export class BulkJobs {
    * one runs at a time.
    *
    * Scope: `users:write`.
-   * @throws {BulkJobLimitReached} You have 10 unfinished bulk jobs, or the server has 100.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {BulkJobLimitReached} Wait until some jobs are finished, or cancel one.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const bulkJob = await client.bulkJobs.create({
    *   action: "suspend",
@@ -71,7 +71,7 @@ export class BulkJobs {
    *
    * Scope: `users:write`.
    * @param jobId ID of the bulk job.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const bulkJob = await client.bulkJobs.get("job_065n1d2k5m8q3t6u9v2b4f7h1s");
    */
@@ -88,7 +88,7 @@ export class BulkJobs {
    *
    * Scope: `users:write`.
    * @param jobId ID of the bulk job.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const text = await client.bulkJobs.results("job_065n1d2k5m8q3t6u9v2b4f7h1s");
    */
@@ -104,7 +104,7 @@ export class BulkJobs {
    *
    * Scope: `users:write`.
    * @param jobId ID of the bulk job.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const bulkJob = await client.bulkJobs.cancel("job_065n1d2k5m8q3t6u9v2b4f7h1s");
    */
@@ -122,8 +122,8 @@ export class BulkJobs {
    *
    * Scope: `users:write`.
    * @param jobId ID of the bulk job.
-   * @throws {BulkJobLimitReached} You have 10 unfinished bulk jobs, or the server has 100.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {BulkJobLimitReached} Wait until some jobs are finished, or cancel one.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const bulkJob = await client.bulkJobs.undo("job_065n1d2k5m8q3t6u9v2b4f7h1s");
    */

@@ -17,43 +17,42 @@ export class TooManyRequests extends APIError {}
 export class Unavailable extends APIError {}
 
 /**
- * The API key has a list of allowed IPs, and the request came from another one. If the server runs behind a proxy, set
- * `trusted_proxy`, so that it sees the client's own IP address.
+ * The key has a list of allowed IPs. Behind a proxy, set `trusted_proxy`, so that the server sees the client's own IP
+ * address.
  */
 export class AddressNotAllowed extends Forbidden {}
 
 /**
- * The HTTP message itself is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP libraries
- * don't send such messages, but a proxy in between may.
+ * The HTTP message is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP libraries don't send
+ * such messages, but a proxy in between may.
  */
 export class BadMessage extends BadRequest {}
 
-/** You have 10 unfinished bulk jobs, or the server has 100. Wait until some are finished, or cancel one. */
+/** Wait until some jobs are finished, or cancel one. */
 export class BulkJobLimitReached extends Forbidden {}
 
 /**
- * At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors` names the operations that
- * failed, as far as they fit into 4 KiB: fix them, and send all operations again.
+ * With `atomic`, one operation that fails stops all. `errors` names those that failed, as far as they fit into 4 KiB: fix
+ * them, and send all operations again.
  */
 export class BulkRefused extends APIError {}
 
 /**
- * The `challenge` of a sign-in with a second factor is unknown, was used, or is older than five minutes; or the password
- * or the factors were changed since. Verify the password again to get another one.
+ * The `challenge` is unknown, was used, or is older than five minutes; or the password or the factors were changed since.
+ * Verify the password again to get another one.
  */
 export class ChallengeInvalid extends BadRequest {}
 
 /**
- * The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file to import larger
- * than 4 GiB (setting `import_max_size`).
+ * A body has at most 64 KiB (setting `max_body`), that of a bulk call 32 MiB, a file to import 4 GiB (setting
+ * `import_max_size`).
  */
 export class ContentTooLarge extends APIError {}
 
 /**
- * PostgreSQL took longer than the setting `database_timeout`, 5 seconds by default, and was told to stop. Nothing was
- * changed. It may have had to wait for other changes, or for its disk: try again after the number of seconds in
- * `Retry-After`. If it happens again, ask for less: follow the `Link` header or `cursor` instead of using a large `offset`
- * with `sort` or filters, add filters, or leave out `count=exact`.
+ * PostgreSQL took longer than the setting `database_timeout` (5 seconds by default), perhaps waiting for other changes or
+ * its disk: try again after `Retry-After` seconds. If it happens again, ask for less: `Link` or `cursor` instead of a
+ * large `offset` with `sort` or filters, more filters, no `count=exact`.
  */
 export class DatabaseTimeout extends Unavailable {}
 
@@ -63,53 +62,48 @@ export class DatabaseTimeout extends Unavailable {}
  */
 export class EmailTaken extends BadRequest {}
 
-/** The API key has reached its expiry date, or was rotated and the overlap has ended. Create a new one. */
+/** The API key has expired, or was rotated and the overlap has ended. Create a new one. */
 export class ExpiredKey extends Unauthorized {}
 
-/** You already have an export running. Read it to its end, or close its connection, before you start another. */
+/** Read the first one to its end, or close its connection. */
 export class ExportRunning extends TooManyRequests {}
 
 /**
- * Another user has this `external_id`, or another group. To find it, call `GET /v1/users?external_id=` or `GET
+ * Another user or group has this `external_id`. To find it, call `GET /v1/users?external_id=` or `GET
  * /v1/groups?external_id=`.
  */
 export class ExternalIdTaken extends BadRequest {}
 
-/** The user has 20 second factors. Remove those that are no longer used. */
+/** Remove second factors that are no longer used. */
 export class FactorLimitReached extends Forbidden {}
 
-/**
- * The user is in 1,000 groups, or the server has 100,000. Remove the user from others, or delete those that are no longer
- * used.
- */
+/** The user is in 1,000 groups, or the server has 100,000. Leave or delete some first. */
 export class GroupLimitReached extends Forbidden {}
 
-/** The request has more than 100 headers, or more than 32 KiB of them. */
+/** A request has at most 100 headers and 32 KiB of them. */
 export class HeadersTooLarge extends APIError {}
 
 /**
- * This Idempotency-Key was used before with a different request: another path, another body, or another API key; or the
- * key was rotated or changed since. Or the stored response can't be decrypted because the server's secret has changed:
- * check whether the request was completed. Use a new Idempotency-Key for each new request, and reuse it only to retry the
- * same one.
+ * The key was used with another path, body or API key, or the API key was rotated or changed since. Or the stored response
+ * can't be decrypted because the server's secret has changed: check whether the request was completed. Use a new
+ * Idempotency-Key for each new request.
  */
 export class IdempotencyKeyReused extends APIError {}
 
-/** The first request with this Idempotency-Key is still running. Wait, then try again. */
+/** Wait until the first request is answered, then try again. */
 export class IdempotencyStillRunning extends APIError {}
 
-/** You have 10 unfinished imports, or the server has 100. Wait until some are finished, or cancel one. */
+/** Wait until some imports are finished, or cancel one. */
 export class ImportLimitReached extends Forbidden {}
 
 /**
- * The API key lacks the scope of this endpoint, or the role of its user doesn't allow the action: members can only read
- * and change themselves, viewers can read, and admins can do everything except change owners. Use a key with more scopes,
- * or a key of another user. In the report of an import: a password hash needs `users:import`, a role above member
- * `users:grant`.
+ * The API key lacks the scope of this endpoint, or its user's role doesn't allow the action: members read and change
+ * themselves, viewers read, admins do everything except change owners. Use a key with more scopes, or of another user. In
+ * the report of an import: a password hash needs `users:import`, a role above member `users:grant`.
  */
 export class InsufficientScope extends Forbidden {}
 
-/** Something went wrong on the server. Your request was not the cause. Include the request ID when you report it. */
+/** The server failed; your request was not the cause. Include the request ID when you report it. */
 export class InternalError extends APIError {}
 
 /**
@@ -122,177 +116,149 @@ export class InvalidJson extends BadRequest {}
 export class InvalidKey extends Unauthorized {}
 
 /**
- * A query parameter or a field of the body is unknown, repeated, missing or has an invalid value. `param` names the first
- * one; `errors` lists all of them, as far as they fit into 4 KiB.
+ * A query parameter or a field of the body is unknown, repeated, missing or invalid. `param` names the first one; `errors`
+ * lists all, as far as they fit into 4 KiB.
  */
 export class InvalidParameter extends BadRequest {}
 
-/**
- * The key is a SCIM key, which only works under `/scim/v2`: it is for identity providers. Here, use an ordinary API key.
- * Create one with `rollbook keys create EMAIL` or `POST /v1/keys`.
- */
+/** A SCIM key is for identity providers. Create an ordinary API key with `rollbook keys create EMAIL` or `POST /v1/keys`. */
 export class KeyKindError extends Forbidden {}
 
-/** The user has 1,000 active API keys. Revoke those that are no longer used. */
+/** Revoke keys that are no longer used. */
 export class KeyLimitReached extends Forbidden {}
 
 /**
- * A user whom this API key goes back to is suspended: who created it, gave it more, or created the key it was created
- * with. It works again when they are activated. To keep it without them, create another key.
+ * A user whom this key goes back to is suspended: who created it, gave it more, or created the key it was created with. It
+ * works again when they are activated. To keep it without them, create another key.
  */
 export class KeySuspended extends Forbidden {}
 
-/** Your role needs a second factor (setting `second_factor_roles`), so you can't remove your last one. Add another one first. */
+/** The setting `second_factor_roles` asks your role for a second factor. */
 export class LastFactor extends Forbidden {}
 
-/**
- * The last active owner can't be deleted, suspended or given a lower role, because no one could undo it. Create another
- * owner first.
- */
+/** The last active owner can't be deleted, suspended or given a lower role. Create another owner first. */
 export class LastOwner extends Forbidden {}
 
 /**
- * Rate limits are counted in Valkey, which is unavailable, and the setting `limits_when_away` is `closed`. Nothing was
- * done. Try again after the number of seconds in `Retry-After`.
+ * Rate limits are counted in Valkey, which is unavailable, and the setting `limits_when_away` is `closed`. Try again after
+ * `Retry-After` seconds.
  */
 export class LimitsUnavailable extends Unavailable {}
 
 /**
- * The Authorization header doesn't contain a Rollbook API key: the scheme is not Bearer, or the key is incomplete or
- * mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum.
+ * The Authorization header has no Rollbook API key: the scheme is not Bearer, or the key is incomplete or mistyped. Keys
+ * are `rbk_` followed by 38 letters and digits; the last six are a checksum.
  */
 export class MalformedKey extends Unauthorized {}
 
-/**
- * The request has no API key. Send it in the Authorization header: `Authorization: Bearer YOUR_API_KEY`. Keys in the query
- * string are ignored.
- */
+/** The request has no `Authorization` header. Keys in the query string are ignored. */
 export class MissingKey extends Unauthorized {}
 
-/** Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist. */
+/** The ID is unknown or malformed, the object was deleted, or the path doesn't exist. */
 export class NotFound extends APIError {}
 
-/**
- * The event log doesn't tell how the user was at this time: the time is older than the setting `event_retention`, or an
- * import with `events=summary` changed the user without an event.
- */
+/** The time is older than the setting `event_retention`, or an import with `events=summary` changed the user without an event. */
 export class NotInLog extends APIError {}
 
-/**
- * Nothing that this event changed can be put back: it is of a type that can't be undone, or all of it has changed since.
- * The message says why.
- */
+/** The event is of a type that can't be undone, or all of it has changed since. The message says why. */
 export class NotReversible extends APIError {}
 
-/** You can't delete or suspend yourself, nor change your own email by SCIM. Use the API key of another admin or owner. */
+/** You can't delete or suspend yourself, nor change your own email by SCIM. Use the key of another admin or owner. */
 export class NotYourself extends Forbidden {}
 
 /**
- * The database didn't confirm that the change was saved: the connection broke, or its standby didn't answer in time. It
- * may or may not have been saved. Check before you try again, or try again with the same `Idempotency-Key`.
+ * The connection broke, or the standby didn't answer in time. Check before you try again, or try again with the same
+ * `Idempotency-Key`.
  */
 export class OutcomeUnknown extends Unavailable {}
 
 /**
- * Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search, events or a
- * token that was asked for. Or there was not enough memory to hash a password, or for the requests that have not arrived
- * whole (setting `request_memory`). Nothing was done. Try again after the number of seconds in `Retry-After`.
+ * Too many requests wait: for a password to be hashed (setting `password_queue`), a write, a search, events or a token. Or
+ * memory is short, for a hash or for requests that have not arrived whole (setting `request_memory`). Nothing was done.
+ * Try again after `Retry-After` seconds.
  */
 export class Overloaded extends Unavailable {}
 
 /**
- * Events after this position were deleted because they are older than the setting `event_retention`, so you would miss
- * some. Read the current state again, for example all users with `GET /v1/users`, and follow the log from the
- * `Event-Position` of the first page.
+ * Events after this position were deleted, since they are older than the setting `event_retention`: you would miss some.
+ * Read the current state again, for example with `GET /v1/users`, and follow the log from the `Event-Position` of the
+ * first page.
  */
 export class PositionExpired extends APIError {}
 
-/**
- * The user or webhook has changed since you read it: `If-Match` names an outdated version. Read it again, apply your
- * change, and send it with the new `ETag`.
- */
+/** `If-Match` names an outdated version. Read the object again, apply your change, and send it with the new `ETag`. */
 export class PreconditionFailed extends APIError {}
 
 /**
- * You have exceeded a rate limit: that of the user (all of their API keys together), of the API key or, without a valid
- * key, of the client's IP address. Wait for the number of seconds in `Retry-After`.
+ * The limit is that of the user (all their API keys together), of the key or, without a valid key, of the client's IP
+ * address. Wait for `Retry-After` seconds.
  */
 export class RateLimitExceeded extends TooManyRequests {}
 
-/** The webhook has 100 running replays, including resent deliveries. Wait until some are done, or cancel one. */
+/** Resent deliveries count, too. */
 export class ReplayLimitReached extends Forbidden {}
 
-/** The request didn't arrive in time: 10 s for its headers, 30 s for its body (settings `header_timeout`, `body_timeout`). */
+/** A request has 10 s for its headers and 30 s for its body (settings `header_timeout`, `body_timeout`). */
 export class RequestTimeout extends APIError {}
 
-/** The API key was revoked. Create a new one. */
+/** Create a new one. */
 export class RevokedKey extends Unauthorized {}
 
 /**
- * The password is right, but the user has a second factor, so they are not signed in yet. Ask them for a code of their
- * authenticator app, or a recovery code, and send it with the `challenge` of this answer to `POST
- * /v1/users/verify-challenge`, within five minutes.
+ * The password is right, but the user is not signed in yet. Send a code of their authenticator app, or a recovery code,
+ * with the `challenge` of this answer to `POST /v1/users/verify-challenge`, within five minutes.
  */
 export class SecondFactorRequired extends Unauthorized {}
 
 /**
  * The token is not that of a session for this `audience`: it has expired, was replaced by a refresh, or the session has
- * ended, or goes back to a user who is suspended. If it was the `token`, refresh the session once. If it was the
- * `refresh_token`, the user must sign in again. A refresh token works once: sent again, it ends its session, because
- * someone may have stolen it.
+ * ended or goes back to a user who is suspended. If it was the `token`, refresh the session once; if it was the
+ * `refresh_token`, the user must sign in again. A refresh token that is sent twice ends its session, because someone may
+ * have stolen it.
  */
 export class SessionEnded extends Unauthorized {}
 
-/** The server is shutting down and accepts no new requests. Try again: another node or the restarted server will answer. */
+/** Try again: another node or the restarted server will answer. */
 export class Stopping extends Unavailable {}
 
-/**
- * The database can't accept writes: the disk is full, read-only or failing. Nothing was changed. For details, see the
- * server's log or run `rollbook doctor`.
- */
+/** The disk is full, read-only or failing. See the server's log, or run `rollbook doctor`. */
 export class StorageUnavailable extends Unavailable {}
 
-/**
- * The one-time token is unknown, was used, replaced or ended, or has expired. Which of these, no one is told. Ask for a
- * new one.
- */
+/** The one-time token is unknown, was used, replaced or ended, or has expired; no one is told which. Ask for a new one. */
 export class TokenInvalid extends BadRequest {}
 
 /**
  * Too many wrong passwords or codes for this account or from this client (settings `attempts_limit`,
- * `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A session, a
- * browser that has signed in before and a password reset link are not affected by the attempts of others.
+ * `account_attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that has
+ * signed in before and a password reset link are not affected by others' attempts.
  */
 export class TooManyAttempts extends TooManyRequests {}
 
 /**
- * You already have 100 open requests that wait for events, with `GET /v1/events/stream` or `wait`, or 10 that wait for the
- * request log. Close one before you start another.
+ * At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10 for the request log. Close one
+ * first.
  */
 export class TooManyStreams extends TooManyRequests {}
 
-/**
- * The `Content-Type` is not JSON in UTF-8, or the body is compressed. Send `Content-Type: application/json`, or omit the
- * header.
- */
+/** The `Content-Type` is not JSON in UTF-8, or the body is compressed. The header can be omitted. */
 export class UnsupportedMediaType extends APIError {}
 
-/** Path and query together are longer than 8 KiB (setting `max_target`). */
+/** Path and query together have at most 8 KiB (setting `max_target`). */
 export class UriTooLong extends APIError {}
 
-/** The user is suspended. They can't sign in or use their API keys until an admin calls `POST /v1/users/{userId}/activate`. */
+/** They can't sign in or use their API keys until an admin calls `POST /v1/users/{userId}/activate`. */
 export class UserSuspended extends Forbidden {}
 
-/** The user has 50 webhooks, or the server has 500. Delete those that are no longer used. */
+/** Delete webhooks that are no longer used. */
 export class WebhookLimitReached extends Forbidden {}
 
 /**
- * The code of the second factor is wrong, or was used before: each works once. Codes of authenticator apps depend on the
- * time, so the device's clock must be right. Wrong codes are counted as wrong passwords are.
+ * Each code works once. Codes of authenticator apps depend on the time, so the device's clock must be right. Wrong codes
+ * are counted as wrong passwords are.
  */
 export class WrongCode extends Unauthorized {}
 
-/** The email is unknown, or the password is wrong. For security reasons, the API doesn't tell the two apart. */
+/** The email is unknown, or the password is wrong. The API doesn't tell which. */
 export class WrongPassword extends Unauthorized {}
 
 const CODES: [code: string, status: number, type: typeof APIError][] = [

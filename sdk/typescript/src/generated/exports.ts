@@ -54,8 +54,8 @@ export class Exports {
    * export --with-hashes` includes the hashes. You can run one export at a time.
    *
    * Scope: `users:export`.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {ExportRunning} You already have an export running.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {ExportRunning} Read the first one to its end, or close its connection.
    * @example
    * for await (const user of client.exports.users()) console.log(user.id);
    */

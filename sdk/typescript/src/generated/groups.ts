@@ -44,7 +44,7 @@ export class Members {
    *
    * Scope: `groups:read`.
    * @param groupId ID of the group.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * for await (const member of client.groups.members.list("group_065n1e8q5o1v3g7m2h9c4t0d6s")) console.log(member.id);
    */
@@ -60,7 +60,7 @@ export class Members {
    * Scope: `groups:write`.
    * @param groupId ID of the group.
    * @throws {GroupLimitReached} The user is in 1,000 groups, or the server has 100,000.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const addedMembers = await client.groups.members.add("group_065n1e8q5o1v3g7m2h9c4t0d6s", {
    *   members: [
@@ -83,7 +83,7 @@ export class Members {
    * @param groupId ID of the group.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {GroupLimitReached} The user is in 1,000 groups, or the server has 100,000.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const member = await client.groups.members.set("group_065n1e8q5o1v3g7m2h9c4t0d6s", "user_065n18a8k1rnhbvqalm9j3ts0c", {
    *   role: "lead",
@@ -101,7 +101,7 @@ export class Members {
    * Scope: `groups:write`.
    * @param groupId ID of the group.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * await client.groups.members.remove("group_065n1e8q5o1v3g7m2h9c4t0d6s", "user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -125,7 +125,7 @@ export class Groups {
    * Returns groups, oldest first, or sorted by name. Pass `user` for those of one user: each then has their `role`.
    *
    * Scope: `groups:read`.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * for await (const group of client.groups.list()) console.log(group.id);
    */
@@ -139,7 +139,7 @@ export class Groups {
    * Names need not be unique; an `external_id` is. The group has no members yet.
    *
    * Scope: `groups:write`.
-   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
+   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
    * @throws {GroupLimitReached} The user is in 1,000 groups, or the server has 100,000.
    * @example
    * const group = await client.groups.create({
@@ -160,7 +160,7 @@ export class Groups {
    *
    * Scope: `groups:read`.
    * @param groupId ID of the group.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const group = await client.groups.get("group_065n1e8q5o1v3g7m2h9c4t0d6s");
    */
@@ -176,9 +176,9 @@ export class Groups {
    *
    * Scope: `groups:write`.
    * @param groupId ID of the group.
-   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
+   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @example
    * const group = await client.groups.update("group_065n1e8q5o1v3g7m2h9c4t0d6s", { metadata: { cost_center: "4712" } });
    */
@@ -194,9 +194,9 @@ export class Groups {
    *
    * Scope: `groups:write`.
    * @param groupId ID of the group.
-   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
+   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @example
    * const group = await client.groups.put("group_065n1e8q5o1v3g7m2h9c4t0d6s", { name: "Engineering" });
    */
@@ -211,8 +211,8 @@ export class Groups {
    *
    * Scope: `groups:write`.
    * @param groupId ID of the group.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @example
    * await client.groups.delete("group_065n1e8q5o1v3g7m2h9c4t0d6s");
    */

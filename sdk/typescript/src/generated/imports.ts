@@ -91,7 +91,7 @@ export class Imports {
    * password hashes `users:import`. You can have 10 unfinished imports.
    *
    * Scope: `users:write`.
-   * @throws {ImportLimitReached} You have 10 unfinished imports, or the server has 100.
+   * @throws {ImportLimitReached} Wait until some imports are finished, or cancel one.
    * @example
    * const job = await client.imports.create(file);
    */
@@ -121,7 +121,7 @@ export class Imports {
    *
    * Scope: `users:write`.
    * @param importId ID of the import.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const job = await client.imports.get("imp_065n1c7m8h1u9f3s6d2q5b8k4g");
    */
@@ -137,7 +137,7 @@ export class Imports {
    *
    * Scope: `users:write`.
    * @param importId ID of the import.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * for await (const refusal of client.imports.report("imp_065n1c7m8h1u9f3s6d2q5b8k4g")) console.log(refusal.reason);
    */
@@ -153,7 +153,7 @@ export class Imports {
    *
    * Scope: `users:write`.
    * @param importId ID of the import.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const job = await client.imports.cancel("imp_065n1c7m8h1u9f3s6d2q5b8k4g");
    */
@@ -170,8 +170,8 @@ export class Imports {
    *
    * Scope: `users:write`.
    * @param importId ID of the import.
-   * @throws {ImportLimitReached} You have 10 unfinished imports, or the server has 100.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {ImportLimitReached} Wait until some imports are finished, or cancel one.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const job = await client.imports.runTested("imp_065n1c7m8h1u9f3s6d2q5b8k4g");
    */

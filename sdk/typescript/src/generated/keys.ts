@@ -48,7 +48,7 @@ export class Keys {
    * newest 10,000 are looked at.
    *
    * Scope: `keys:read`. Members can only access their own keys.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * for await (const key of client.keys.list()) console.log(key.id);
    */
@@ -62,8 +62,8 @@ export class Keys {
    * Returns the key in full. A key can't create a key with more permissions or a later expiry than its own.
    *
    * Scope: `keys:write`. Members can only access their own keys.
-   * @throws {KeyLimitReached} The user has 1,000 active API keys.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {KeyLimitReached} Revoke keys that are no longer used.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const key = await client.keys.create({
    *   name: "billing service",
@@ -87,7 +87,7 @@ export class Keys {
    *
    * Scope: `keys:read`. Members can only access their own keys.
    * @param keyId ID of the API key, or `current` for the key that sends the request.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const key = await client.keys.get("key_065n19esg1vsvaetc6pc73vuso");
    */
@@ -105,8 +105,8 @@ export class Keys {
    * Scope: `keys:write`. Members can only access their own keys.
    * @param keyId ID of the API key, or `current` for the key that sends the request.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {WrongCode} Each code works once.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -126,7 +126,7 @@ export class Keys {
    *
    * Scope: `keys:write`. Members can only access their own keys.
    * @param keyId ID of the API key, or `current` for the key that sends the request.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * await client.keys.revoke("key_065n19esg1vsvaetc6pc73vuso");
    */
@@ -143,8 +143,8 @@ export class Keys {
    * Scope: `keys:write`. Members can only access their own keys.
    * @param keyId ID of the API key, or `current` for the key that sends the request.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {WrongCode} Each code works once.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -161,8 +161,8 @@ export class Keys {
    *
    * Scope: `keys:write`. Members can only access their own keys.
    * @param keyId ID of the API key, or `current` for the key that sends the request.
-   * @throws {KeyLimitReached} The user has 1,000 active API keys.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {KeyLimitReached} Revoke keys that are no longer used.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const key = await client.keys.rotate("key_065n19esg1vsvaetc6pc73vuso", { overlap: 3600 });
    */

@@ -47,9 +47,9 @@ export class Requests {
    * the `Link` header has the URL of the next page.
    *
    * Scope: `requests:read`. Members and viewers can only access requests with their own keys.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyStreams} You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
-   * `wait`, or 10 that wait for the request log.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {TooManyStreams} At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10 for
+   * the request log.
    * @example
    * for await (const loggedRequest of client.requests.list()) console.log(loggedRequest.id);
    */
@@ -65,7 +65,7 @@ export class Requests {
    *
    * Scope: `requests:read`. Members and viewers can only access requests with their own keys.
    * @param requestId ID of the request.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const loggedRequest = await client.requests.get("req_7m2c9v0kq1t8a3hs0000001f");
    */

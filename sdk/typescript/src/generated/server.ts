@@ -42,7 +42,7 @@ export class Server {
    * `closed`. Doesn't count toward a rate limit.
    *
    * Requires no API key.
-   * @throws {Unavailable} The server is temporarily unavailable.
+   * @throws {Unavailable} Try again after `Retry-After` seconds.
    * @example
    * const health = await client.server.ready();
    */

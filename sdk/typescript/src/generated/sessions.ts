@@ -30,7 +30,7 @@ export class Sessions {
    * applications. Admins can pass another `user`. A key with `audiences` lists only their sessions.
    *
    * Scope: `sessions:read`. Members can only access their own sessions.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * for await (const session of client.sessions.list()) console.log(session.id);
    */
@@ -48,12 +48,12 @@ export class Sessions {
    * the `address` of the person who signs in. A user has at most 100 sessions for an audience; the next one ends the oldest.
    *
    * Scope: `sessions:create`.
-   * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired.
-   * @throws {ChallengeInvalid} The `challenge` of a sign-in with a second factor is unknown, was used, or is older than five
-   * minutes; or the password or the factors were changed since.
+   * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired; no one is told which.
+   * @throws {ChallengeInvalid} The `challenge` is unknown, was used, or is older than five minutes; or the password or the
+   * factors were changed since.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {SecondFactorRequired} The password is right, but the user has a second factor, so they are not signed in yet.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
+   * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
+   * @throws {WrongCode} Each code works once.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -78,7 +78,7 @@ export class Sessions {
    *
    * Scope: `sessions:create`.
    * @throws {SessionEnded} The token is not that of a session for this `audience`: it has expired, was replaced by a
-   * refresh, or the session has ended, or goes back to a user who is suspended.
+   * refresh, or the session has ended or goes back to a user who is suspended.
    * @example
    * const sessionTokens = await client.sessions.refresh({
    *   refresh_token: "rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-",
@@ -97,7 +97,7 @@ export class Sessions {
    *
    * Scope: `sessions:verify`.
    * @throws {SessionEnded} The token is not that of a session for this `audience`: it has expired, was replaced by a
-   * refresh, or the session has ended, or goes back to a user who is suspended.
+   * refresh, or the session has ended or goes back to a user who is suspended.
    * @example
    * const verifiedSession = await client.sessions.verify({
    *   token: "rbs_Example-Only-Example-Only-Example-Only-Exam",
@@ -115,7 +115,7 @@ export class Sessions {
    *
    * Scope: `sessions:write`. Members can only access their own sessions.
    * @param sessionId ID of the session.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * await client.sessions.end("ses_065n19qk2l1v7fm8c0t3b5d6eg");
    */

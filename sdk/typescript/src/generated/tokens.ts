@@ -36,9 +36,9 @@ export class Tokens {
    *
    * Scope: `tokens:consume`.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired.
-   * @throws {SecondFactorRequired} The password is right, but the user has a second factor, so they are not signed in yet.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
+   * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired; no one is told which.
+   * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
+   * @throws {WrongCode} Each code works once.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example

@@ -26,7 +26,7 @@ export class Usage {
    * those of any `user`, or of the whole server by user and key (`user=all`). Requests appear within 2 seconds.
    *
    * Scope: `requests:read`. Members and viewers can only access requests with their own keys.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const usageReport = await client.usage.get();
    */

@@ -130,7 +130,7 @@ export class UsersSecondFactors {
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const secondFactors = await client.users.secondFactors.list("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -146,7 +146,7 @@ export class UsersSecondFactors {
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @param factorId ID of the second factor.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const secondFactor = await client.users.secondFactors.get("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g");
    */
@@ -165,9 +165,9 @@ export class UsersSecondFactors {
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
-   * @throws {FactorLimitReached} The user has 20 second factors.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {WrongCode} Each code works once.
+   * @throws {FactorLimitReached} Remove second factors that are no longer used.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -191,8 +191,8 @@ export class UsersSecondFactors {
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @param factorId ID of the second factor.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {WrongCode} Each code works once.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const secondFactor = await client.users.secondFactors.activate("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g", {
    *   code: "287082",
@@ -210,8 +210,8 @@ export class UsersSecondFactors {
    *
    * Scope: `users:verify`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {WrongCode} Each code works once.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -230,9 +230,9 @@ export class UsersSecondFactors {
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @param factorId ID of the second factor.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
-   * @throws {LastFactor} Your role needs a second factor (setting `second_factor_roles`), so you can't remove your last one.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {WrongCode} Each code works once.
+   * @throws {LastFactor} The setting `second_factor_roles` asks your role for a second factor.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -252,7 +252,7 @@ export class UsersSecondFactors {
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * await client.users.secondFactors.lift("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -268,8 +268,8 @@ export class UsersSecondFactors {
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {WrongCode} Each code works once.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -297,7 +297,7 @@ export class Users {
    * can be restored, newest deletion first.
    *
    * Scope: `users:read`.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * for await (const user of client.users.list()) console.log(user.id);
    */
@@ -313,7 +313,7 @@ export class Users {
    *
    * Scope: `users:write`.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
+   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
    * @example
    * const user = await client.users.create({
    *   name: "Charlie Chaplin",
@@ -331,7 +331,7 @@ export class Users {
    * Returns the exact number of users that match the filters.
    *
    * Scope: `users:read`.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const count = await client.users.count();
    */
@@ -349,7 +349,7 @@ export class Users {
    * Send an `Idempotency-Key` to make retries safe.
    *
    * Scope: `users:write`.
-   * @throws {BulkRefused} At least one operation of a bulk call with `atomic` failed, so nothing was changed.
+   * @throws {BulkRefused} With `atomic`, one operation that fails stops all.
    * @example
    * const bulkResults = await client.users.bulk({
    *   operations: [
@@ -374,7 +374,7 @@ export class Users {
    *
    * Scope: `users:verify`.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {SecondFactorRequired} The password is right, but the user has a second factor, so they are not signed in yet.
+   * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -392,9 +392,9 @@ export class Users {
    * factor. A wrong code leaves the challenge open, and counts as a wrong password does.
    *
    * Scope: `users:verify`.
-   * @throws {ChallengeInvalid} The `challenge` of a sign-in with a second factor is unknown, was used, or is older than five
-   * minutes; or the password or the factors were changed since.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
+   * @throws {ChallengeInvalid} The `challenge` is unknown, was used, or is older than five minutes; or the password or the
+   * factors were changed since.
+   * @throws {WrongCode} Each code works once.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -416,9 +416,9 @@ export class Users {
    *
    * Scope: `users:read`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {NotInLog} The event log doesn't tell how the user was at this time: the time is older than the setting
-   * `event_retention`, or an import with `events=summary` changed the user without an event.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotInLog} The time is older than the setting `event_retention`, or an import with `events=summary` changed the
+   * user without an event.
    * @example
    * const user = await client.users.get("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -440,13 +440,12 @@ export class Users {
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
+   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role, because no one could undo
-   * it.
+   * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -473,13 +472,12 @@ export class Users {
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
+   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role, because no one could undo
-   * it.
+   * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -501,11 +499,10 @@ export class Users {
    *
    * Scope: `users:delete`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role, because no one could undo
-   * it.
+   * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @example
    * await client.users.delete("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -524,7 +521,7 @@ export class Users {
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -545,7 +542,7 @@ export class Users {
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const passwordLink = await client.users.createPasswordLink("user_065n18a8k1rnhbvqalm9j3ts0c", {
    *   redirect_url: "https://app.example.com/sign-in",
@@ -563,7 +560,7 @@ export class Users {
    *
    * Scope: `tokens:create`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const tokens = await client.users.listTokens("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -584,7 +581,7 @@ export class Users {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {EmailTaken} Another user has this email.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const token = await client.users.createToken("user_065n18a8k1rnhbvqalm9j3ts0c", {
    *   purpose: "verify_email",
@@ -604,7 +601,7 @@ export class Users {
    * Scope: `tokens:create`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @param tokenId ID of the token.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * await client.users.revokeToken("user_065n18a8k1rnhbvqalm9j3ts0c", "tok_065n19t5rh1ut9c6n8p2q4v7eg");
    */
@@ -619,10 +616,9 @@ export class Users {
    *
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role, because no one could undo
-   * it.
+   * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const user = await client.users.suspend("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -635,7 +631,7 @@ export class Users {
    *
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const user = await client.users.activate("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -655,7 +651,7 @@ export class Users {
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const user = await client.users.adopt("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -672,8 +668,8 @@ export class Users {
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const user = await client.users.restore("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -690,8 +686,8 @@ export class Users {
    *
    * Scope: `users:export`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {ExportRunning} You already have an export running.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {ExportRunning} Read the first one to its end, or close its connection.
    * @example
    * const data = await client.users.export("user_065n18a8k1rnhbvqalm9j3ts0c");
    */

@@ -59,7 +59,7 @@ export class Deliveries {
    *
    * Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * for await (const delivery of client.webhooks.deliveries.list("webhook_065n1avd4p1q9h2v5c8m3k7r6g")) console.log(delivery.id);
    */
@@ -76,7 +76,7 @@ export class Deliveries {
    * Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
    * @param deliveryId ID of the delivery.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const delivery = await client.webhooks.deliveries.get("webhook_065n1avd4p1q9h2v5c8m3k7r6g", "dlv_065n1p8d3o1k7f2h9v6c4m5r0g");
    */
@@ -93,8 +93,8 @@ export class Deliveries {
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
    * @param deliveryId ID of the delivery.
-   * @throws {ReplayLimitReached} The webhook has 100 running replays, including resent deliveries.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {ReplayLimitReached} Resent deliveries count, too.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const replay = await client.webhooks.deliveries.resend("webhook_065n1avd4p1q9h2v5c8m3k7r6g", "dlv_065n1p8d3o1k7f2h9v6c4m5r0g");
    */
@@ -117,7 +117,7 @@ export class Replays {
    *
    * Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * for await (const replay of client.webhooks.replays.list("webhook_065n1avd4p1q9h2v5c8m3k7r6g")) console.log(replay.id);
    */
@@ -135,10 +135,10 @@ export class Replays {
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {ReplayLimitReached} The webhook has 100 running replays, including resent deliveries.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PositionExpired} Events after this position were deleted because they are older than the setting
-   * `event_retention`, so you would miss some.
+   * @throws {ReplayLimitReached} Resent deliveries count, too.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PositionExpired} Events after this position were deleted, since they are older than the setting
+   * `event_retention`: you would miss some.
    * @example
    * const replay = await client.webhooks.replays.create("webhook_065n1avd4p1q9h2v5c8m3k7r6g", {
    *   from: "2023-10-27T10:00:00Z",
@@ -158,7 +158,7 @@ export class Replays {
    * Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
    * @param replayId ID of the replay.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const replay = await client.webhooks.replays.get("webhook_065n1avd4p1q9h2v5c8m3k7r6g", "replay_065n1q2e4p1l8g3i0u7d5n6s1g");
    */
@@ -174,7 +174,7 @@ export class Replays {
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
    * @param replayId ID of the replay.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * await client.webhooks.replays.cancel("webhook_065n1avd4p1q9h2v5c8m3k7r6g", "replay_065n1q2e4p1l8g3i0u7d5n6s1g");
    */
@@ -200,7 +200,7 @@ export class Webhooks {
    * Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those of one user.
    *
    * Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * for await (const webhook of client.webhooks.list()) console.log(webhook.id);
    */
@@ -216,7 +216,7 @@ export class Webhooks {
    * disabled when that user can no longer read events. Also requires the scope `events:read`.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
-   * @throws {WebhookLimitReached} The user has 50 webhooks, or the server has 500.
+   * @throws {WebhookLimitReached} Delete webhooks that are no longer used.
    * @example
    * const webhook = await client.webhooks.create({ url: "https://app.example.com/hooks/rollbook", types: ["user.*"] });
    */
@@ -231,7 +231,7 @@ export class Webhooks {
    *
    * Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const webhook = await client.webhooks.get("webhook_065n1avd4p1q9h2v5c8m3k7r6g");
    */
@@ -251,9 +251,9 @@ export class Webhooks {
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {WebhookLimitReached} The user has 50 webhooks, or the server has 500.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
+   * @throws {WebhookLimitReached} Delete webhooks that are no longer used.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @example
    * const webhook = await client.webhooks.update("webhook_065n1avd4p1q9h2v5c8m3k7r6g", {
    *   types: [
@@ -274,8 +274,8 @@ export class Webhooks {
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @example
    * await client.webhooks.delete("webhook_065n1avd4p1q9h2v5c8m3k7r6g");
    */
@@ -291,7 +291,7 @@ export class Webhooks {
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const webhook = await client.webhooks.pause("webhook_065n1avd4p1q9h2v5c8m3k7r6g");
    */
@@ -307,9 +307,9 @@ export class Webhooks {
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PositionExpired} Events after this position were deleted because they are older than the setting
-   * `event_retention`, so you would miss some.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {PositionExpired} Events after this position were deleted, since they are older than the setting
+   * `event_retention`: you would miss some.
    * @example
    * const webhook = await client.webhooks.resume("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { from: "cursor" });
    */
@@ -325,8 +325,8 @@ export class Webhooks {
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {WrongCode} Each code works once.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
@@ -344,7 +344,7 @@ export class Webhooks {
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const webhook = await client.webhooks.rotateSecret("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { overlap: 3600 });
    */
@@ -360,7 +360,7 @@ export class Webhooks {
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const delivery = await client.webhooks.test("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { type: "user.created" });
    */

@@ -80,8 +80,7 @@ class AsyncGroupsMembers(AsyncResource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> async for member in client.groups.members.list("group_065n1e8q5o1v3g7m2h9c4t0d6s"):
@@ -108,8 +107,7 @@ class AsyncGroupsMembers(AsyncResource):
 
         Raises:
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> added_members = await client.groups.members.add(
@@ -146,8 +144,7 @@ class AsyncGroupsMembers(AsyncResource):
 
         Raises:
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> member = await client.groups.members.set(
@@ -171,8 +168,7 @@ class AsyncGroupsMembers(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> await client.groups.members.remove(
@@ -211,8 +207,7 @@ class AsyncUsersSecondFactors(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> second_factors = await client.users.second_factors.list("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -252,10 +247,9 @@ class AsyncUsersSecondFactors(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            FactorLimitReached: The user has 20 second factors.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            FactorLimitReached: Remove second factors that are no longer used.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -289,8 +283,7 @@ class AsyncUsersSecondFactors(AsyncResource):
 
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> await client.users.second_factors.lift("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -314,9 +307,8 @@ class AsyncUsersSecondFactors(AsyncResource):
                 application or its proxy. 2 to 45 characters.
 
         Raises:
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -344,8 +336,7 @@ class AsyncUsersSecondFactors(AsyncResource):
             factor_id: ID of the second factor.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> second_factor = await client.users.second_factors.get(
@@ -374,11 +365,9 @@ class AsyncUsersSecondFactors(AsyncResource):
                 factors with an API key. 6 to 64 characters.
 
         Raises:
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            LastFactor: Your role needs a second factor (setting `second_factor_roles`), so you can't remove
-                your last one.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            LastFactor: The setting `second_factor_roles` asks your role for a second factor.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -411,9 +400,8 @@ class AsyncUsersSecondFactors(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> second_factor = await client.users.second_factors.activate(
@@ -446,9 +434,8 @@ class AsyncUsersSecondFactors(AsyncResource):
                 factors with an API key. 6 to 64 characters.
 
         Raises:
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -519,8 +506,7 @@ class AsyncWebhooksDeliveries(AsyncResource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> async for delivery in client.webhooks.deliveries.list("webhook_065n1avd4p1q9h2v5c8m3k7r6g"):
@@ -560,8 +546,7 @@ class AsyncWebhooksDeliveries(AsyncResource):
             delivery_id: ID of the delivery.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> delivery = await client.webhooks.deliveries.get(
@@ -589,9 +574,8 @@ class AsyncWebhooksDeliveries(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            ReplayLimitReached: Resent deliveries count, too.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> replay = await client.webhooks.deliveries.resend(
@@ -639,8 +623,7 @@ class AsyncWebhooksReplays(AsyncResource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> async for replay in client.webhooks.replays.list("webhook_065n1avd4p1q9h2v5c8m3k7r6g"):
@@ -686,11 +669,10 @@ class AsyncWebhooksReplays(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PositionExpired: Events after this position were deleted because they are older than the setting
-                `event_retention`, so you would miss some.
+            ReplayLimitReached: Resent deliveries count, too.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PositionExpired: Events after this position were deleted, since they are older than the setting
+                `event_retention`: you would miss some.
 
         Example:
             >>> replay = await client.webhooks.replays.create(
@@ -724,8 +706,7 @@ class AsyncWebhooksReplays(AsyncResource):
             replay_id: ID of the replay.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> replay = await client.webhooks.replays.get(
@@ -750,8 +731,7 @@ class AsyncWebhooksReplays(AsyncResource):
             replay_id: ID of the replay.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> await client.webhooks.replays.cancel(
@@ -872,7 +852,7 @@ class AsyncApplications(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
 
         Example:
             >>> user = await client.applications.create(name="Shop", role="viewer")
@@ -908,8 +888,7 @@ class AsyncApplications(AsyncResource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> user = await client.applications.get("user_065n1c7g8a2e5m9q3t6v0t4u1s")
@@ -959,12 +938,10 @@ class AsyncApplications(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> user = await client.applications.update(
@@ -1006,10 +983,8 @@ class AsyncApplications(AsyncResource):
 
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> await client.applications.delete("user_065n1c7g8a2e5m9q3t6v0t4u1s")
@@ -1102,9 +1077,8 @@ class AsyncBulkJobs(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: You have 10 unfinished bulk jobs, or the server has 100.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> bulk_job = await client.bulk_jobs.create(
@@ -1143,8 +1117,7 @@ class AsyncBulkJobs(AsyncResource):
             job_id: ID of the bulk job.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> bulk_job = await client.bulk_jobs.get("job_065n1d2k5m8q3t6u9v2b4f7h1s")
@@ -1167,8 +1140,7 @@ class AsyncBulkJobs(AsyncResource):
             result: Only users with this result. One of `changed`, `refused`, `unchanged`.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> async for line in client.bulk_jobs.results("job_065n1d2k5m8q3t6u9v2b4f7h1s"):
@@ -1191,8 +1163,7 @@ class AsyncBulkJobs(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> bulk_job = await client.bulk_jobs.cancel("job_065n1d2k5m8q3t6u9v2b4f7h1s")
@@ -1220,9 +1191,8 @@ class AsyncBulkJobs(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: You have 10 unfinished bulk jobs, or the server has 100.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> bulk_job = await client.bulk_jobs.undo("job_065n1d2k5m8q3t6u9v2b4f7h1s")
@@ -1294,10 +1264,10 @@ class AsyncEvents(AsyncFollowing):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
-            PositionExpired: Events after this position were deleted because they are older than the setting
-                `event_retention`, so you would miss some.
-            TooManyStreams: You already have 100 open requests that wait for events, with `GET
-                /v1/events/stream` or `wait`, or 10 that wait for the request log.
+            PositionExpired: Events after this position were deleted, since they are older than the setting
+                `event_retention`: you would miss some.
+            TooManyStreams: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`,
+                and 10 for the request log.
 
         Example:
             >>> async for event in client.events.list():
@@ -1336,8 +1306,7 @@ class AsyncEvents(AsyncFollowing):
             event_id: ID of the event.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> event = await client.events.get("evt_065n1ijrg1t7ne57u1m417e15k")
@@ -1373,17 +1342,13 @@ class AsyncEvents(AsyncFollowing):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
+            ExternalIdTaken: Another user or group has this `external_id`.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            NotReversible: Nothing that this event changed can be put back: it is of a type that can't be
-                undone, or all of it has changed since.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            NotReversible: The event is of a type that can't be undone, or all of it has changed since.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> reverted_event = await client.events.revert("evt_065n1ijrg1t7ne57u1m417e15k")
@@ -1461,9 +1426,8 @@ class AsyncExports(AsyncResource):
                 characters.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            ExportRunning: You already have an export running.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            ExportRunning: Read the first one to its end, or close its connection.
 
         Example:
             >>> async for line in client.exports.users():
@@ -1526,8 +1490,7 @@ class AsyncGroups(AsyncResource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> async for group in client.groups.list():
@@ -1575,7 +1538,7 @@ class AsyncGroups(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
 
         Example:
@@ -1608,8 +1571,7 @@ class AsyncGroups(AsyncResource):
             group_id: ID of the group.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> group = await client.groups.get("group_065n1e8q5o1v3g7m2h9c4t0d6s")
@@ -1644,11 +1606,9 @@ class AsyncGroups(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user has this `external_id`, or another group.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            ExternalIdTaken: Another user or group has this `external_id`.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> group = await client.groups.put("group_065n1e8q5o1v3g7m2h9c4t0d6s", name="Engineering")
@@ -1692,11 +1652,9 @@ class AsyncGroups(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user has this `external_id`, or another group.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            ExternalIdTaken: Another user or group has this `external_id`.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> group = await client.groups.update(
@@ -1727,10 +1685,8 @@ class AsyncGroups(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> await client.groups.delete("group_065n1e8q5o1v3g7m2h9c4t0d6s")
@@ -1830,7 +1786,7 @@ class AsyncImports(AsyncImporting):
             delimiter: The character between the columns of a CSV file. Default: detected. At most 1 characters.
 
         Raises:
-            ImportLimitReached: You have 10 unfinished imports, or the server has 100.
+            ImportLimitReached: Wait until some imports are finished, or cancel one.
 
         Example:
             >>> job = await client.imports.create("users.csv")
@@ -1872,8 +1828,7 @@ class AsyncImports(AsyncImporting):
             import_id: ID of the import.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> job = await client.imports.get("imp_065n1c7m8h1u9f3s6d2q5b8k4g")
@@ -1894,8 +1849,7 @@ class AsyncImports(AsyncImporting):
             import_id: ID of the import.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> async for line in client.imports.report("imp_065n1c7m8h1u9f3s6d2q5b8k4g"):
@@ -1918,9 +1872,8 @@ class AsyncImports(AsyncImporting):
                 one, kept over retries.
 
         Raises:
-            ImportLimitReached: You have 10 unfinished imports, or the server has 100.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            ImportLimitReached: Wait until some imports are finished, or cancel one.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> job = await client.imports.run_tested("imp_065n1c7m8h1u9f3s6d2q5b8k4g")
@@ -1945,8 +1898,7 @@ class AsyncImports(AsyncImporting):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> job = await client.imports.cancel("imp_065n1c7m8h1u9f3s6d2q5b8k4g")
@@ -2023,8 +1975,7 @@ class AsyncKeys(AsyncResource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> async for key in client.keys.list():
@@ -2091,9 +2042,8 @@ class AsyncKeys(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            KeyLimitReached: The user has 1,000 active API keys.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            KeyLimitReached: Revoke keys that are no longer used.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> key = await client.keys.create(
@@ -2136,8 +2086,7 @@ class AsyncKeys(AsyncResource):
             key_id: ID of the API key, or `current` for the key that sends the request.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> key = await client.keys.get("key_065n19esg1vsvaetc6pc73vuso")
@@ -2185,9 +2134,8 @@ class AsyncKeys(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -2229,8 +2177,7 @@ class AsyncKeys(AsyncResource):
             key_id: ID of the API key, or `current` for the key that sends the request.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> await client.keys.revoke("key_065n19esg1vsvaetc6pc73vuso")
@@ -2253,9 +2200,8 @@ class AsyncKeys(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -2282,9 +2228,8 @@ class AsyncKeys(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            KeyLimitReached: The user has 1,000 active API keys.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            KeyLimitReached: Revoke keys that are no longer used.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> key = await client.keys.rotate("key_065n19esg1vsvaetc6pc73vuso", overlap=3600)
@@ -2361,10 +2306,9 @@ class AsyncRequests(AsyncResource):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            TooManyStreams: You already have 100 open requests that wait for events, with `GET
-                /v1/events/stream` or `wait`, or 10 that wait for the request log.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            TooManyStreams: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`,
+                and 10 for the request log.
 
         Example:
             >>> async for logged_request in client.requests.list():
@@ -2404,8 +2348,7 @@ class AsyncRequests(AsyncResource):
             request_id: ID of the request.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> logged_request = await client.requests.get("req_7m2c9v0kq1t8a3hs0000001f")
@@ -2465,7 +2408,7 @@ class AsyncServer(AsyncResource):
         Requires no API key.
 
         Raises:
-            Unavailable: The server is temporarily unavailable.
+            Unavailable: Try again after `Retry-After` seconds.
 
         Example:
             >>> health = await client.server.ready()
@@ -2538,8 +2481,7 @@ class AsyncSessions(AsyncResource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> async for session in client.sessions.list():
@@ -2592,13 +2534,13 @@ class AsyncSessions(AsyncResource):
                 300 characters are kept. At most 2,048 characters.
 
         Raises:
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
-            ChallengeInvalid: The `challenge` of a sign-in with a second factor is unknown, was used, or is
-                older than five minutes; or the password or the factors were changed since.
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired; no one is
+                told which.
+            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes; or the
+                password or the factors were changed since.
             WrongPassword: The email is unknown, or the password is wrong.
-            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
-                signed in yet.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            SecondFactorRequired: The password is right, but the user is not signed in yet.
+            WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -2653,7 +2595,7 @@ class AsyncSessions(AsyncResource):
 
         Raises:
             SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
-                by a refresh, or the session has ended, or goes back to a user who is suspended.
+                by a refresh, or the session has ended or goes back to a user who is suspended.
 
         Example:
             >>> session_tokens = await client.sessions.refresh(
@@ -2693,7 +2635,7 @@ class AsyncSessions(AsyncResource):
 
         Raises:
             SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
-                by a refresh, or the session has ended, or goes back to a user who is suspended.
+                by a refresh, or the session has ended or goes back to a user who is suspended.
 
         Example:
             >>> verified_session = await client.sessions.verify(
@@ -2719,8 +2661,7 @@ class AsyncSessions(AsyncResource):
             session_id: ID of the session.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> await client.sessions.end("ses_065n19qk2l1v7fm8c0t3b5d6eg")
@@ -2837,10 +2778,10 @@ class AsyncTokens(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
-            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
-                signed in yet.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired; no one is
+                told which.
+            SecondFactorRequired: The password is right, but the user is not signed in yet.
+            WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -2898,8 +2839,7 @@ class AsyncUsage(AsyncResource):
                 days begin at 00:00 UTC. Default: 7d.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> usage_report = await client.usage.get()
@@ -2983,8 +2923,7 @@ class AsyncUsers(AsyncResource):
                 include every acknowledged change. One of `eventual`, `strong`.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> async for user in client.users.list():
@@ -3068,7 +3007,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
 
         Example:
             >>> user = await client.users.create(
@@ -3140,8 +3079,7 @@ class AsyncUsers(AsyncResource):
                 characters.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> count = await client.users.count()
@@ -3186,10 +3124,9 @@ class AsyncUsers(AsyncResource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            NotInLog: The event log doesn't tell how the user was at this time: the time is older than the
-                setting `event_retention`, or an import with `events=summary` changed the user without an event.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            NotInLog: The time is older than the setting `event_retention`, or an import with `events=summary`
+                changed the user without an event.
 
         Example:
             >>> user = await client.users.get("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3258,15 +3195,12 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
             WrongPassword: The email is unknown, or the password is wrong.
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -3359,15 +3293,12 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
             WrongPassword: The email is unknown, or the password is wrong.
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -3418,13 +3349,10 @@ class AsyncUsers(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> await client.users.delete("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3450,11 +3378,9 @@ class AsyncUsers(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> user = await client.users.suspend("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3485,8 +3411,7 @@ class AsyncUsers(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> user = await client.users.activate("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3522,8 +3447,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> user = await client.users.adopt("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3555,9 +3479,8 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            ExternalIdTaken: Another user or group has this `external_id`.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> user = await client.users.restore("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3594,7 +3517,7 @@ class AsyncUsers(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            BulkRefused: At least one operation of a bulk call with `atomic` failed, so nothing was changed.
+            BulkRefused: With `atomic`, one operation that fails stops all.
 
         Example:
             >>> bulk_results = await client.users.bulk(
@@ -3642,8 +3565,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
-                signed in yet.
+            SecondFactorRequired: The password is right, but the user is not signed in yet.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -3684,9 +3606,9 @@ class AsyncUsers(AsyncResource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            ChallengeInvalid: The `challenge` of a sign-in with a second factor is unknown, was used, or is
-                older than five minutes; or the password or the factors were changed since.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes; or the
+                password or the factors were changed since.
+            WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -3730,8 +3652,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -3773,8 +3694,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> password_link = await client.users.create_password_link(
@@ -3805,8 +3725,7 @@ class AsyncUsers(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> await client.users.list_tokens("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3860,8 +3779,7 @@ class AsyncUsers(AsyncResource):
         Raises:
             EmailTaken: Another user has this email.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> token = await client.users.create_token(
@@ -3903,8 +3821,7 @@ class AsyncUsers(AsyncResource):
             token_id: ID of the token.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> await client.users.revoke_token("user_065n18a8k1rnhbvqalm9j3ts0c", "tok_065n19t5rh1ut9c6n8p2q4v7eg")
@@ -3925,9 +3842,8 @@ class AsyncUsers(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            ExportRunning: You already have an export running.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            ExportRunning: Read the first one to its end, or close its connection.
 
         Example:
             >>> export = await client.users.export("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3992,8 +3908,7 @@ class AsyncWebhooks(AsyncResource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> async for webhook in client.webhooks.list():
@@ -4052,7 +3967,7 @@ class AsyncWebhooks(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            WebhookLimitReached: The user has 50 webhooks, or the server has 500.
+            WebhookLimitReached: Delete webhooks that are no longer used.
 
         Example:
             >>> webhook = await client.webhooks.create(
@@ -4094,8 +4009,7 @@ class AsyncWebhooks(AsyncResource):
             webhook_id: ID of the webhook.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> webhook = await client.webhooks.get("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
@@ -4156,11 +4070,9 @@ class AsyncWebhooks(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            WebhookLimitReached: The user has 50 webhooks, or the server has 500.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            WebhookLimitReached: Delete webhooks that are no longer used.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> webhook = await client.webhooks.update(
@@ -4202,10 +4114,8 @@ class AsyncWebhooks(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> await client.webhooks.delete("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
@@ -4228,8 +4138,7 @@ class AsyncWebhooks(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> webhook = await client.webhooks.pause("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
@@ -4257,10 +4166,9 @@ class AsyncWebhooks(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PositionExpired: Events after this position were deleted because they are older than the setting
-                `event_retention`, so you would miss some.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PositionExpired: Events after this position were deleted, since they are older than the setting
+                `event_retention`: you would miss some.
 
         Example:
             >>> webhook = await client.webhooks.resume("webhook_065n1avd4p1q9h2v5c8m3k7r6g", from_="cursor")
@@ -4292,9 +4200,8 @@ class AsyncWebhooks(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -4328,8 +4235,7 @@ class AsyncWebhooks(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> webhook = await client.webhooks.rotate_secret("webhook_065n1avd4p1q9h2v5c8m3k7r6g", overlap=3600)
@@ -4362,8 +4268,7 @@ class AsyncWebhooks(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> delivery = await client.webhooks.test("webhook_065n1avd4p1q9h2v5c8m3k7r6g", type="user.created")

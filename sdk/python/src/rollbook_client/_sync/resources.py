@@ -80,8 +80,7 @@ class GroupsMembers(Resource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> for member in client.groups.members.list("group_065n1e8q5o1v3g7m2h9c4t0d6s"):
@@ -108,8 +107,7 @@ class GroupsMembers(Resource):
 
         Raises:
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> added_members = client.groups.members.add(
@@ -146,8 +144,7 @@ class GroupsMembers(Resource):
 
         Raises:
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> member = client.groups.members.set(
@@ -171,8 +168,7 @@ class GroupsMembers(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> client.groups.members.remove("group_065n1e8q5o1v3g7m2h9c4t0d6s", "user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -209,8 +205,7 @@ class UsersSecondFactors(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> second_factors = client.users.second_factors.list("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -250,10 +245,9 @@ class UsersSecondFactors(Resource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            FactorLimitReached: The user has 20 second factors.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            FactorLimitReached: Remove second factors that are no longer used.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -287,8 +281,7 @@ class UsersSecondFactors(Resource):
 
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> client.users.second_factors.lift("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -312,9 +305,8 @@ class UsersSecondFactors(Resource):
                 application or its proxy. 2 to 45 characters.
 
         Raises:
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -340,8 +332,7 @@ class UsersSecondFactors(Resource):
             factor_id: ID of the second factor.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> second_factor = client.users.second_factors.get(
@@ -370,11 +361,9 @@ class UsersSecondFactors(Resource):
                 factors with an API key. 6 to 64 characters.
 
         Raises:
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            LastFactor: Your role needs a second factor (setting `second_factor_roles`), so you can't remove
-                your last one.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            LastFactor: The setting `second_factor_roles` asks your role for a second factor.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -405,9 +394,8 @@ class UsersSecondFactors(Resource):
                 one, kept over retries.
 
         Raises:
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> second_factor = client.users.second_factors.activate(
@@ -440,9 +428,8 @@ class UsersSecondFactors(Resource):
                 factors with an API key. 6 to 64 characters.
 
         Raises:
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -511,8 +498,7 @@ class WebhooksDeliveries(Resource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> for delivery in client.webhooks.deliveries.list("webhook_065n1avd4p1q9h2v5c8m3k7r6g"):
@@ -552,8 +538,7 @@ class WebhooksDeliveries(Resource):
             delivery_id: ID of the delivery.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> delivery = client.webhooks.deliveries.get(
@@ -581,9 +566,8 @@ class WebhooksDeliveries(Resource):
                 one, kept over retries.
 
         Raises:
-            ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            ReplayLimitReached: Resent deliveries count, too.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> replay = client.webhooks.deliveries.resend(
@@ -631,8 +615,7 @@ class WebhooksReplays(Resource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> for replay in client.webhooks.replays.list("webhook_065n1avd4p1q9h2v5c8m3k7r6g"):
@@ -678,11 +661,10 @@ class WebhooksReplays(Resource):
                 one, kept over retries.
 
         Raises:
-            ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PositionExpired: Events after this position were deleted because they are older than the setting
-                `event_retention`, so you would miss some.
+            ReplayLimitReached: Resent deliveries count, too.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PositionExpired: Events after this position were deleted, since they are older than the setting
+                `event_retention`: you would miss some.
 
         Example:
             >>> replay = client.webhooks.replays.create(
@@ -716,8 +698,7 @@ class WebhooksReplays(Resource):
             replay_id: ID of the replay.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> replay = client.webhooks.replays.get(
@@ -742,8 +723,7 @@ class WebhooksReplays(Resource):
             replay_id: ID of the replay.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> client.webhooks.replays.cancel(
@@ -862,7 +842,7 @@ class Applications(Resource):
                 one, kept over retries.
 
         Raises:
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
 
         Example:
             >>> user = client.applications.create(name="Shop", role="viewer")
@@ -898,8 +878,7 @@ class Applications(Resource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> user = client.applications.get("user_065n1c7g8a2e5m9q3t6v0t4u1s")
@@ -949,12 +928,10 @@ class Applications(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> user = client.applications.update(
@@ -996,10 +973,8 @@ class Applications(Resource):
 
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> client.applications.delete("user_065n1c7g8a2e5m9q3t6v0t4u1s")
@@ -1092,9 +1067,8 @@ class BulkJobs(Resource):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: You have 10 unfinished bulk jobs, or the server has 100.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> bulk_job = client.bulk_jobs.create(
@@ -1133,8 +1107,7 @@ class BulkJobs(Resource):
             job_id: ID of the bulk job.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> bulk_job = client.bulk_jobs.get("job_065n1d2k5m8q3t6u9v2b4f7h1s")
@@ -1157,8 +1130,7 @@ class BulkJobs(Resource):
             result: Only users with this result. One of `changed`, `refused`, `unchanged`.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> for line in client.bulk_jobs.results("job_065n1d2k5m8q3t6u9v2b4f7h1s"):
@@ -1181,8 +1153,7 @@ class BulkJobs(Resource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> bulk_job = client.bulk_jobs.cancel("job_065n1d2k5m8q3t6u9v2b4f7h1s")
@@ -1210,9 +1181,8 @@ class BulkJobs(Resource):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: You have 10 unfinished bulk jobs, or the server has 100.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> bulk_job = client.bulk_jobs.undo("job_065n1d2k5m8q3t6u9v2b4f7h1s")
@@ -1284,10 +1254,10 @@ class Events(Following):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
-            PositionExpired: Events after this position were deleted because they are older than the setting
-                `event_retention`, so you would miss some.
-            TooManyStreams: You already have 100 open requests that wait for events, with `GET
-                /v1/events/stream` or `wait`, or 10 that wait for the request log.
+            PositionExpired: Events after this position were deleted, since they are older than the setting
+                `event_retention`: you would miss some.
+            TooManyStreams: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`,
+                and 10 for the request log.
 
         Example:
             >>> for event in client.events.list():
@@ -1326,8 +1296,7 @@ class Events(Following):
             event_id: ID of the event.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> event = client.events.get("evt_065n1ijrg1t7ne57u1m417e15k")
@@ -1363,17 +1332,13 @@ class Events(Following):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
+            ExternalIdTaken: Another user or group has this `external_id`.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            NotReversible: Nothing that this event changed can be put back: it is of a type that can't be
-                undone, or all of it has changed since.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            NotReversible: The event is of a type that can't be undone, or all of it has changed since.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> reverted_event = client.events.revert("evt_065n1ijrg1t7ne57u1m417e15k")
@@ -1451,9 +1416,8 @@ class Exports(Resource):
                 characters.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            ExportRunning: You already have an export running.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            ExportRunning: Read the first one to its end, or close its connection.
 
         Example:
             >>> for line in client.exports.users():
@@ -1516,8 +1480,7 @@ class Groups(Resource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> for group in client.groups.list():
@@ -1565,7 +1528,7 @@ class Groups(Resource):
                 one, kept over retries.
 
         Raises:
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
 
         Example:
@@ -1598,8 +1561,7 @@ class Groups(Resource):
             group_id: ID of the group.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> group = client.groups.get("group_065n1e8q5o1v3g7m2h9c4t0d6s")
@@ -1634,11 +1596,9 @@ class Groups(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user has this `external_id`, or another group.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            ExternalIdTaken: Another user or group has this `external_id`.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> group = client.groups.put("group_065n1e8q5o1v3g7m2h9c4t0d6s", name="Engineering")
@@ -1682,11 +1642,9 @@ class Groups(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user has this `external_id`, or another group.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            ExternalIdTaken: Another user or group has this `external_id`.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> group = client.groups.update("group_065n1e8q5o1v3g7m2h9c4t0d6s", metadata={"cost_center": "4712"})
@@ -1715,10 +1673,8 @@ class Groups(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> client.groups.delete("group_065n1e8q5o1v3g7m2h9c4t0d6s")
@@ -1816,7 +1772,7 @@ class Imports(Importing):
             delimiter: The character between the columns of a CSV file. Default: detected. At most 1 characters.
 
         Raises:
-            ImportLimitReached: You have 10 unfinished imports, or the server has 100.
+            ImportLimitReached: Wait until some imports are finished, or cancel one.
 
         Example:
             >>> job = client.imports.create("users.csv")
@@ -1858,8 +1814,7 @@ class Imports(Importing):
             import_id: ID of the import.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> job = client.imports.get("imp_065n1c7m8h1u9f3s6d2q5b8k4g")
@@ -1880,8 +1835,7 @@ class Imports(Importing):
             import_id: ID of the import.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> for line in client.imports.report("imp_065n1c7m8h1u9f3s6d2q5b8k4g"):
@@ -1904,9 +1858,8 @@ class Imports(Importing):
                 one, kept over retries.
 
         Raises:
-            ImportLimitReached: You have 10 unfinished imports, or the server has 100.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            ImportLimitReached: Wait until some imports are finished, or cancel one.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> job = client.imports.run_tested("imp_065n1c7m8h1u9f3s6d2q5b8k4g")
@@ -1931,8 +1884,7 @@ class Imports(Importing):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> job = client.imports.cancel("imp_065n1c7m8h1u9f3s6d2q5b8k4g")
@@ -2009,8 +1961,7 @@ class Keys(Resource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> for key in client.keys.list():
@@ -2077,9 +2028,8 @@ class Keys(Resource):
                 one, kept over retries.
 
         Raises:
-            KeyLimitReached: The user has 1,000 active API keys.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            KeyLimitReached: Revoke keys that are no longer used.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> key = client.keys.create(
@@ -2122,8 +2072,7 @@ class Keys(Resource):
             key_id: ID of the API key, or `current` for the key that sends the request.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> key = client.keys.get("key_065n19esg1vsvaetc6pc73vuso")
@@ -2171,9 +2120,8 @@ class Keys(Resource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -2215,8 +2163,7 @@ class Keys(Resource):
             key_id: ID of the API key, or `current` for the key that sends the request.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> client.keys.revoke("key_065n19esg1vsvaetc6pc73vuso")
@@ -2239,9 +2186,8 @@ class Keys(Resource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -2268,9 +2214,8 @@ class Keys(Resource):
                 one, kept over retries.
 
         Raises:
-            KeyLimitReached: The user has 1,000 active API keys.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            KeyLimitReached: Revoke keys that are no longer used.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> key = client.keys.rotate("key_065n19esg1vsvaetc6pc73vuso", overlap=3600)
@@ -2347,10 +2292,9 @@ class Requests(Resource):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            TooManyStreams: You already have 100 open requests that wait for events, with `GET
-                /v1/events/stream` or `wait`, or 10 that wait for the request log.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            TooManyStreams: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`,
+                and 10 for the request log.
 
         Example:
             >>> for logged_request in client.requests.list():
@@ -2390,8 +2334,7 @@ class Requests(Resource):
             request_id: ID of the request.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> logged_request = client.requests.get("req_7m2c9v0kq1t8a3hs0000001f")
@@ -2451,7 +2394,7 @@ class Server(Resource):
         Requires no API key.
 
         Raises:
-            Unavailable: The server is temporarily unavailable.
+            Unavailable: Try again after `Retry-After` seconds.
 
         Example:
             >>> health = client.server.ready()
@@ -2524,8 +2467,7 @@ class Sessions(Resource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> for session in client.sessions.list():
@@ -2578,13 +2520,13 @@ class Sessions(Resource):
                 300 characters are kept. At most 2,048 characters.
 
         Raises:
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
-            ChallengeInvalid: The `challenge` of a sign-in with a second factor is unknown, was used, or is
-                older than five minutes; or the password or the factors were changed since.
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired; no one is
+                told which.
+            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes; or the
+                password or the factors were changed since.
             WrongPassword: The email is unknown, or the password is wrong.
-            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
-                signed in yet.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            SecondFactorRequired: The password is right, but the user is not signed in yet.
+            WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -2639,7 +2581,7 @@ class Sessions(Resource):
 
         Raises:
             SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
-                by a refresh, or the session has ended, or goes back to a user who is suspended.
+                by a refresh, or the session has ended or goes back to a user who is suspended.
 
         Example:
             >>> session_tokens = client.sessions.refresh(
@@ -2677,7 +2619,7 @@ class Sessions(Resource):
 
         Raises:
             SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
-                by a refresh, or the session has ended, or goes back to a user who is suspended.
+                by a refresh, or the session has ended or goes back to a user who is suspended.
 
         Example:
             >>> verified_session = client.sessions.verify(
@@ -2703,8 +2645,7 @@ class Sessions(Resource):
             session_id: ID of the session.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> client.sessions.end("ses_065n19qk2l1v7fm8c0t3b5d6eg")
@@ -2821,10 +2762,10 @@ class Tokens(Resource):
 
         Raises:
             EmailTaken: Another user has this email.
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
-            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
-                signed in yet.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired; no one is
+                told which.
+            SecondFactorRequired: The password is right, but the user is not signed in yet.
+            WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -2882,8 +2823,7 @@ class Usage(Resource):
                 days begin at 00:00 UTC. Default: 7d.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> usage_report = client.usage.get()
@@ -2967,8 +2907,7 @@ class Users(Resource):
                 include every acknowledged change. One of `eventual`, `strong`.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> for user in client.users.list():
@@ -3052,7 +2991,7 @@ class Users(Resource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
 
         Example:
             >>> user = client.users.create(
@@ -3124,8 +3063,7 @@ class Users(Resource):
                 characters.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> count = client.users.count()
@@ -3170,10 +3108,9 @@ class Users(Resource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            NotInLog: The event log doesn't tell how the user was at this time: the time is older than the
-                setting `event_retention`, or an import with `events=summary` changed the user without an event.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            NotInLog: The time is older than the setting `event_retention`, or an import with `events=summary`
+                changed the user without an event.
 
         Example:
             >>> user = client.users.get("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3242,15 +3179,12 @@ class Users(Resource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
             WrongPassword: The email is unknown, or the password is wrong.
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -3343,15 +3277,12 @@ class Users(Resource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
+            ExternalIdTaken: Another user or group has this `external_id`.
             WrongPassword: The email is unknown, or the password is wrong.
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -3402,13 +3333,10 @@ class Users(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> client.users.delete("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3432,11 +3360,9 @@ class Users(Resource):
                 one, kept over retries.
 
         Raises:
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> user = client.users.suspend("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3465,8 +3391,7 @@ class Users(Resource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> user = client.users.activate("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3502,8 +3427,7 @@ class Users(Resource):
 
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> user = client.users.adopt("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3533,9 +3457,8 @@ class Users(Resource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            ExternalIdTaken: Another user or group has this `external_id`.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> user = client.users.restore("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3572,7 +3495,7 @@ class Users(Resource):
                 one, kept over retries.
 
         Raises:
-            BulkRefused: At least one operation of a bulk call with `atomic` failed, so nothing was changed.
+            BulkRefused: With `atomic`, one operation that fails stops all.
 
         Example:
             >>> bulk_results = client.users.bulk(
@@ -3620,8 +3543,7 @@ class Users(Resource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
-                signed in yet.
+            SecondFactorRequired: The password is right, but the user is not signed in yet.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -3662,9 +3584,9 @@ class Users(Resource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            ChallengeInvalid: The `challenge` of a sign-in with a second factor is unknown, was used, or is
-                older than five minutes; or the password or the factors were changed since.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes; or the
+                password or the factors were changed since.
+            WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -3708,8 +3630,7 @@ class Users(Resource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -3751,8 +3672,7 @@ class Users(Resource):
 
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> password_link = client.users.create_password_link(
@@ -3783,8 +3703,7 @@ class Users(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> client.users.list_tokens("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3838,8 +3757,7 @@ class Users(Resource):
         Raises:
             EmailTaken: Another user has this email.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> token = client.users.create_token(
@@ -3881,8 +3799,7 @@ class Users(Resource):
             token_id: ID of the token.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> client.users.revoke_token("user_065n18a8k1rnhbvqalm9j3ts0c", "tok_065n19t5rh1ut9c6n8p2q4v7eg")
@@ -3903,9 +3820,8 @@ class Users(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            ExportRunning: You already have an export running.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            ExportRunning: Read the first one to its end, or close its connection.
 
         Example:
             >>> export = client.users.export("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -3970,8 +3886,7 @@ class Webhooks(Resource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> for webhook in client.webhooks.list():
@@ -4030,7 +3945,7 @@ class Webhooks(Resource):
                 one, kept over retries.
 
         Raises:
-            WebhookLimitReached: The user has 50 webhooks, or the server has 500.
+            WebhookLimitReached: Delete webhooks that are no longer used.
 
         Example:
             >>> webhook = client.webhooks.create(url="https://app.example.com/hooks/rollbook", types=["user.*"])
@@ -4070,8 +3985,7 @@ class Webhooks(Resource):
             webhook_id: ID of the webhook.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> webhook = client.webhooks.get("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
@@ -4132,11 +4046,9 @@ class Webhooks(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            WebhookLimitReached: The user has 50 webhooks, or the server has 500.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            WebhookLimitReached: Delete webhooks that are no longer used.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> webhook = client.webhooks.update(
@@ -4178,10 +4090,8 @@ class Webhooks(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
-                version.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
             >>> client.webhooks.delete("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
@@ -4204,8 +4114,7 @@ class Webhooks(Resource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> webhook = client.webhooks.pause("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
@@ -4233,10 +4142,9 @@ class Webhooks(Resource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-            PositionExpired: Events after this position were deleted because they are older than the setting
-                `event_retention`, so you would miss some.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PositionExpired: Events after this position were deleted, since they are older than the setting
+                `event_retention`: you would miss some.
 
         Example:
             >>> webhook = client.webhooks.resume("webhook_065n1avd4p1q9h2v5c8m3k7r6g", from_="cursor")
@@ -4268,9 +4176,8 @@ class Webhooks(Resource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            WrongCode: Each code works once.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -4302,8 +4209,7 @@ class Webhooks(Resource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> webhook = client.webhooks.rotate_secret("webhook_065n1avd4p1q9h2v5c8m3k7r6g", overlap=3600)
@@ -4336,8 +4242,7 @@ class Webhooks(Resource):
                 one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
             >>> delivery = client.webhooks.test("webhook_065n1avd4p1q9h2v5c8m3k7r6g", type="user.created")
