@@ -27,7 +27,7 @@ import httpx2
 
 from rollbook import clock
 from rollbook.auth import key_format
-from tests import processes
+from tests import fixed, processes
 
 OWNER_EMAIL = "owner@example.com"
 OWNER_PASSWORD = "correct horse battery staple"
@@ -107,10 +107,10 @@ class Server:
         environment: dict[str, str] | None = None,
         cheap: bool = True,
         owner_key: str | None = None,
-        program: str = "rollbook.cli.main",
+        program: str = fixed.COMMAND,
     ) -> None:
         self.data = data
-        self.program = program
+        self._program = program
         self.flags = flags
         self.key = owner_key or key_format.mint()
         self.clock_file = data.with_name(data.name + ".clock")
@@ -127,11 +127,14 @@ class Server:
             "ROLLBOOK_LOG": "json",
             "ROLLBOOK_DATABASE": database_of(data),
             "ROLLBOOK_DATABASE_DIRECT": direct_of(data),
-            **({} if program == "rollbook.cli.main" else {"PYTHONPATH": str(Path(__file__).parents[1])}),
             **(cheap_hashes(flags, environment or {}) if cheap else {}),
             **(environment or {}),
         }
         self.process: processes.AnyProcess | None = None
+
+    @property
+    def program(self) -> str:
+        return fixed.program_of(self._program, self.flags)
 
     def command(self) -> list[str]:
         return [
@@ -151,9 +154,10 @@ class Server:
     def start(self) -> Server:
         if not self.database and not self.data.exists():
             migrated(self.data)
+        more = {} if self.program == fixed.COMMAND else {"PYTHONPATH": str(Path(__file__).parents[1])}
         with open(self.log, "ab") as log:
             self.process = processes.start(
-                self.command(), env=self.environment, stdout=log, stderr=log, cwd=self.data.parent
+                self.command(), env=self.environment | more, stdout=log, stderr=log, cwd=self.data.parent
             )
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -198,7 +202,7 @@ class Server:
         self, *arguments: str, check: bool = True, input: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """The command line on this server's folder, or what is given."""
-        command = [sys.executable, "-m", "rollbook.cli.main", *arguments]
+        command = [sys.executable, "-m", fixed.program_of(fixed.COMMAND, arguments), *arguments]
         done = processes.run(command, env=self.environment, input=input, cwd=self.data.parent)
         if check and done.returncode:
             raise RuntimeError(f"rollbook {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from rollbook.cli import main as command
 from rollbook.limits import valkey
 from rollbook.limits.valkey_connection import ValkeyTimeouts
+from tests import fixed
 
 PATIENT = "tests.patient"
 SECONDS = 30.0
@@ -22,6 +23,7 @@ def wait_longer() -> None:
 
 def main() -> None:
     wait_longer()
+    fixed.take()
     command.main()
 
 

@@ -45,6 +45,7 @@ IMPORT = "rollbook.jobs.import_process"
 PROGRAMS = (
     "rollbook.cli.main",
     IMPORT,
+    "tests.fixed",
     "tests.patient",
     "tests.cli.small_batches",
     "tests.http.echo",

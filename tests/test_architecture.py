@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from rollbook import config
 from tools import house
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -333,6 +334,10 @@ def test_events_hold_the_whole_user_and_responses_what_the_caller_may_see() -> N
                 shown = set(re.findall(r"\b(?:users|user_records)\.(public|complete)\(", line))
                 allowed = [set(), {"complete"}] if room == "actions" or file.name == "exports.py" else [set()]
                 assert shown in allowed or "reaches_all(" in line, f"{file}: {line}"
+
+
+def test_a_new_setting_takes_the_place_of_another_one() -> None:
+    assert len(config.hints()) <= 70
 
 
 def test_no_room_is_larger_than_its_budget() -> None:

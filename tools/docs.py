@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -120,13 +120,13 @@ def settings_part() -> str:
 
 
 def advanced_settings_part() -> str:
-    return _settings(name for name in msgspec.structs.asdict(Settings()) if name not in config.FIRST)
+    return _settings(name for name in config.hints() if name not in config.FIRST)
 
 
 def _settings(names: Iterable[str]) -> str:
     rows = []
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
-    hints = get_type_hints(Settings, include_extras=True)
+    hints = config.hints()
     for name in names:
         kind, meta = config.written_type(hints[name]), get_args(hints[name])[1]
         names = f"`{name}`<br>`--{name.replace('_', '-')}`<br>`{config.PREFIX}{name.upper()}`"

@@ -223,6 +223,80 @@ def says(description: str, **bounds: Any) -> Meta:
     return Meta(description=description, **bounds)
 
 
+class Fixed(msgspec.Struct, frozen=True, kw_only=True):
+    """Values that no server has to choose, each with its reason. No flag, variable or file sets them; tests do, to see
+    an end in less time or space."""
+
+    header_timeout: float = 10.0
+    """Seconds a client has to send the headers of a request, and for the handshake of TLS: enough on a phone's worst
+    network, and too short to hold many connections with little."""
+    body_timeout: float = 30.0
+    """Seconds a client has to send the body of a request. Where a body is streamed, in either direction: seconds
+    without progress."""
+    keep_alive_timeout: float = 30.0
+    """Seconds an idle connection stays open between requests. More than the proxies of `deploy/` wait, so that they
+    close it and no request meets a closing connection."""
+    drain_timeout: float = 8.0
+    """Seconds that running requests have to finish after SIGTERM: with what follows, less than the 10 seconds after
+    which Docker kills."""
+    max_body: int = 65_536
+    """Bytes of a request's body, where its row says no other: metadata of 16 KiB, escaped, and all else fit."""
+    max_target: int = 8_192
+    """Bytes of path and query: what most proxies let through (RFC 9110 section 4.1 asks for 8,000)."""
+    max_connections: int = 10_000
+    """Connections of a worker, TLS handshakes included: more than a core can serve."""
+    max_connections_per_address: int = 256
+    """Connections of a worker from one client IP address (IPv6: of one /64 network), except from this machine and from
+    `trusted_proxy`. An office behind one address fits, and 40 addresses are needed to take all."""
+    request_memory: int = 64
+    """MiB of a worker for unfinished requests: two of the largest (bulk calls), or a thousand of `max_body`."""
+    import_max_size: int = 4 << 30
+    """Bytes of a file sent to `POST /v1/imports`: some 20 million users. It lies in the data folder until it is
+    imported; the command line reads larger ones."""
+
+    password_parallelism: int = 1
+    """Lanes of argon2id: OWASP's choice. More would take cores from other requests, and save none."""
+    password_threads: int = 0
+    """Threads of a worker that hash passwords. 0: one for each core (of the container's limit, if it has one), divided
+    among the workers."""
+    password_memory_budget: int = 0
+    """MiB for all passwords that a worker hashes at once. 0: a quarter of the machine's memory (of the container's
+    limit, if it has one), divided among the workers, but enough for a hash of `imported_hash_memory` and a new one."""
+    password_queue: int = 64
+    """Passwords of a worker that wait to be hashed: over a second of one thread."""
+    imported_hash_seconds: float = 1.0
+    """Seconds of a core for a check against an imported hash, bcrypt up to cost 14: each wrong password of a stranger
+    costs that."""
+    imported_hash_memory: int = 128
+    """MiB for a check against an imported hash, more than Django's argon2 takes (100): each wrong password of a
+    stranger takes that."""
+    account_attempts_limit: Limit = Limit.parse("300/hour")
+    """Wrong passwords per account from all IP addresses and applications together: people who share an account behind
+    many addresses stay below it, and it lets no botnet guess one in a million."""
+
+    invite_lifetime: Duration = Duration.parse("7d")
+    """Invitations: a week has the days on which people read their mail. A call asks for other times by `expires_in`."""
+    reset_lifetime: Duration = Duration.parse("30m")
+    sign_in_lifetime: Duration = Duration.parse("10m")
+    verify_lifetime: Duration = Duration.parse("24h")
+    """`verify_email` and `change_email`."""
+    token_email_limit: Limit = Limit.parse("5/hour,20/day")
+    """One-time tokens sent to an email because someone asked for them: enough for those who can't find the mail, too
+    few to bother the owner of an address."""
+    token_address_limit: Limit = Limit.parse("10/minute,60/hour")
+    """One-time tokens that one client IP address (IPv6: /64 network) asks for, for all emails together; the networks
+    around it share multiples, as with `address_attempts_limit`."""
+
+    revoked_key_retention: int = 90
+    """Days that revoked API keys are listed: until whoever still uses one has noticed. Events about them stay."""
+    usage_retention: int = 90
+    """Days of usage: a quarter to compare with. A row for each key, endpoint and day."""
+    request_log_size: int = 2048
+    """MiB of the request log, beyond which the oldest requests go: a week of 20 requests a second."""
+    event_log_warning: int = 10_240
+    """MiB of the event log above which `rollbook doctor` and the server page warn: some 17 million events."""
+
+
 FIRST = tuple(
     "data database host port public_url trusted_proxy backup_every rate_limit smtp mail_from brand_name brand_logo "
     "brand_color redirect_origins sign_in_roles".split()
@@ -230,7 +304,7 @@ FIRST = tuple(
 """Settings that most servers set, for help and docs, which show all others under "Advanced"."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(Fixed, frozen=True, kw_only=True):
     """The settings of a server. Read once, never changed."""
 
     data: Annotated[Path, says("Folder of the database and the server's secret. Created on first start.")] = Path(
@@ -317,10 +391,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         RoleLimits,
         says("Rate limits by role, such as `admin=1000/minute`. A user's own limit overrides the limit of their role."),
     ] = RoleLimits()
-    bulk_counts_as_one: Annotated[
-        bool,
-        says("Count a call of `POST /v1/users/bulk` as one request, instead of one for each operation."),
-    ] = False
     scim_limit: Annotated[
         Limit,
         says(
@@ -339,10 +409,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "keys."
         ),
     ] = Limit.parse("10/minute,50/hour")
-    account_attempts_limit: Annotated[
-        Limit,
-        says("Wrong passwords per account from all IP addresses and applications together, or `none`."),
-    ] = Limit.parse("300/hour")
 
     password_min_length: Annotated[
         int,
@@ -377,57 +443,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 19_456
     password_time_cost: Annotated[int, says("Passes of argon2id over the memory.", ge=1, le=100)] = 2
-    password_parallelism: Annotated[int, says("Lanes of argon2id.", ge=1, le=64)] = 1
-    password_threads: Annotated[
-        int,
-        says(
-            "Threads per worker that hash passwords, at a low priority. 0: one for each core (of the container's "
-            "limit, if it has one), divided among the workers.",
-            ge=0,
-            le=64,
-        ),
-    ] = 0
-    password_memory_budget: Annotated[
-        int,
-        says(
-            "Memory for all passwords that a worker hashes at once, in MiB. A hash waits until there is room "
-            "for it; one that needs more than all of it is computed alone. 0: a quarter of the machine's "
-            "memory (of the container's limit, if it has one), divided among the workers, but enough for one "
-            "hash of `imported_hash_memory` and a new one.",
-            ge=0,
-            le=1 << 20,
-        ),
-    ] = 0
-    password_queue: Annotated[
-        int,
-        says(
-            "Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`. "
-            "Strangers have at most half of the places.",
-            ge=1,
-            le=100_000,
-        ),
-    ] = 64
-
-    imported_hash_seconds: Annotated[
-        float,
-        says(
-            "Seconds of a core that a check against an imported password hash may take. Imports refuse more "
-            "expensive ones, such as bcrypt above cost 14. Each wrong password of a stranger can cost the "
-            "server that much.",
-            gt=0,
-            le=60,
-        ),
-    ] = 1.0
-    imported_hash_memory: Annotated[
-        int,
-        says(
-            "Memory that a check against an imported password hash may take, in MiB. Imports refuse hashes "
-            "that need more, and no password matches one that is stored already. Each wrong password of a "
-            "stranger can take that much.",
-            ge=1,
-            le=4096,
-        ),
-    ] = 128
 
     sign_in_roles: Annotated[
         RoleNames, says("Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys.")
@@ -482,19 +497,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "and a /48 16 times."
         ),
     ] = Limit.parse("30/minute,200/hour")
-    invite_lifetime: Annotated[Duration, says("How long an invitation can be accepted, 1 minute to 30 days.")] = (
-        Duration.parse("7d")
-    )
-    reset_lifetime: Annotated[
-        Duration, says("How long a token of the purpose `reset_password` can be used, 1 minute to 30 days.")
-    ] = Duration.parse("30m")
-    sign_in_lifetime: Annotated[
-        Duration, says("How long a token of the purpose `sign_in` can be used, 1 minute to 30 days.")
-    ] = Duration.parse("10m")
-    verify_lifetime: Annotated[
-        Duration,
-        says("How long tokens of the purposes `verify_email` and `change_email` can be used, 1 minute to 30 days."),
-    ] = Duration.parse("24h")
     redirect_origins: Annotated[
         Origins,
         says(
@@ -503,21 +505,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "reset links can lead to any `https` URL, and other tokens to none."
         ),
     ] = Origins()
-    token_email_limit: Annotated[
-        Limit,
-        says(
-            "One-time tokens that are sent to an email because someone asked for them, such as on a page for "
-            "forgotten passwords, or `none`. Beyond it, nothing is sent."
-        ),
-    ] = Limit.parse("5/hour,20/day")
-    token_address_limit: Annotated[
-        Limit,
-        says(
-            "One-time tokens that are sent because someone at one client IP address (IPv6: per /64 network) "
-            "asked for them, for all emails together, or `none`. The networks around it share multiples, as "
-            "with `address_attempts_limit`."
-        ),
-    ] = Limit.parse("10/minute,60/hour")
     page_limit: Annotated[
         Limit,
         says(
@@ -585,15 +572,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deleted_retention: Annotated[
         int, says("Days a deleted user can be restored. After that the user is permanently erased.", ge=0, le=3650)
     ] = 30
-    revoked_key_retention: Annotated[
-        int,
-        says(
-            "Days that revoked API keys are listed. After that, whoever still uses one gets `invalid_key` "
-            "instead of `revoked_key`. Events about them stay. 0 keeps them forever.",
-            ge=0,
-            le=36500,
-        ),
-    ] = 90
     key_max_age: Annotated[
         int,
         says(
@@ -612,15 +590,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=36500,
         ),
     ] = 0
-    event_log_warning: Annotated[
-        int,
-        says(
-            "Size of the event log, in MiB, above which `rollbook doctor` and the dashboard's server page "
-            "warn. 0 turns this off.",
-            ge=0,
-            le=1 << 30,
-        ),
-    ] = 10_240
 
     backup_every: Annotated[
         Duration,
@@ -703,24 +672,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         says("Folder with templates of your own. Each file in it replaces the built-in one of its name."),
     ] = ""
 
-    usage_retention: Annotated[
-        int,
-        says(
-            "Days that usage is kept, for each API key, each endpoint and the server: by the hour for 8 days "
-            "(endpoints: 2), then by the day.",
-            ge=1,
-            le=3650,
-        ),
-    ] = 90
     request_retention: Annotated[int, says("Days that the request log is kept. 0 turns it off.", ge=0, le=3650)] = 7
-    request_log_size: Annotated[
-        int,
-        says(
-            "Maximum size of the request log, in MiB. Beyond it, the oldest requests are deleted first.",
-            ge=1,
-            le=1 << 20,
-        ),
-    ] = 2048
 
     trusted_proxy: Annotated[
         Networks,
@@ -754,63 +706,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Empty: none. A key doesn't belong in a public web page."
         ),
     ] = Origins()
-
-    header_timeout: Annotated[float, says("Seconds a client has to send the headers of a request.", gt=0, le=3600)] = (
-        10.0
-    )
-    body_timeout: Annotated[
-        float,
-        says(
-            "Seconds a client has to send the body of a request. Where a body is streamed, in either direction: "
-            "seconds without progress.",
-            gt=0,
-            le=3600,
-        ),
-    ] = 30.0
-    keep_alive_timeout: Annotated[
-        float, says("Seconds an idle connection stays open between requests.", gt=0, le=3600)
-    ] = 30.0
-    drain_timeout: Annotated[
-        float, says("Seconds that running requests have to finish after SIGTERM.", gt=0, le=3600)
-    ] = 8.0
-    max_body: Annotated[int, says("Maximum size of a request body, in bytes.", ge=1024, le=1 << 30)] = 65_536
-    import_max_size: Annotated[
-        int,
-        says(
-            "Maximum size of a file sent to `POST /v1/imports`, in bytes. It stays in the data folder until "
-            "it is imported.",
-            ge=1024,
-            le=1 << 40,
-        ),
-    ] = 4 << 30
-    max_target: Annotated[int, says("Maximum length of path and query, in bytes.", ge=256, le=65_536)] = 8_192
-    max_connections: Annotated[
-        int,
-        says(
-            "Maximum connections per worker, TLS handshakes included. Further ones get 503, over TLS they are closed.",
-            ge=1,
-            le=1_000_000,
-        ),
-    ] = 10_000
-    max_connections_per_address: Annotated[
-        int,
-        says(
-            "Maximum connections per worker of one client IP address (IPv6: of one /64 network), except from "
-            "this machine and from `trusted_proxy`. Further ones are treated as with `max_connections`.",
-            ge=1,
-            le=1_000_000,
-        ),
-    ] = 256
-    request_memory: Annotated[
-        int,
-        says(
-            "Memory, in MiB per worker, for unfinished requests: those that have not arrived whole or wait "
-            "for their turn, and responses that clients don't read. If it is used up, the clients that take "
-            "most of it get 503, strangers first.",
-            ge=8,
-            le=1 << 20,
-        ),
-    ] = 64
 
     log: Annotated[
         Literal["auto", "json", "pretty", "none"],
@@ -865,21 +760,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "password_memory and password_time_cost are too small for a server that others can reach: use at "
                 "least 19456 KiB with 2 passes, 12288 with 3, 9216 with 4 or 7168 with 5."
             )
-        if self.password_memory < 8 * self.password_parallelism:  # RFC 9106 section 3.1
-            raise ConfigurationError(
-                "password_memory is too small: argon2 needs at least 8 KiB for each lane of password_parallelism."
-            )
 
     def _check_lifetimes(self) -> None:
-        """Check how long sessions of applications and one-time tokens are valid. Raises ConfigurationError."""
+        """Check how long sessions of applications are valid. Raises ConfigurationError."""
         if not 0 < self.app_session_lifetime <= self.app_refresh_lifetime:
             raise ConfigurationError(
                 "app_session_lifetime and app_refresh_lifetime can't be off, and the second one can't be shorter: use "
                 "two such as 15m and 30d."
             )
-        for name in ("invite_lifetime", "reset_lifetime", "sign_in_lifetime", "verify_lifetime"):
-            if not 60 <= getattr(self, name) <= MAX_TOKEN_LIFETIME:
-                raise ConfigurationError(f"{name} must be a duration from 1m to 30d.")
 
     def _check_brand(self) -> None:
         """Raises ConfigurationError."""
@@ -991,7 +879,8 @@ _IS_SECRET = re.compile(
 @cache
 def hints() -> Mapping[str, Any]:
     """Type of each setting, with its description. Computing them is a tenth of the start of a command."""
-    return get_type_hints(Settings, include_extras=True)
+    every = get_type_hints(Settings, include_extras=True)
+    return {name: every[name] for name in Settings.__annotations__}
 
 
 def load(

@@ -412,7 +412,7 @@ class MethodNotAllowed(ApiError):
 
 
 class RequestTimeout(ApiError):
-    """A request has 10 s for its headers and 30 s for its body (settings `header_timeout`, `body_timeout`)."""
+    """A request has 10 s for its headers and 30 s for its body."""
 
     status = 408
     code = "request_timeout"
@@ -467,8 +467,7 @@ class PreconditionFailed(ApiError):
 
 
 class ContentTooLarge(ApiError):
-    """A body has at most 64 KiB (setting `max_body`), that of a bulk call 32 MiB, a file to import 4 GiB (setting
-    `import_max_size`)."""
+    """A body has at most 64 KiB, that of a bulk call 32 MiB, a file to import 4 GiB."""
 
     status = 413
     code = "content_too_large"
@@ -476,7 +475,7 @@ class ContentTooLarge(ApiError):
 
 
 class UriTooLong(ApiError):
-    """Path and query together have at most 8 KiB (setting `max_target`)."""
+    """Path and query together have at most 8 KiB."""
 
     status = 414
     code = "uri_too_long"
@@ -523,9 +522,9 @@ class TooManyRequests(ApiError):
 
 
 class TooManyAttempts(TooManyRequests):
-    """Too many wrong passwords or codes for this account or from this client (settings `attempts_limit`,
-    `account_attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser
-    that has signed in before and a password reset link are not affected by others' attempts."""
+    """Too many wrong passwords or codes for this account or from this client (settings `attempts_limit` and
+    `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that has signed in before and a
+    password reset link are not affected by others' attempts."""
 
     code = "too_many_attempts"
     message = "Too many failed attempts."
@@ -571,9 +570,9 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """Too many requests wait: for a password to be hashed (setting `password_queue`), a write, a search, events or
-    a token. Or memory is short, for a hash or for requests that have not arrived whole (setting `request_memory`).
-    Nothing was done. Try again after `Retry-After` seconds."""
+    """Too many requests wait: for a password to be hashed, a write, a search, events or a token. Or memory is
+    short, for a hash or for requests that have not arrived whole. Nothing was done. Try again after `Retry-After`
+    seconds."""
 
     code = "overloaded"
     message = "The server is busy. Try again shortly."

@@ -1545,7 +1545,7 @@ def test_no_text_under_the_name_of_a_secret_is_shown(name: str) -> None:
 
 def test_other_settings_are_shown(tmp_path: Path) -> None:
     assert as_text("password_min_length", 8) == "8"
-    assert as_text("keep_alive_timeout", 30.0) == "30.0"
+    assert as_text("database_timeout", 5.0) == "5.0"
     assert as_text("access_log", True) == "on"
     assert as_text("trusted_proxy", ("10.0.0.0/8", "::1")) == "10.0.0.0/8, ::1"
     assert as_text("public_url", "https://u:p@example.com/x") == "https://…@example.com/x"

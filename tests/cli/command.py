@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests import processes
+from tests import fixed, processes
 from tests.harness import CHEAP, cheap_hashes
 
 NO_PROFILES = "/nonexistent"
@@ -28,7 +28,7 @@ def rollbook(
     **variables: Any,
 ) -> subprocess.CompletedProcess[str]:
     """What it printed and its exit code. Variables are given as their names without ROLLBOOK_, in lower case."""
-    command = [sys.executable, "-m", program, *arguments]
+    command = [sys.executable, "-m", fixed.program_of(program, arguments), *arguments]
     return processes.run(command, env=_environment(variables, config), cwd=cwd, input=input)
 
 

@@ -181,9 +181,9 @@ def test_a_large_event_log_is_a_warning_here_and_on_the_server_page(tmp_path: Pa
             for number in range(100):
                 assert http.patch("/v1/users/me", json={"metadata": {"a": f"{number:016}" * 1_000}}).is_success
             assert "Set event_retention" in owner.get("/admin/server").text
-        _, found, _ = examine(server.data, event_log_warning="1")
+        _, found, _ = examine(server.data, "--event-log-warning", "1")
         assert states(found, "event log") == ["warning"] and "event_retention" in found["event log"][0]["fix"]
-        _, found, _ = examine(server.data, event_log_warning="2")
+        _, found, _ = examine(server.data, "--event-log-warning", "2")
         assert states(found, "event log") == ["ok"] and found["event log"][0]["found"].startswith("about 1.")
 
 
@@ -247,10 +247,10 @@ def test_what_a_wrong_password_costs_and_which_hashes_cost_too_much(tmp_path: Pa
         "$2b$05$" + "C" * 53,
     ]
     people = [{"name": "Old", "email": f"old{at}@example.com", "password_hash": hash} for at, hash in enumerate(hashes)]
-    allowed = {"imported_hash_seconds": "10", "imported_hash_memory": "512"}
+    allowed = ("--imported-hash-seconds", "10", "--imported-hash-memory", "512")
     data = str(tmp_path / "data")
     rollbook("migrate", "--data", data)
-    rollbook("users", "import", "-", "--data", data, input="\n".join(map(json.dumps, people)), **allowed)
+    rollbook("users", "import", "-", "--data", data, *allowed, input="\n".join(map(json.dumps, people)))
     good = {"password_memory": "19456", "password_time_cost": "2"}
     _, found, _ = examine(tmp_path / "data", **good)
     told = [(each["state"], each["found"]) for each in found["password hashes"]]
@@ -260,8 +260,7 @@ def test_what_a_wrong_password_costs_and_which_hashes_cost_too_much(tmp_path: Pa
         ("warning", f"2 users have {big}, which needs 256 MiB: no password matches"),
         ("warning", "One user has $2b$05$, which is easy to guess at for whoever steals the database"),
     ]
-    assert "imported_hash_memory to 256" in found["password hashes"][2]["fix"]
-    _, found, _ = examine(tmp_path / "data", **allowed, password_memory="8", password_time_cost="2")
+    _, found, _ = examine(tmp_path / "data", *allowed, password_memory="8", password_time_cost="2")
     assert [each["state"] for each in found["password hashes"]] == ["ok", "warning", "warning"]
     assert found["password hashes"][2]["found"] == "password_memory 8 and password_time_cost 2 are for tests"
 

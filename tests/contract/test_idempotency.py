@@ -319,8 +319,8 @@ def test_a_fault_of_form_is_not_kept_so_that_it_can_be_mended(http: httpx2.Clien
 
 @once_engine
 def test_a_full_queue_is_503_that_is_not_kept_and_the_same_key_succeeds_later(tmp_path: Path) -> None:
-    slow = {**SLOW, "ROLLBOOK_PASSWORD_QUEUE": "1", "ROLLBOOK_PASSWORD_THREADS": "1"}
-    with running(tmp_path / "data", "--rate-limit", "none", environment=slow) as server, server.http() as http:
+    flags = ("--rate-limit", "none", "--password-queue", "1", "--password-threads", "1")
+    with running(tmp_path / "data", *flags, environment=SLOW) as server, server.http() as http:
 
         def create(number: int) -> httpx2.Response:
             return http.post("/v1/users", json=person(f"queue{number}@example.com"), headers=once(f"queue{number}"))

@@ -11,16 +11,14 @@ from tests.crash.load import WIDE
 from tests.harness import running
 
 # One at a time, one waiting, each a tenth of a second or more.
-SLOW = {
-    "ROLLBOOK_PASSWORD_MEMORY": "65536",
-    "ROLLBOOK_PASSWORD_TIME_COST": "2",
-    "ROLLBOOK_PASSWORD_THREADS": "1",
-    "ROLLBOOK_PASSWORD_QUEUE": "1",
-}
+SLOW = (
+    *("--password-threads", "1", "--password-queue", "1"),
+    *("--password-memory", "65536", "--password-time-cost", "2"),
+)
 
 
 def test_creates_beyond_the_queue_are_refused_until_there_is_room_and_none_is_lost(tmp_path: Path) -> None:
-    with running(tmp_path / "data", *WIDE, environment=SLOW, cheap=False) as server:
+    with running(tmp_path / "data", *WIDE, *SLOW, cheap=False) as server:
         ended = threading.Event()
 
         def create(number: int) -> list[Answer]:

@@ -21,6 +21,7 @@ from rollbook.http.body import BodyRule
 from rollbook.http.door import Door
 from rollbook.http.request import JSON, Request, Response, Stream
 from rollbook.http.server import serve
+from tests import fixed
 
 
 class Echo:
@@ -218,7 +219,10 @@ def main() -> None:
     pairs = [argument.partition("=") for argument in sys.argv[1:]]
     if "ECHO_LOOPBACK_COUNTS" in os.environ:  # as any other network
         Door._is_apart = lambda door, address: False  # type: ignore[method-assign]
-    settings, _ = load(environment={f"ROLLBOOK_{name.upper()}": value for name, _, value in pairs})
+    settings, _ = load(
+        environment={f"ROLLBOOK_{name.upper()}": value for name, _, value in pairs if name not in fixed.NAMES}
+    )
+    settings = fixed.replaced(settings, {name: value for name, _, value in pairs if name in fixed.NAMES})
     sys.exit(serve(settings, lambda settings, worker: Echo(settings, worker), lambda url: print(url, flush=True)))
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rollbook.auth import password_hashes, passwords
 from rollbook.auth.passwords import Passwords, check_hash
-from rollbook.config import ConfigurationError, Settings
+from rollbook.config import Settings
 from rollbook.errors import Overloaded
 from rollbook.records.password_parameters import Price, of, price
 
@@ -308,11 +308,6 @@ def test_a_quarter_of_the_memory_is_shared_out_among_the_workers_but_the_dearest
 ) -> None:
     monkeypatch.setattr(passwords, "available_memory", lambda: 1024)
     assert Passwords(Settings(workers=workers, password_memory_budget=asked)).queue._mebibytes == mebibytes
-
-
-def test_settings_that_argon2_cannot_take_are_refused_at_the_start() -> None:
-    with pytest.raises(ConfigurationError, match="password_memory"):
-        Passwords(Settings(password_memory=31, password_parallelism=4))
 
 
 SALT, DIGEST = "c2FsdHNhbHQ", "L0" * 21 + "A"

@@ -2,7 +2,7 @@
 a row.
 
 Every attempt is counted for the account together with its origin (`attempts_limit`). A stranger's attempt is also
-counted for the account alone (`account_attempts_limit`), and for the network address and the networks around it
+counted for the account alone (`config.Fixed`), and for the network address and the networks around it
 (`address_attempts_limit`). A session, the user's API keys and a browser in which they have signed in before are origins
 of their own: what strangers try is not counted there.
 

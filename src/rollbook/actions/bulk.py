@@ -76,7 +76,7 @@ async def bulk_users(
             "operations",
             f"must have at most {MAX_PASSWORDS} passwords. Import users with many, or send them setup links",
         )
-    if count is not None and not on.settings.bulk_counts_as_one:
+    if count is not None:
         await count(len(operations))
     planning = on.writing(planned)
     plans = [await plan(planning, by, operation) for operation in operations]

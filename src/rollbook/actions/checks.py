@@ -79,7 +79,7 @@ def of_machine(settings: Settings) -> Iterator[Finding]:
     needed = settings.max_connections + 512
     is_unlimited = hard == resource.RLIM_INFINITY
     text = "no limit" if is_unlimited else f"at most {hard}, for {settings.max_connections} connections"
-    fix = f"Raise it to {needed} (`ulimit -Hn`, LimitNOFILE= of systemd), or lower max_connections."
+    fix = f"Raise it to {needed} (`ulimit -Hn`, LimitNOFILE= of systemd)."
     yield judged(is_unlimited or hard >= needed, "open files", text, fix)
 
 
@@ -188,10 +188,7 @@ async def of_contents(queries: Queries, settings: Settings) -> list[Finding]:
     last = next(iter((await events.latest(queries, 1)).events), None)
     ended = clock.format_time(last.created_at) if last else "none"
     text = f"about {units.size(size)}{f', more than {limit}' if is_large else ''}; last event: {ended}"
-    fix = (
-        "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for users who "
-        "change very often."
-    )
+    fix = "Set event_retention to the days you need. Look in the audit log for users who change very often."
     findings.append(judged(not is_large, "event log", text, fix))
     if last and last.created_at > clock.now() + clock.MINUTE:
         findings.append(warning("clock", f"behind the last event, of {ended}", "It was set back. Turn on NTP."))
@@ -204,13 +201,10 @@ def _hashes(costs: passwords.Costs) -> Iterator[Finding]:
     yield ok(what, f"a wrong password costs at most {dearest.price}: {dearest.parameters}")
     for used in costs.slow:
         text = f"{used.whose} {used.parameters}: a stranger's wrong password for them costs {used.price}"
-        fix = "Ask them to sign in, which replaces the hash. If you accept the price, raise imported_hash_seconds."
-        yield warning(what, text, fix)
+        yield warning(what, text, "Ask them to sign in, which replaces the hash.")
     for used in costs.shut:
-        memory = used.price.mebibytes
-        text = f"{used.whose} {used.parameters}, which needs {memory:,} MiB: no password matches"
-        fix = f"Send them setup links, or set imported_hash_memory to {memory}: strangers can make the server use it."
-        yield warning(what, text, fix)
+        text = f"{used.whose} {used.parameters}, which needs {used.price.mebibytes:,} MiB: no password matches"
+        yield warning(what, text, "Send them setup links.")
     for used in costs.weak:
         text = f"{used.whose} {used.parameters}, which is easy to guess at for whoever steals the database"
         yield warning(what, text, "It is replaced when they sign in, or set a password by a link.")

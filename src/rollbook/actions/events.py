@@ -250,7 +250,7 @@ async def follow_events(on: Rollbook, by: Principal, query: FollowEvents, last: 
 
 def is_log_large(settings: Settings, size: int) -> bool:
     """Test whether a log of so many bytes deserves a warning."""
-    return 0 < settings.event_log_warning * units.MEBIBYTE < size
+    return size > settings.event_log_warning * units.MEBIBYTE
 
 
 async def position_before(queries: Queries, text: str) -> int:

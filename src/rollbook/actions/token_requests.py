@@ -143,7 +143,7 @@ async def request_token(on: Rollbook, by: Principal, request: TokenRequest) -> N
     For forms in which people who are not signed in enter their email, such as for a forgotten password. The answer is
     always 202, and takes the same time whether there is such a user or not. If there is, and they can use such a token,
     it is sent to them: by Rollbook, if it sends mail, or by your application, with a webhook that names the event
-    `token.requested` in its `types`. Send the `address` of the person: then `token_address_limit` counts for each.
+    `token.requested` in its `types`. Send the `address` of the person: then each address has a limit, too.
     Beyond the limits, nothing is sent. An invited user who forgot their password gets an invitation.
     """
     require(by, "tokens:create")

@@ -225,9 +225,8 @@ def _too_expensive(parameters: str, seconds: float, memory: int) -> str | None:
         return None
     return (
         f"The password hash is too expensive to verify: about {price.seconds:.2g} s of a core and "
-        f"{price.mebibytes:,} MiB. The settings "
-        f"imported_hash_seconds and imported_hash_memory allow {seconds:g} s and {memory:,} MiB; argon2 may have "
-        f"{MAX_PARALLELISM} lanes."
+        f"{price.mebibytes:,} MiB. At most {seconds:g} s, {memory:,} MiB and, of argon2, {MAX_PARALLELISM} lanes are "
+        "accepted."
     )
 
 

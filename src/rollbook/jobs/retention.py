@@ -83,8 +83,6 @@ async def expire_sessions(on: Rollbook) -> bool:
 
 async def expire_keys(on: Rollbook) -> bool:
     """Delete revoked API keys past their retention."""
-    if not on.settings.revoked_key_retention:
-        return False
     revoked = await keys.old(on.db, clock.now() - on.settings.revoked_key_retention * clock.DAY, BATCH)
     if revoked:
         await on.db.write(keys.forget, revoked)
@@ -170,8 +168,7 @@ async def count_password_parameters(on: Rollbook) -> bool:
     await on.db.write(password_parameters.settle, dict.fromkeys(others, 0) | users, clock.now())
     for use in (await on.read(passwords.costs, on.settings)).shut:
         logger.warning(
-            "%s password hashes of %s MiB (%s), which no password matches: set imported_hash_memory, or send "
-            "setup links",
+            "%s password hashes of %s MiB (%s), which no password matches: send setup links",
             use.whose,
             use.price.mebibytes,
             use.parameters,

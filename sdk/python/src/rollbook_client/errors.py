@@ -275,7 +275,7 @@ class NotFound(APIError):
 
 
 class RequestTimeout(APIError):
-    """408. A request has 10 s for its headers and 30 s for its body (settings `header_timeout`, `body_timeout`)."""
+    """408. A request has 10 s for its headers and 30 s for its body."""
 
 
 class Conflict(APIError):
@@ -316,13 +316,11 @@ class PreconditionFailed(APIError):
 
 
 class ContentTooLarge(APIError):
-    """413. A body has at most 64 KiB (setting `max_body`), that of a bulk call 32 MiB, a file to import 4 GiB
-    (setting `import_max_size`).
-    """
+    """413. A body has at most 64 KiB, that of a bulk call 32 MiB, a file to import 4 GiB."""
 
 
 class UriTooLong(APIError):
-    """414. Path and query together have at most 8 KiB (setting `max_target`)."""
+    """414. Path and query together have at most 8 KiB."""
 
 
 class UnsupportedMediaType(APIError):
@@ -358,8 +356,8 @@ class RateLimitExceeded(TooManyRequests):
 
 class TooManyAttempts(TooManyRequests):
     """`too_many_attempts`: Too many wrong passwords or codes for this account or from this client (settings
-    `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. A
-    session, a browser that has signed in before and a password reset link are not affected by others' attempts.
+    `attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that
+    has signed in before and a password reset link are not affected by others' attempts.
     """
 
 
@@ -396,9 +394,9 @@ class Unavailable(ServerError):
 
 
 class Overloaded(Unavailable):
-    """`overloaded`: Too many requests wait: for a password to be hashed (setting `password_queue`), a write, a
-    search, events or a token. Or memory is short, for a hash or for requests that have not arrived whole
-    (setting `request_memory`). Nothing was done. Try again after `Retry-After` seconds.
+    """`overloaded`: Too many requests wait: for a password to be hashed, a write, a search, events or a token. Or
+    memory is short, for a hash or for requests that have not arrived whole. Nothing was done. Try again after
+    `Retry-After` seconds.
     """
 
 

@@ -43,10 +43,7 @@ export class BulkRefused extends APIError {}
  */
 export class ChallengeInvalid extends BadRequest {}
 
-/**
- * A body has at most 64 KiB (setting `max_body`), that of a bulk call 32 MiB, a file to import 4 GiB (setting
- * `import_max_size`).
- */
+/** A body has at most 64 KiB, that of a bulk call 32 MiB, a file to import 4 GiB. */
 export class ContentTooLarge extends APIError {}
 
 /**
@@ -173,9 +170,8 @@ export class NotYourself extends Forbidden {}
 export class OutcomeUnknown extends Unavailable {}
 
 /**
- * Too many requests wait: for a password to be hashed (setting `password_queue`), a write, a search, events or a token. Or
- * memory is short, for a hash or for requests that have not arrived whole (setting `request_memory`). Nothing was done.
- * Try again after `Retry-After` seconds.
+ * Too many requests wait: for a password to be hashed, a write, a search, events or a token. Or memory is short, for a
+ * hash or for requests that have not arrived whole. Nothing was done. Try again after `Retry-After` seconds.
  */
 export class Overloaded extends Unavailable {}
 
@@ -198,7 +194,7 @@ export class RateLimitExceeded extends TooManyRequests {}
 /** Resent deliveries count, too. */
 export class ReplayLimitReached extends Forbidden {}
 
-/** A request has 10 s for its headers and 30 s for its body (settings `header_timeout`, `body_timeout`). */
+/** A request has 10 s for its headers and 30 s for its body. */
 export class RequestTimeout extends APIError {}
 
 /** Create a new one. */
@@ -228,9 +224,9 @@ export class StorageUnavailable extends Unavailable {}
 export class TokenInvalid extends BadRequest {}
 
 /**
- * Too many wrong passwords or codes for this account or from this client (settings `attempts_limit`,
- * `account_attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that has
- * signed in before and a password reset link are not affected by others' attempts.
+ * Too many wrong passwords or codes for this account or from this client (settings `attempts_limit` and
+ * `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that has signed in before and a password
+ * reset link are not affected by others' attempts.
  */
 export class TooManyAttempts extends TooManyRequests {}
 
@@ -243,7 +239,7 @@ export class TooManyStreams extends TooManyRequests {}
 /** The `Content-Type` is not JSON in UTF-8, or the body is compressed. The header can be omitted. */
 export class UnsupportedMediaType extends APIError {}
 
-/** Path and query together have at most 8 KiB (setting `max_target`). */
+/** Path and query together have at most 8 KiB. */
 export class UriTooLong extends APIError {}
 
 /** They can't sign in or use their API keys until an admin calls `POST /v1/users/{userId}/activate`. */

@@ -55,7 +55,7 @@ export class Sessions {
    * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
    * @throws {WrongCode} Each code works once.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const sessionTokens = await client.sessions.create({
    *   email: "charlie.c@example.com",

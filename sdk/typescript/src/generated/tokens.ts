@@ -15,8 +15,8 @@ export class Tokens {
    * For forms in which people who are not signed in enter their email, such as for a forgotten password. The answer is
    * always 202, and takes the same time whether there is such a user or not. If there is, and they can use such a token, it
    * is sent to them: by Rollbook, if it sends mail, or by your application, with a webhook that names the event
-   * `token.requested` in its `types`. Send the `address` of the person: then `token_address_limit` counts for each. Beyond
-   * the limits, nothing is sent. An invited user who forgot their password gets an invitation.
+   * `token.requested` in its `types`. Send the `address` of the person: then each address has a limit, too. Beyond the
+   * limits, nothing is sent. An invited user who forgot their password gets an invitation.
    *
    * Scope: `tokens:create`.
    * @example
@@ -40,7 +40,7 @@ export class Tokens {
    * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
    * @throws {WrongCode} Each code works once.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const consumedToken = await client.tokens.consume({ token: "Example-Only-Example-Only-Example-Only-Exam" });
    */

@@ -169,7 +169,7 @@ export class UsersSecondFactors {
    * @throws {FactorLimitReached} Remove second factors that are no longer used.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const secondFactor = await client.users.secondFactors.create("user_065n18a8k1rnhbvqalm9j3ts0c", {
    *   kind: "totp",
@@ -213,7 +213,7 @@ export class UsersSecondFactors {
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const verifiedCode = await client.users.secondFactors.verify("user_065n18a8k1rnhbvqalm9j3ts0c", { code: "287082" });
    */
@@ -234,7 +234,7 @@ export class UsersSecondFactors {
    * @throws {LastFactor} The setting `second_factor_roles` asks your role for a second factor.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * await client.users.secondFactors.remove("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g");
    */
@@ -271,7 +271,7 @@ export class UsersSecondFactors {
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const recoveryCodes = await client.users.secondFactors.regenerateCodes("user_065n18a8k1rnhbvqalm9j3ts0c", {  });
    */
@@ -376,7 +376,7 @@ export class Users {
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const user = await client.users.verifyPassword({ email: "charlie@example.com", password: "securepassword123" });
    */
@@ -396,7 +396,7 @@ export class Users {
    * factors were changed since.
    * @throws {WrongCode} Each code works once.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const user = await client.users.verifyChallenge({
    *   challenge: "Example-Only-Example-Only-Example-Only-Exam",
@@ -447,7 +447,7 @@ export class Users {
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const user = await client.users.update("user_065n18a8k1rnhbvqalm9j3ts0c", {
    *   name: "Charles Chaplin",
@@ -479,7 +479,7 @@ export class Users {
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const user = await client.users.put("user_065n18a8k1rnhbvqalm9j3ts0c", {
    *   name: "Charles Chaplin",
@@ -523,7 +523,7 @@ export class Users {
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * await client.users.setPassword("user_065n18a8k1rnhbvqalm9j3ts0c", { password: "another-good-one", current_password: "securepassword123" });
    */

@@ -328,7 +328,7 @@ export class Webhooks {
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+   * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const webhook = await client.webhooks.reveal("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { password: "securepassword123" });
    */

@@ -8,13 +8,13 @@ import time
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args
 from urllib.parse import urlencode
 
 from rollbook import __version__, clock, roles, units
 from rollbook.actions import backups, checks, keys, mails, users
 from rollbook.actions.arguments.keys import KeyCreate
-from rollbook.config import Settings, Source, without_secrets
+from rollbook.config import Settings, Source, hints, without_secrets
 from rollbook.delivery import mails as mail_delivery
 from rollbook.delivery import outcomes
 from rollbook.errors import ApiError, NotFound
@@ -45,7 +45,6 @@ LIMITS = {
     "scim_limit": "SCIM key of an identity provider",
     "unauthenticated_limit": "IP address without a valid key",
     "attempts_limit": "Wrong passwords for one account from one IP address or browser",
-    "account_attempts_limit": "Wrong passwords for one account from everywhere",
     "address_attempts_limit": "Wrong passwords from one IP address",
     "page_limit": "Dashboard pages per person or IP address",
 }
@@ -123,9 +122,7 @@ def as_text(name: str, value: Any) -> str:
     return (", ".join(value) if isinstance(value, list) else str(value)) or "empty"
 
 
-_MEANINGS = {
-    name: get_args(hint)[1].description for name, hint in get_type_hints(Settings, include_extras=True).items()
-}
+_MEANINGS = {name: get_args(hint)[1].description for name, hint in hints().items()}
 
 
 def _allowances(settings: Settings) -> list[tuple[str, str, str]]:

@@ -251,7 +251,7 @@ class AsyncUsersSecondFactors(AsyncResource):
             FactorLimitReached: Remove second factors that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> second_factor = await client.users.second_factors.create(
@@ -310,7 +310,7 @@ class AsyncUsersSecondFactors(AsyncResource):
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> verified_code = await client.users.second_factors.verify(
@@ -369,7 +369,7 @@ class AsyncUsersSecondFactors(AsyncResource):
             LastFactor: The setting `second_factor_roles` asks your role for a second factor.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> await client.users.second_factors.remove(
@@ -437,7 +437,7 @@ class AsyncUsersSecondFactors(AsyncResource):
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> recovery_codes = await client.users.second_factors.regenerate_codes(
@@ -2137,7 +2137,7 @@ class AsyncKeys(AsyncResource):
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> key = await client.keys.update(
@@ -2203,7 +2203,7 @@ class AsyncKeys(AsyncResource):
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> key = await client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", password="securepassword123")
@@ -2542,7 +2542,7 @@ class AsyncSessions(AsyncResource):
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> session_tokens = await client.sessions.create(
@@ -2703,8 +2703,8 @@ class AsyncTokens(AsyncResource):
         answer is always 202, and takes the same time whether there is such a user or not. If there is, and they
         can use such a token, it is sent to them: by Rollbook, if it sends mail, or by your application, with a
         webhook that names the event `token.requested` in its `types`. Send the `address` of the person: then
-        `token_address_limit` counts for each. Beyond the limits, nothing is sent. An invited user who forgot
-        their password gets an invitation.
+        each address has a limit, too. Beyond the limits, nothing is sent. An invited user who forgot their
+        password gets an invitation.
 
         Scope: `tokens:create`.
 
@@ -2783,7 +2783,7 @@ class AsyncTokens(AsyncResource):
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> consumed_token = await client.tokens.consume(token="Example-Only-Example-Only-Example-Only-Exam")
@@ -3202,7 +3202,7 @@ class AsyncUsers(AsyncResource):
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PreconditionFailed: `If-Match` names an outdated version.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = await client.users.put(
@@ -3300,7 +3300,7 @@ class AsyncUsers(AsyncResource):
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PreconditionFailed: `If-Match` names an outdated version.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = await client.users.update(
@@ -3567,7 +3567,7 @@ class AsyncUsers(AsyncResource):
             WrongPassword: The email is unknown, or the password is wrong.
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = await client.users.verify_password(email="charlie@example.com", password="securepassword123")
@@ -3610,7 +3610,7 @@ class AsyncUsers(AsyncResource):
                 password or the factors were changed since.
             WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = await client.users.verify_challenge(
@@ -3654,7 +3654,7 @@ class AsyncUsers(AsyncResource):
             WrongPassword: The email is unknown, or the password is wrong.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> await client.users.set_password(
@@ -4203,7 +4203,7 @@ class AsyncWebhooks(AsyncResource):
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> webhook = await client.webhooks.reveal(

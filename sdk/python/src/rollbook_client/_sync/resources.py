@@ -249,7 +249,7 @@ class UsersSecondFactors(Resource):
             FactorLimitReached: Remove second factors that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> second_factor = client.users.second_factors.create(
@@ -308,7 +308,7 @@ class UsersSecondFactors(Resource):
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> verified_code = client.users.second_factors.verify("user_065n18a8k1rnhbvqalm9j3ts0c", code="287082")
@@ -365,7 +365,7 @@ class UsersSecondFactors(Resource):
             LastFactor: The setting `second_factor_roles` asks your role for a second factor.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> client.users.second_factors.remove(
@@ -431,7 +431,7 @@ class UsersSecondFactors(Resource):
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> recovery_codes = client.users.second_factors.regenerate_codes("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -2123,7 +2123,7 @@ class Keys(Resource):
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> key = client.keys.update(
@@ -2189,7 +2189,7 @@ class Keys(Resource):
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> key = client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", password="securepassword123")
@@ -2528,7 +2528,7 @@ class Sessions(Resource):
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> session_tokens = client.sessions.create(
@@ -2687,8 +2687,8 @@ class Tokens(Resource):
         answer is always 202, and takes the same time whether there is such a user or not. If there is, and they
         can use such a token, it is sent to them: by Rollbook, if it sends mail, or by your application, with a
         webhook that names the event `token.requested` in its `types`. Send the `address` of the person: then
-        `token_address_limit` counts for each. Beyond the limits, nothing is sent. An invited user who forgot
-        their password gets an invitation.
+        each address has a limit, too. Beyond the limits, nothing is sent. An invited user who forgot their
+        password gets an invitation.
 
         Scope: `tokens:create`.
 
@@ -2767,7 +2767,7 @@ class Tokens(Resource):
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> consumed_token = client.tokens.consume(token="Example-Only-Example-Only-Example-Only-Exam")
@@ -3186,7 +3186,7 @@ class Users(Resource):
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PreconditionFailed: `If-Match` names an outdated version.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = client.users.put(
@@ -3284,7 +3284,7 @@ class Users(Resource):
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PreconditionFailed: `If-Match` names an outdated version.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = client.users.update(
@@ -3545,7 +3545,7 @@ class Users(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = client.users.verify_password(email="charlie@example.com", password="securepassword123")
@@ -3588,7 +3588,7 @@ class Users(Resource):
                 password or the factors were changed since.
             WrongCode: Each code works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = client.users.verify_challenge(
@@ -3632,7 +3632,7 @@ class Users(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> client.users.set_password(
@@ -4179,7 +4179,7 @@ class Webhooks(Resource):
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+                `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> webhook = client.webhooks.reveal("webhook_065n1avd4p1q9h2v5c8m3k7r6g", password="securepassword123")
