@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import pytest
 
-from rollbook import errors, roles
+from rollbook import config, errors, roles
 from rollbook.api.routes import ROUTES
 from rollbook.cli.commands import app
-from rollbook.config import Settings
 from rollbook.records import event_types
 from rollbook.schemas import paragraphs
 
@@ -57,8 +55,8 @@ def test_the_generated_parts_are_what_the_code_says() -> None:
 
 def test_every_setting_is_documented_with_its_flag_and_variable() -> None:
     page = (DOCS / "configuration.md").read_text()
-    for field in msgspec.structs.fields(Settings):
-        for name in (field.name, f"--{field.name.replace('_', '-')}", f"ROLLBOOK_{field.name.upper()}"):
+    for setting in config.hints():
+        for name in (setting, f"--{setting.replace('_', '-')}", f"ROLLBOOK_{setting.upper()}"):
             assert f"`{name}`" in page
 
 
