@@ -147,7 +147,7 @@ def scopes_part() -> str:
         itself = [role for role in roles.ROLES if scope in roles.grantable(role) and role not in every]
         return ", ".join(every) + (f"; {', '.join(itself)}: own only" if itself else "")
 
-    return table(("scope", "", "roles"), [(f"`{scope}`", text, holders(scope)) for scope, text in roles.SCOPES.items()])
+    return terms([(f"`{scope}`", docs_calls.cell([holders(scope)], text)) for scope, text in roles.SCOPES.items()])
 
 
 def events_part() -> str:

@@ -88,7 +88,8 @@ class Told:
     @staticmethod
     def _key(row: Row) -> tuple[str, ...]:
         name, kind, text = row
-        return name, _DEFAULT.sub("", text), *(each for each in kind if each != "required" and "character" not in each)
+        kinds = (each.removesuffix(" or null") for each in kind if each and each != "required")
+        return name, _DEFAULT.sub("", text), *(each for each in kinds if "character" not in each)
 
 
 class Repeats:
