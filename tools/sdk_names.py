@@ -123,6 +123,7 @@ NAMES: dict[str, Name] = {
         report="report_import",
         cancel="cancel_import",
         run_tested="run_import",
+        undo="undo_import",
     ),
     **_names("events", list="list_events", get="get_event", revert="revert_event", follow="follow_events"),
     **_names("requests", list="list_requests", get="get_request"),

@@ -54,8 +54,8 @@ def open_database(settings: Settings, make: bool = True) -> Database:
     copying.refuse_part(settings)
     if not make and not exists(settings):
         raise DatabaseUnusable(
-            f"There is no database in {settings.data}. Start the server on it first, or name another folder with "
-            "--data."
+            f"There is no database in {settings.data}. Name the folder of the server's data with --data, or a server "
+            "that runs with --url, such as --url http://127.0.0.1:8000, or ROLLBOOK_URL."
         )
     db = connect(settings, for_migration=True)
     try:

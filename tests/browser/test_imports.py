@@ -306,6 +306,17 @@ def test_a_form_that_is_wrong_is_told_why_and_starts_nothing(
     assert not list((server.data / "imports").glob("*.upload"))
 
 
+def test_columns_stand_in_the_order_of_the_file_and_names_are_joined_first_name_first(server: Server) -> None:
+    table = (
+        'name="file"; filename="users.csv"',
+        b"Last name,First name,Plan,email\nByron,Ada,pro,ada@import.example\n",
+    )
+    with signed_in(server) as visitor:
+        shown = visitor.post("/admin/imports/preview", content=form(table), headers=HEAD | {"HX-Request": "true"}).text
+    assert re.findall(r"<label for=.field-\d.>(.*?)</label>", shown) == ["Last name", "First name", "Plan", "email"]
+    assert "Ada Byron" in shown
+
+
 def test_a_file_is_taken_from_our_own_pages_and_admins_only(server: Server, http: httpx2.Client) -> None:
     with signed_in(server) as visitor:
         other = visitor.post("/admin/imports", content=form(FILE), headers=HEAD | {"Sec-Fetch-Site": "cross-site"})

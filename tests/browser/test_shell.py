@@ -86,6 +86,10 @@ def test_single_keys_search_list_and_lead_elsewhere(opened: Open) -> None:
     assert not axe_in_both_themes(page)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    page.evaluate("document.body.append(Object.assign(document.createElement('input'), {type: 'checkbox', id: 'box'}))")
+    page.locator("#box").press("?")
+    expect(dialog, "a checkbox takes no letters").to_be_visible()
+    page.keyboard.press("Escape")
     page.keyboard.type("gk")  # one soon after the other
     page.wait_for_url("**/account/keys")
 

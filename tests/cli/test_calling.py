@@ -56,7 +56,7 @@ def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, .
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("users", "list"), "There is no database in data"),
+        (("users", "list"), "or a server that runs with --url, such as --url http://127.0.0.1:8000"),
         (("users", "list", "--url", "http://127.0.0.1:1", "--key", "k"), "does not answer"),
         (("users", "list", "--url", "http://127.0.0.1:1"), "ROLLBOOK_KEY"),
         (("serve", "--rate-limit", "many"), "rate_limit: 'many' is not a rate limit"),

@@ -45,7 +45,8 @@ def test_a_served_folder_is_well(server: Server) -> None:
     )
     assert code == 0
     assert whole["ok"]
-    assert {finding["state"] for findings in found.values() for finding in findings} == {"ok"}
+    assert states(found, "backups") == ["warning"], "there is none, and none is planned"
+    assert {finding["state"] for what in found.keys() - {"backups"} for finding in found[what]} == {"ok"}
     assert f"runs at {server.url}" in found["port"][0]["found"]
     assert found["Python"][0]["found"] == f"{machine.python_name()} ({sys.executable})"
     assert "integrity_check" in found["pages"][0]["found"]
@@ -58,11 +59,17 @@ def test_a_clock_that_was_set_back_is_a_warning(server: Server, tmp_path: Path) 
     assert "CLOCK_FILE" in found["clock"][0]["fix"] and "behind the last event" in found["clock"][1]["found"]
 
 
-def test_a_folder_that_is_not_there_is_well_and_is_not_made(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_said_and_is_not_made(tmp_path: Path) -> None:
     code, found, _ = examine(tmp_path / "data")
-    assert code == 0
-    assert "first start creates it" in found["database"][0]["found"]
+    assert (code, states(found, "database"), states(found, "server")) == (0, ["warning"], [])
+    assert "The first start creates it." in found["database"][0]["fix"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_a_variable_names_is_said_not_to_be_examined(tmp_path: Path) -> None:
+    done = rollbook("doctor", cwd=tmp_path, url="http://127.0.0.1:1", port=str(free_port()))
+    assert "warning  server: http://127.0.0.1:1 (ROLLBOOK_URL) is not examined, only this machine" in done.stdout
+    assert "http://127.0.0.1:1/health/ready" in done.stdout and done.returncode == 0
 
 
 def test_settings_in_force_come_with_their_origin(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ def test_a_group_from_its_creation_to_its_end(server: Server, where: str) -> Non
     assert good("groups", "members", id, "--quiet", *to).split() == [ada["id"], bob["id"]]
     assert len(json.loads(good("groups", "members", id, "--limit", "1", "--json", *to))) == 1
     assert good("groups", "list", "--user", ada["email"], *to).strip().endswith("\tlead")
+    good("groups", "create", f"Second {where}", *to)
+    assert len(good("groups", "list", "--limit", "1", "--quiet", *to).split()) == 1
     assert good("users", "list", "--group", f"Team {where}", "--search", "ada", "--quiet", *to).strip() == ada["id"]
     assert good("users", "count", "--group", id, *to).strip() == "2"
     good("groups", "remove", id, bob["email"], *to)

@@ -437,6 +437,7 @@ def test_columns_are_said_and_refused_records_written_to_be_fixed(tmp_path: Path
             "Mail   mapped to email\nname   kept as name\nPlan   mapped to metadata.plan\nNotes  ignored: Left out by"
         )
         assert columns in done.stderr and done.stderr.splitlines()[-1].startswith("1 user added, 1 record refused")
+        assert "fix.csv has the refused records" in done.stderr and "line 2" not in done.stderr, "the file says why"
         fixed = (tmp_path / "fix.csv").read_text(encoding="utf-8-sig")
         assert fixed.splitlines()[0] == "Mail,name,Plan,Notes,problem" and f"{value},Zoë,pro,n,An email" in fixed
         assert (tmp_path / "fix.csv").stat().st_mode & 0o077 == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, running
+from tests.nodes.pair import wait_until
 from tests.visitor import set_password, signed_in, visitor
 
 
@@ -23,6 +24,18 @@ def test_the_sign_in_page_of_a_new_server_says_where_the_first_link_is(tmp_path:
             assert done.status_code == 303
         with visitor(server) as other:
             assert "first-start.txt" not in other.get("/account/sign-in").text
+
+
+@once
+def test_the_first_events_say_what_happened_and_requests_whose_key_it_was(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server, signed_in(server) as owner, server.http() as http:
+        overview = owner.get("/admin").text
+        assert "A user signed in to the dashboard, or an application verified their password." in overview
+        request = http.get("/v1/users/me").headers["x-request-id"]
+        key = http.get("/v1/keys").json()[0]
+        path = f"/admin/requests/{request}"  # the log is 2 seconds behind
+        wait_until(lambda: f'/keys/{key["id"]}">first key</a>' in owner.get(path).text)
+        assert 'href="/admin">Go to the overview</a>' in owner.get("/admin/nothing").text
 
 
 @once

@@ -26,6 +26,7 @@ WEBHOOK = "/v1/webhooks/{webhookId}"
 FACTOR = "/v1/users/{userId}/second-factors/{factorId}"
 CANCEL = "/v1/imports/{importId}/cancel"
 RUN = "/v1/imports/{importId}/run"
+UNDO = "/v1/imports/{importId}/undo"
 SLOW = {"ROLLBOOK_PASSWORD_MEMORY": "19456", "ROLLBOOK_PASSWORD_TIME_COST": "8"}
 
 
@@ -116,6 +117,7 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
             if path == CANCEL
             else {}
         ),
+        **({UNDO: Post(f"/v1/imports/{ended_import(http)}/undo", None, 201, "/v1/bulk-jobs")} if path == UNDO else {}),
         **({RUN: Post(f"/v1/imports/{dry_run_of(http)}/run", None, 201, "/v1/imports")} if path == RUN else {}),
     }
 
@@ -149,9 +151,12 @@ def ended_job(http: httpx2.Client) -> str:
 
 def dry_run_of(http: httpx2.Client) -> str:
     """A dry run that has ended."""
-    id = http.post(
-        "/v1/imports", content=b'{"name":"Nobody","email":"nobody@example.com"}', params={"dry_run": "true"}
-    ).json()["id"]
+    return ended_import(http, dry_run="true")
+
+
+def ended_import(http: httpx2.Client, **options: str) -> str:
+    content = f'{{"name":"Nobody","email":"nobody{time.perf_counter_ns()}@example.com"}}'
+    id = http.post("/v1/imports", content=content, params=options).json()["id"]
     wait_until(lambda: http.get(f"/v1/imports/{id}").json()["finished_at"])
     return id
 

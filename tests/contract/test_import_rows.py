@@ -73,6 +73,8 @@ def test_each_column_is_reported_and_refused_rows_are_fixed_and_imported_alone(
     ]
     assert '"B"x' in found[2][0] and [bool(row[4]) for row in found] == [True] * 4
     assert found[0][4] == "An email address must have an @-sign." and "4" in found[1][4]
+    since = ended(http, start(http, f"email,name,created_at\n{good},Zoë,2001-01-01\n".encode(), on_conflict="update"))
+    assert http.get(f"/v1/imports/{since['id']}").json()["columns"][-1]["reason"].startswith("Only new users: ")
     again = text.replace(SECRET, fixed)
     second = ended(http, start(http, again.encode(), **options))
     assert counts(second) == {"added": 1, "refused": 3}

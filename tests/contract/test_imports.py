@@ -21,7 +21,7 @@ from rollbook import errors, ids
 from rollbook.actions import import_files
 from tests.contract.answers import refused
 from tests.engines import once
-from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
+from tests.harness import OWNER_PASSWORD, Server, new_key, new_token, new_user, running
 from tests.nodes.pair import wait_until
 from tests.processes import EXECUTED
 from tests.visitor import signed_in
@@ -444,6 +444,72 @@ def test_an_error_names_columns_by_number_and_an_event_only_its_code(
     for text in (http.get("/v1/imports").text, f"{told}", f"{sent}", f"{reports}"):
         assert password not in text
     assert viewer.delete(f"/v1/webhooks/{hook['id']}").status_code == 204
+
+
+def undo(http: httpx2.Client, job: dict[str, Any]) -> tuple[tuple[int, ...], dict[str, str]]:
+    """The counts of the job that undoes an import, and why each user was refused, by email."""
+    answer = http.post(f"/v1/imports/{job['id']}/undo")
+    assert answer.status_code == 201, answer.text
+    path = f"/v1/bulk-jobs/{answer.json()['id']}"
+    assert answer.headers["location"].endswith(path)
+    wait_until(lambda: http.get(path).json()["finished_at"])
+    made = http.get(path).json()
+    assert (made["action"], made["undoes"], made["status"]) == ("undo_import", job["id"], "finished")
+    lines = [json.loads(line) for line in http.get(f"{path}/results?result=refused").text.splitlines()]
+    return tuple(made[name] for name in ("total", "changed", "refused")), {
+        line["email"]: line["code"] for line in lines
+    }
+
+
+def test_an_import_is_undone_for_whom_nobody_has_changed_since(http: httpx2.Client, server: Server) -> None:
+    """Those it added are deleted, those it changed put back, each with an event of their own."""
+    group = f"Team {email()}"
+    kept, renamed, promoted, secret = old = [user(metadata={"a": 1}) for _ in range(4)]
+    done(http, *old)
+    was = found(http, kept["email"])
+    plain, member, edited, entered = new = [user(), user(groups=group), user(), user()]
+    changed = [
+        {**kept, "name": "Ida Changed", "metadata": {"a": 2, "b": 1}, "groups": group},
+        {**renamed, "name": "Ida Changed"},
+        {**promoted, "role": "viewer"},
+        {**secret, "password": OWNER_PASSWORD},
+    ]
+    job = done(http, *new, *changed, on_conflict="update")
+    assert counts(job) == {"added": 4, "updated": 4}
+    http.patch(f"/v1/users/{found(http, edited['email'])['id']}", json={"name": "Ida Edited"})
+    http.patch(f"/v1/users/{found(http, renamed['email'])['id']}", json={"name": "Ida Renamed"})
+    token = new_token(http, found(http, entered["email"])["id"], purpose="reset_password")["token"]
+    used = http.post("/v1/tokens/consume", json={"token": token, "password": OWNER_PASSWORD})
+    assert used.status_code == 200, used.text
+    with signed_in(server) as owner:
+        shown = owner.get(f"/admin/imports/{job['id']}/users").text
+        assert [shown.count(f">{word}<") for word in ("added", "updated")] == [4, 4]
+    refused = {
+        edited["email"]: "changed_since",
+        entered["email"]: "changed_since",
+        renamed["email"]: "changed_since",
+        secret["email"]: "not_reversible",
+    }
+    assert undo(http, job) == ((8, 4, 4), refused)
+    for gone in (plain, member):
+        assert http.get("/v1/users", params={"email": gone["email"]}).json() == []
+    now = found(http, kept["email"])
+    assert (now["name"], now["metadata"], now["id"]) == (was["name"], was["metadata"], was["id"])
+    assert http.get("/v1/groups", params={"name": group}).json()[0]["members"] == 0
+    assert found(http, promoted["email"])["role"] == "member"
+    assert undo(http, job)[0] == (8, 0, 8), "once is enough"
+
+
+def test_what_can_not_be_undone_is_said(http: httpx2.Client, server: Server) -> None:
+    quiet, tried = done(http, user(), events="summary"), done(http, user(), dry_run="true")
+    for job, words in ((quiet, "events=summary"), (tried, "changed no one"), (done(http, "{}"), "changed no one")):
+        answer = http.post(f"/v1/imports/{job['id']}/undo")
+        assert words in refused(answer, errors.BadRequest)["error"]
+    made = user()
+    job = done(http, made)
+    with server.http(new_key(http, scopes=["users:read", "users:write"])) as narrow:
+        assert narrow.post(f"/v1/imports/{job['id']}/undo").json()["code"] == "insufficient_scope"
+    assert found(http, made["email"])["name"] == made["name"]
 
 
 def test_a_summary_tells_of_what_changes_who_a_user_is_or_what_they_may_do(http: httpx2.Client) -> None:

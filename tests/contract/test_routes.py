@@ -186,6 +186,13 @@ class World:
         wait_until(lambda: self.http.get(path).json()["finished_at"])
         return path
 
+    def new_imported(self) -> str:
+        """Path of an import that has added a user."""
+        made = self.http.post("/v1/imports", json={"name": "Charlie", "email": self.email()}).json()
+        path = f"/v1/imports/{made['id']}"
+        wait_until(lambda: self.http.get(path).json()["finished_at"])
+        return path
+
     def new_job(self) -> str:
         """Its path, when it has ended."""
         made = self.http.post("/v1/bulk-jobs", json=BODIES["POST /v1/bulk-jobs"])
@@ -415,6 +422,7 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"GET {IMPORT}/report": lambda world: Ask(world.new_import() + "/report"),
     f"POST {IMPORT}/run": lambda world: Ask(world.new_tested() + "/run"),
     f"POST {IMPORT}/cancel": lambda world: Ask(world.new_import() + "/cancel"),
+    f"POST {IMPORT}/undo": lambda world: Ask(world.new_imported() + "/undo"),
     "GET /v1/bulk-jobs": lambda world: Ask("/v1/bulk-jobs"),
     "POST /v1/bulk-jobs": lambda world: Ask("/v1/bulk-jobs", BODIES["POST /v1/bulk-jobs"]),
     f"GET {JOB}": lambda world: Ask(world.new_job()),
@@ -1197,7 +1205,7 @@ ELSEWHERE = {
     ("POST /v1/users/bulk", errors.BulkRefused),
     ("GET /v1/exports", errors.ExportRunning),
     (f"GET {USER}/export", errors.ExportRunning),
-    *((row, errors.BulkJobLimitReached) for row in ("POST /v1/bulk-jobs", f"POST {JOB}/undo")),
+    *((row, errors.BulkJobLimitReached) for row in ("POST /v1/bulk-jobs", f"POST {JOB}/undo", f"POST {IMPORT}/undo")),
     ("POST /v1/imports", errors.ImportLimitReached),
     (f"POST {IMPORT}/run", errors.ImportLimitReached),
     ("POST /v1/imports", errors.StorageUnavailable),

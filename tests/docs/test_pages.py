@@ -331,7 +331,7 @@ QUESTIONS = {
     "sign up": "/docs/sign-in",
     "failed guesses": "/docs/authentication#wrong-passwords",
     "audiences of keys": "/docs/sessions#audiences-of-keys",
-    "undo": "/docs/bulk-jobs#undo-a-bulk-job",
+    "undo": "/docs/import#undo-an-import",
     "who created this key": "/docs/keys#find-whose-key-it-is",
     "python 3.13": "/docs/operations#certificates-and-python-313",
     # The last word may not be complete.

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import background_jobs, bulk, reverting, tokens
+from rollbook.actions import background_jobs, bulk, imports, reverting, tokens
 from rollbook.actions.arguments import MetadataPatch, RedirectUrl
 from rollbook.actions.arguments.bulk_jobs import BulkFilter, BulkJobCreate, BulkJobResults, ListBulkJobs
 from rollbook.actions.arguments.tokens import TokenCreate
@@ -44,6 +44,7 @@ from rollbook.records import bulk_jobs, events, user_list, users
 from rollbook.records.background_jobs import COLLECTING, NO_REASON, Reason, job_options, options_text
 from rollbook.records.bulk_jobs import JOBS, PART, BulkJob, JobPart, JobUser, Link, Outcome, RefusedChange, UserState
 from rollbook.records.events import Actor
+from rollbook.records.imports import Import
 from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION, PERSON, Scope
@@ -272,6 +273,32 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     return await _add(on, by, action, options, partial(_changed, on, undone.id), undone.id)
 
 
+async def undo_import(on: Rollbook, by: Principal, id: str) -> BulkJob:
+    """Undo an import
+
+    Creates a bulk job that puts back what the import did: users whom it added are deleted, and can be restored; users
+    whom it changed get back what they had, and leave the groups it added them to. Whoever was changed since is left
+    alone, and refused with the code `changed_since`; passwords that the import set can't be put back, and those users
+    are refused with `not_reversible`. Works for imports with an event for each user, as long as the event log has
+    them. If it added users, the key needs the scope `users:delete` as well.
+    """
+    job, _ = await imports.get(on, by, id)
+    await imports.check_undo(on, job)
+    if job.added:
+        require(by, "users:delete")
+    require_proof(by)
+    options = {"role": None, "metadata": None, "send": False, "redirect_url": None, "filter": None}
+    return await _add(on, by, "undo_import", options, partial(_imported, on, job), job.id)
+
+
+async def _imported(on: Rollbook, job: Import, targets: JobTargets) -> None:
+    """Users whom an import has added or changed."""
+    after: int | None = 0
+    while after is not None:
+        found, after = await imports.changed_users(on, job, after, AT_ONCE)
+        targets.add([JobUser(user.user_id) for user in found])
+
+
 async def _changed(on: Rollbook, id: str, targets: JobTargets) -> None:
     """Users whom a job has changed, each with the role that they had."""
     after = ""
@@ -404,24 +431,31 @@ async def run_part(on: Rollbook, id: str) -> bool:
             return False
         if job.undoes is not None:
             await events.settle(on.db)
-        people = await on.read(bulk_jobs.known, [target.user_id for target in part.targets])
-        planning = on.writing(bulk.planned)
-        options = job_options(job)
-        patch = MetadataPatch(bulk_jobs.metadata_patch(job)) if job.action == "metadata" else None
-        operations = [_operation(by, job.action, options, patch, target, people) for target in part.targets]
-        plans = [await bulk.plan(planning, by, operation) for operation in operations]
-        if job.undoes is not None and (type := _REVERTED.get(job.action)):
-            plans = [
-                bulk.Plan(_revert, (on, by, target.user_id, job.undoes, type, plan))
-                for target, plan in zip(part.targets, plans, strict=True)
-            ]
-        await on.db.write(_do, on, by, job, part, plans)
+        await on.db.write(_do, on, by, job, part, await _plans(on, by, job, part))
     except ApiError as problem:
         if problem.status >= 500:
             raise
         await fail(on, by.actor, id, problem)
         return False
     return True
+
+
+async def _plans(on: Rollbook, by: Principal, job: BulkJob, part: JobPart) -> Sequence[Plan | ApiError]:
+    """The change of each user of a part."""
+    if job.action == "undo_import":
+        return [Plan(reverting.revert_import, (on, by, target.user_id, job.undoes)) for target in part.targets]
+    people = await on.read(bulk_jobs.known, [target.user_id for target in part.targets])
+    planning = on.writing(bulk.planned)
+    options = job_options(job)
+    patch = MetadataPatch(bulk_jobs.metadata_patch(job)) if job.action == "metadata" else None
+    operations = [_operation(by, job.action, options, patch, target, people) for target in part.targets]
+    plans = [await bulk.plan(planning, by, operation) for operation in operations]
+    if job.undoes is None or (type := _REVERTED.get(job.action)) is None:
+        return plans
+    return [
+        Plan(_revert, (on, by, target.user_id, job.undoes, type, plan))
+        for target, plan in zip(part.targets, plans, strict=True)
+    ]
 
 
 async def fail(on: Rollbook, by: Actor, id: str, problem: ApiError) -> None:
@@ -544,8 +578,8 @@ async def _is_same(tx: Tx, job: BulkJob, target: JobUser, now: UserState | None)
     """Test whether nobody else has changed a user in the same way since the job that is undone."""
     if job.action == "role":
         return now is None or now.role in (job_options(job)["role"], target.role)
-    if job.action == "metadata":
-        return True  # the event is compared, key by key
+    if job.action in ("metadata", "undo_import"):
+        return True  # the events are compared
     return await events.last_request(tx, target.user_id, _EVENTS[job.action]) in (None, job.undoes)
 
 

@@ -118,9 +118,9 @@ def _backups(settings: Settings) -> Finding:
     if backups.is_overdue(settings, clock.now()):
         text = f"{newest}, though one is due every {units.duration(settings.backup_every)}"
         return warning("backups", text, "Start the server. If it is running, its log says why there is none.")
-    if files:
-        return ok("backups", f"{len(files)} in {backups.folder(settings)}, {newest}")
-    return ok("backups", f"{newest}; start the server with --backup-every 24h to create them")
+    text = f"{len(files)} in {backups.folder(settings)}, {newest}" if files else newest
+    fix = "Start the server with --backup-every 24h, unless another program copies the database."
+    return judged(bool(files) or not settings.sqlite_file.exists(), "backups", text, fix)
 
 
 def _ways(settings: Settings) -> Iterator[Finding]:

@@ -17,15 +17,17 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download
 from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal
-from rollbook.errors import ApiError, Forbidden, ImportLimitReached, InvalidParameter, NotFound
+from rollbook.actions.reverting import OF_IMPORTS
+from rollbook.errors import ApiError, BadRequest, Forbidden, ImportLimitReached, InvalidParameter, NotFound
 from rollbook.records import events, imports, users
 from rollbook.records.background_jobs import NO_REASON, Reason, job_options, options_of_text, options_text
 from rollbook.records.dialect import dialect
-from rollbook.records.events import Actor
+from rollbook.records.events import Actor, UsersOfRequest
 from rollbook.records.import_rows import FileFacts, Raw
 from rollbook.records.imports import FILE_LOST, IMPORTS, Counts, Import, Refusal
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Queries, Tx
 
+SUMMED_UP = "With events=summary, an import records no event for each user, so it can’t be undone."
 PAGE = 1_000
 """Refused records that are read at a time."""
 
@@ -208,6 +210,37 @@ async def cancel(on: Rollbook, by: Principal, id: str) -> Import:
     return job
 
 
+# ---- what it did
+
+
+def why_not_undone(job: Import) -> str:
+    """Return the reason why nothing can say what an import did; empty if its events can."""
+    options = options_of(job)
+    if job.finished_at is None:
+        return "The import hasn’t ended. Cancel it first, or wait until it has."
+    if options.dry_run or not job.added + job.updated:
+        return "This import changed no one."
+    return SUMMED_UP if options.events != "each" else ""
+
+
+async def check_undo(on: Rollbook, job: Import) -> None:
+    """Check that the event log has all that an import did. Raises BadRequest."""
+    await events.settle(on.db)
+    why_not = why_not_undone(job)
+    if why_not or await on.read(events.begins) > (job.started_at or job.created_at):
+        raise BadRequest(why_not or "The event log no longer has what this import did: it is past its retention.")
+
+
+async def changed_users(on: Rollbook, job: Import, after: int, limit: int) -> UsersOfRequest:
+    """Up to `limit` users whom an import has added or changed, in the order in which it did."""
+    return await on.read_aside(_changed_users, job, after, limit)
+
+
+async def _changed_users(queries: Queries, job: Import, after: int, limit: int) -> UsersOfRequest:
+    span = await events.span(queries, job.started_at or job.created_at, job.finished_at or clock.now())
+    return await events.users_of_request(queries, job.id, OF_IMPORTS, span, after, limit)
+
+
 # ---- what the job does
 
 
@@ -253,7 +286,12 @@ async def record_local(
         finished_at=clock.now(),
         **_stored(options),
     )
-    await on.write(events.record, "import.finished", "", by.actor, imports.in_events(job))
+    await on.write(_record_local, by, job)
+
+
+async def _record_local(tx: Tx, by: Principal, job: Import) -> None:
+    await IMPORTS.add(tx, job)
+    await events.record(tx, "import.finished", "", by.actor, imports.in_events(job))
 
 
 async def look_after(on: Rollbook) -> list[Import]:

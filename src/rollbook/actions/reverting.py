@@ -16,11 +16,22 @@ from rollbook.actions.checking import check
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require, require_own
 from rollbook.actions.principal import Principal
-from rollbook.errors import InvalidParameter, NotFound, NotReversible, PreconditionFailed
+from rollbook.errors import ChangedSince, InvalidParameter, NotFound, NotReversible, PreconditionFailed
+from rollbook.records import events as event_records
 from rollbook.records import groups, rules, users
 from rollbook.records import keys as key_records
 from rollbook.records.events import Event
-from rollbook.records.user_history import CHANGED_SINCE, KeptField, Reversal, changed_since, compared, decoded, keep
+from rollbook.records.user_history import (
+    CHANGED_SINCE,
+    OF_USERS,
+    KeptField,
+    Reversal,
+    changed_since,
+    compared,
+    decoded,
+    is_as_left,
+    keep,
+)
 from rollbook.records.webhooks import in_events
 from rollbook.roles import DELETED, Scope
 from rollbook.storage.database import Queries, Tx
@@ -32,6 +43,7 @@ CHANGES_NOTHING = "This event changed nothing that can be put back."
 REASONS = {
     "user.created": "To undo it, delete the user.",
     "user.password_changed": "A password can’t be put back: the old one is not kept. Create a password reset link.",
+    "user.access_ended": "An adoption can’t be undone: the passwords and keys that it ended are not kept.",
     "user.purged": "A user who was erased can’t be brought back.",
     "group.created": "To undo it, delete the group.",
     "group.deleted": "A deleted group can’t be brought back. Create it again.",
@@ -43,6 +55,7 @@ REASONS = {
     "webhook.deleted": "A deleted webhook can’t be brought back. Create it again.",
     "webhook.rotated": "A new secret can’t become the old one. Rotate it again.",
     "webhook.disabled": "Resume the webhook instead.",
+    "second_factor.activated": "To undo it, remove the second factor.",
     "second_factor.removed": "A second factor that was removed can’t be brought back. The user can set it up again.",
     "second_factor.lifted": "Second factors that were lifted can’t be brought back. The user can set them up again.",
 }
@@ -92,6 +105,47 @@ async def revert_in(tx: Tx, on: Rollbook, by: Principal, event: Event) -> Revers
     undo = _checked(await _planned(tx, way, by, event))
     await way.act(tx, on, by, undo)
     return undo
+
+
+OF_IMPORTS = (
+    "user.created",
+    "user.updated",
+    "user.promoted",
+    "user.suspended",
+    "user.activated",
+    "user.password_changed",
+    "user.access_ended",
+    "second_factor.activated",
+    "group.member_added",
+    "group.member_changed",
+)
+"""Types of events by which an import tells what it did to a user."""
+_TAKEN_OVER = ("user.password_changed", "user.access_ended", "second_factor.activated", "key.created")
+"""Types of events after which an account is in use that an import had added."""
+
+
+async def revert_import(tx: Tx, on: Rollbook, by: Principal, user_id: str, import_id: str) -> None:
+    """Put back what an import did to a user, who is locked: delete who was added, and revert what it changed, all or
+    nothing. Raises ChangedSince, NotReversible, and what the change by hand does."""
+    log = [event for event in await event_records.all_of_request(tx, user_id, import_id) if event.type in OF_IMPORTS]
+    if not log:
+        raise NotReversible("The event log no longer has what the import did.")
+    user = users.complete(await users.get(tx, user_id))
+    left = next((event for event in log if event.type in OF_USERS), None)
+    if left is not None and not is_as_left(left, user):
+        raise ChangedSince("The user was changed since the import.")
+    if log[-1].type == "user.created":
+        if await event_records.last_request(tx, user_id, _TAKEN_OVER) not in (None, import_id):
+            raise ChangedSince("The user has set a password, second factor or API key since the import.")
+        require(by, "users:delete")
+        user_actions.check_may_delete(by, user_id)
+        return await user_actions.delete_in(tx, by, user_id)
+    for event in log:
+        require(by, _way(event).scope)
+        undo = await revert_in(tx, on, by, event)
+        if undo.kept:
+            raise NotReversible(" ".join([field.message for field in undo.kept]))
+    return None
 
 
 def _way(event: Event) -> _Way:

@@ -29,7 +29,7 @@ class BulkJob(Struct, frozen=True, kw_only=True):
     id: Annotated[str, identifier("ID of the job.", examples.JOB_ID)]
     user_id: Annotated[str, identifier("ID of the user who created it. Null: from the command line.", ALICE_ID)] | None
     key_id: Annotated[str, identifier("ID of the API key it was created with. Null: none.", examples.KEY_ID)] | None
-    action: Annotated[str, open_enum(get_args(BulkAction), "What is done to each user.")]
+    action: Annotated[str, open_enum((*get_args(BulkAction), "undo_import"), "What is done to each user.")]
     role: (
         Annotated[str, says("For `role`: the new role or, if the job undoes another one, the role that is taken back.")]
         | None
@@ -44,7 +44,9 @@ class BulkJob(Struct, frozen=True, kw_only=True):
         ]
         | None
     )
-    undoes: Annotated[str, identifier("ID of the job that this one undoes. Null: none.", examples.JOB_ID)] | None
+    undoes: (
+        Annotated[str, identifier("ID of the job or import that this one undoes. Null: none.", examples.JOB_ID)] | None
+    )
     status: Annotated[
         str,
         open_enum(

@@ -9,11 +9,12 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import astuple, replace
 
 from rollbook import errors
-from rollbook.actions import imports
+from rollbook.actions import bulk_jobs, imports
 from rollbook.actions.arguments.imports import ImportFormat, ImportOptions, ImportReport, ListImports
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.actions.imports import ImportDetails, RefusedRows, Report
 from rollbook.api import files, show
+from rollbook.api.bulk_jobs import BulkJob, show_bulk_job_created
 from rollbook.api.call import Call
 from rollbook.api.files import File
 from rollbook.api.route import Route, Special, get, post
@@ -37,7 +38,9 @@ class ImportColumn(Struct, frozen=True):
         ),
     ]
     target: Annotated[str, says("The fields that come from it.", examples=["email"])] | None
-    reason: Annotated[str, says("Why it is ignored.", examples=["Left out by the mapping."])] | None
+    reason: (
+        Annotated[str, says("Why it is ignored, or only for new users.", examples=["Left out by the mapping."])] | None
+    )
 
 
 class Import(Struct, frozen=True, kw_only=True):
@@ -203,5 +206,10 @@ ROWS: dict[str, list[Route]] = {
     ],
     "/v1/imports/{importId}/cancel": [
         post(imports.cancel, "users:write", None, Import, show_import),
+    ],
+    "/v1/imports/{importId}/undo": [
+        post(bulk_jobs.undo_import, "users:write", None, BulkJob, show_bulk_job_created).but(
+            success=201, errors=(errors.BulkJobLimitReached,)
+        ),
     ],
 }

@@ -121,7 +121,7 @@ def _program(purpose: Purpose, url: str, key: Shown) -> str:
     options.QUIET,
     fields=user_calls.ListApplications,
     call=("GET", APPLICATIONS),
-    elsewhere={**PAGED, "limit": "--limit", "cursor": "all pages", "count": "all pages", **FIELDS},
+    elsewhere={**PAGED, "cursor": "all pages", "count": "all pages", **FIELDS},
 )
 def list_apps(server: options.Server, fields: Fields, limit: int | None, json: bool, quiet: bool) -> None:
     """List applications, in the order in which they were added. `users list --kind application` has more filters."""

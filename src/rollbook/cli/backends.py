@@ -27,8 +27,8 @@ NAMED_AT_ONCE = 200
 NAMES_KEPT = 10_000
 """Names that are kept, so that whoever follows a log for months needs no more memory."""
 AWAY = (Unreachable, StorageUnavailable, DatabaseTimeout)
-PAGED = {"limit": "all pages", "offset": "all pages"}
-"""Stand-in for the paging of lists that commands read to their end."""
+PAGED = {"limit": "--limit", "offset": "all pages"}
+"""Stand-in for the paging of lists that commands read to their end, or up to a limit."""
 THINGS = {
     "users": ("user", "users", "list"),
     "applications": ("application", "apps", "list"),
@@ -174,13 +174,14 @@ class Backend(ABC):
         """The object as commands read it."""
         return record
 
-    def all(self, path: str, query: Mapping[str, Any]) -> list[Shown]:
-        """All pages of a list that has `limit` and `offset`."""
+    def all(self, path: str, query: Mapping[str, Any], limit: int | None = None) -> list[Shown]:
+        """The pages of a list that has `limit` and `offset`. `limit` None: all of it."""
         records: list[Shown] = []
         while True:
-            page = self.page(self.ask("GET", path, {**query, "limit": PAGE, "offset": len(records)}))
+            size = PAGE if limit is None else min(limit - len(records), PAGE)
+            page = self.page(self.ask("GET", path, {**query, "limit": size, "offset": len(records)}))
             records += page
-            if len(page) < PAGE:
+            if len(page) < PAGE or len(records) == limit:
                 return records
 
     def linked(self, path: str, query: Mapping[str, Any], limit: int | None) -> Iterator[Shown]:

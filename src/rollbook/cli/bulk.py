@@ -92,7 +92,7 @@ def run_job(
             verb = "pause" if action == "suspend" else "end"
             question = f"{question} API keys and webhooks that they created for others {verb} as well."
         options.confirm(question, yes, f"{counted(count, 'user')} would be changed.")
-        _follow(backend, backend.one("POST", JOBS, body=body), detach, json, quiet)
+        follow(backend, backend.one("POST", JOBS, body=body), detach, json, quiet)
 
 
 def _change(action: str, role: str | None, pairs: tuple[str, ...], send: bool, redirect_url: str | None) -> Shown:
@@ -119,7 +119,7 @@ def _filter(query: Shown) -> Shown:
     return query
 
 
-def _follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool) -> None:
+def follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool) -> None:
     """Wait until it has ended, and show its progress to people."""
     path = at("bulk-jobs", job["id"])
     with bar("Changing", job["total"] or 1) as (_, show):
@@ -166,7 +166,7 @@ def undo_job(server: options.Running, job_id: str, yes: bool, detach: bool, json
         job = backend.one("GET", at("bulk-jobs", job_id))
         count = counted(job["changed"], "user")
         options.confirm(f"Undo {job['action']} of {count}?", yes, f"{count} would be changed.")
-        _follow(backend, backend.one("POST", at("bulk-jobs", job_id, "undo")), detach, json, quiet)
+        follow(backend, backend.one("POST", at("bulk-jobs", job_id, "undo")), detach, json, quiet)
 
 
 @options.on_server(

@@ -52,7 +52,7 @@ NOT_SETTINGS = set(
 )
 def app(deep: bool, json: bool, config: Path | None, data: Path | None) -> None:
     """Check this installation and say how to fix what is wrong. Exit code 1 if the server could not run."""
-    findings = [ok("Rollbook", f"{__version__}, called as {program()}")]
+    findings = [ok("Rollbook", f"{__version__}, called as {program()}"), *_elsewhere(data)]
     sources: list[Source] = []
     try:
         settings, sources = load({"data": data}, file=config)
@@ -77,6 +77,14 @@ def app(deep: bool, json: bool, config: Path | None, data: Path | None) -> None:
         for finding in findings:
             _print(finding)
     raise click.exceptions.Exit(1 if is_faulty else 0)
+
+
+def _elsewhere(data: Path | None) -> Iterator[Finding]:
+    """Say that this is not about the server that other commands ask."""
+    url = os.environ.get(f"{PREFIX}URL")
+    if url and data is None:
+        fix = f"Run doctor where it runs, with --data. From here, {url.rstrip('/')}/health/ready tells how it is."
+        yield warning("server", f"{url} ({PREFIX}URL) is not examined, only this machine", fix)
 
 
 def _sources(sources: list[Source]) -> Iterator[Finding]:
@@ -137,7 +145,8 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
     try:
         check_version()
         if is_sqlite(settings) and not path.exists():
-            yield ok("database", "does not exist yet; the first start creates it")
+            where_else = "The first start creates it. If there is a server, name its data folder with --data."
+            yield warning("database", f"there is none in {settings.data}", where_else)
             return
         with closing(connect(settings, for_migration=True)) as db:
             if is_sqlite(settings):

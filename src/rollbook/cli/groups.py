@@ -23,17 +23,18 @@ MEMBERS = options.argument("users", "EMAIL|ID...", nargs=-1, required=True)
 @options.on_server(
     app,
     "list",
+    options.limit("groups", default=None),
     options.JSON,
     options.QUIET,
     fields=group_arguments.ListGroups,
     call=("GET", GROUPS),
     elsewhere=PAGED,
 )
-def list_groups(server: options.Server, fields: Fields, json: bool, quiet: bool) -> None:
+def list_groups(server: options.Server, fields: Fields, limit: int | None, json: bool, quiet: bool) -> None:
     """List groups, oldest first. With --user, those of one user, with their role there."""
     columns = (*COLUMNS, "role") if "user" in fields else COLUMNS
     with server() as backend:
-        groups = backend.all(GROUPS, as_query(fields.sent(backend)))
+        groups = backend.all(GROUPS, as_query(fields.sent(backend)), limit)
         empty = f"No groups. To create one: {backend.command('groups', 'create', 'NAME')}"
         listed(groups, columns, json, quiet, spare=("external_id",), empty=empty)
 

@@ -1,15 +1,16 @@
-"""`rollbook imports`: the imports of a running server. `rollbook users import` starts one."""
+"""`rollbook imports`: the imports of a server. `rollbook users import` starts one."""
 
 from __future__ import annotations
 
 from rollbook.actions.arguments import imports as import_arguments
 from rollbook.cli import options
 from rollbook.cli.backends import at
+from rollbook.cli.bulk import DETACH, follow
 from rollbook.cli.completion import objects
 from rollbook.cli.fields import Fields
-from rollbook.cli.output import as_it_is, hint, listed, shown
+from rollbook.cli.output import as_it_is, counted, hint, listed, shown
 
-app = options.group(help="Look at the imports of a server, and cancel one.")
+app = options.group(help="Look at the imports of a server, cancel and undo them.")
 
 COLUMNS = ("id", "created_at", "status", "records", "added", "updated", "skipped", "refused", "source")
 IMPORTS, ONE = "/v1/imports", "/v1/imports/{importId}"
@@ -67,3 +68,23 @@ def run_import(server: options.Server, import_id: str, json: bool, quiet: bool) 
         shown(job, json, quiet)
         if not (json or quiet):
             hint(f"To see its progress: {backend.command('imports', 'get', job['id'])}")
+
+
+@options.on_server(
+    app,
+    "undo",
+    IMPORT_ID,
+    options.YES,
+    DETACH,
+    options.JSON,
+    options.QUIET,
+    call=("POST", f"{ONE}/undo"),
+    running=True,
+)
+def undo_import(server: options.Running, import_id: str, yes: bool, detach: bool, json: bool, quiet: bool) -> None:
+    """Put back what an import did: delete the users it added, and give those it changed what they had."""
+    with server() as backend:
+        job = backend.one("GET", at("imports", import_id))
+        effect = f"{counted(job['added'], 'user')} would be deleted, {job['updated']:,} put back."
+        options.confirm(f"Undo this import? {effect}", yes, effect)
+        follow(backend, backend.one("POST", at("imports", import_id, "undo")), detach, json, quiet)

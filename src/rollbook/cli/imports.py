@@ -113,7 +113,8 @@ class FileImport(Struct):
         if self.report is not None:
             self.report.write(b"".join([_encode(refusal._asdict()) + b"\n" for refusal in refusals]))
             return
-        for refusal in refusals:
+        # The file of refused records says why of each.
+        for refusal in refusals if self.refused is None else [each for each in refusals if each.user_id]:
             who = f" ({refusal.user_id})" if refusal.user_id else ""
             say(f"{self.place} {refusal.line}: {refusal.reason}{who}")
 

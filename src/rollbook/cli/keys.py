@@ -63,7 +63,7 @@ def create_key(server: options.Server, fields: Fields, user: str | None, json: b
     options.QUIET,
     fields=key_arguments.ListKeys,
     call=("GET", KEYS),
-    elsewhere={"user": "USER", **PAGED, "limit": "--limit"},
+    elsewhere={"user": "USER", **PAGED},
 )
 def list_keys(
     server: options.Server, fields: Fields, user: str | None, all: bool, limit: int | None, json: bool, quiet: bool

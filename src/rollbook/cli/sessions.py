@@ -18,18 +18,22 @@ SESSIONS = "/v1/sessions"
     app,
     "list",
     options.NAMED_OR_OWN,
+    options.limit("sessions", default=None),
     options.JSON,
     options.QUIET,
     fields=session_arguments.ListSessions,
     call=("GET", SESSIONS),
     elsewhere={"user": "EMAIL|ID", **PAGED},
 )
-def list_sessions(server: options.Server, fields: Fields, user: str | None, json: bool, quiet: bool) -> None:
+def list_sessions(
+    server: options.Server, fields: Fields, user: str | None, limit: int | None, json: bool, quiet: bool
+) -> None:
     """List where a user is signed in, by default yourself, newest first: the dashboard, without an audience, and
     applications."""
     with server() as backend:
         query = {"user": backend.user_or_self(user)["id"], **fields.sent(backend)}
-        listed(backend.all(SESSIONS, query), COLUMNS, json, quiet, spare=("user_agent",), empty="Signed in nowhere.")
+        sessions = backend.all(SESSIONS, query, limit)
+        listed(sessions, COLUMNS, json, quiet, spare=("user_agent",), empty="Signed in nowhere.")
 
 
 @options.on_server(

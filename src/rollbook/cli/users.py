@@ -560,6 +560,8 @@ def import_users(
                 as_json({**task.counts._asdict(), **done})
             elif sentence or task.counts.records:
                 task.say_columns()
+                if refused is not None and task.counts.refused:
+                    hint(f"{refused} has the refused records, each with its problem.")
                 if task.counts.skipped:
                     hint("Skipped: users whose email or external ID is there already. --on-conflict fail names them.")
                 hint(sentence or task.sentence)

@@ -55,16 +55,17 @@ SECRET = options.option(
 @options.on_server(
     app,
     "list",
+    options.limit("webhooks", default=None),
     options.JSON,
     options.QUIET,
     fields=webhook_arguments.ListWebhooks,
     call=("GET", WEBHOOKS),
     elsewhere=PAGED,
 )
-def list_webhooks(server: options.Server, fields: Fields, json: bool, quiet: bool) -> None:
+def list_webhooks(server: options.Server, fields: Fields, limit: int | None, json: bool, quiet: bool) -> None:
     """List webhooks, oldest first: your own or, for admins, all. The counts are of the last 24 hours."""
     with server() as backend:
-        webhooks = backend.all(WEBHOOKS, fields.sent(backend))
+        webhooks = backend.all(WEBHOOKS, fields.sent(backend), limit)
         example = backend.command("webhooks", "create", "https://example.com/hook")
         empty = f"No webhooks yet. To create one: {example}"
         listed(webhooks, COLUMNS, json, quiet, row=_with_health, spare=SPARE, empty=empty)

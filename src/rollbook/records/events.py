@@ -32,6 +32,25 @@ class Actor(NamedTuple):
     """The person whom the key goes back to, if that is not its user."""
 
 
+class Span(NamedTuple):
+    """A part of the log: events after the number `first`, up to `last`."""
+
+    first: int
+    last: int
+
+
+class UserOfRequest(NamedTuple):
+    """A user whom a request or job has changed, by the first of its events about them."""
+
+    seq: int
+    user_id: str
+    type: str
+
+
+UsersOfRequest = tuple[list[UserOfRequest], int | None]
+"""Users, and the number of the event after which others come; None: there are no others."""
+
+
 class Event(NamedTuple):
     seq: int
     id: str
@@ -129,6 +148,8 @@ MAX_SIZE = 1 << 20
 MAX_SEARCHED = 200_000
 """Events that are looked at for a page of those with an actor or address, or about a user and of some types, to which
 no index leads: some 50 ms."""
+MAX_OF_REQUEST = 100
+"""Events about one user that are read of a request or job."""
 SLICE = 16
 """Events per statement. More of the largest kind would be read at once, only to be left out of the page."""
 
@@ -140,6 +161,18 @@ OF_REQUEST = Statement(
     f"SELECT seq, {COLUMNS} FROM events WHERE user_id = ? AND request_id = ? AND type || '' = ? LIMIT 1",
     together=LOOK_UP,
 )
+ALL_OF_REQUEST = Statement(
+    f"SELECT seq, {COLUMNS} FROM events WHERE user_id = ? AND request_id = ? ORDER BY seq DESC LIMIT {MAX_OF_REQUEST}",
+    together=LOOK_UP,
+)
+# Of each user the first event, found by the index of a user's events.
+FIRST_OF_REQUEST = """
+    SELECT seq, user_id, type FROM events
+    WHERE seq > ? AND seq <= ? AND request_id = ? AND type || '' IN ({types}) AND NOT EXISTS (
+        SELECT 1 FROM events earlier
+        WHERE earlier.user_id = events.user_id AND earlier.seq > ? AND earlier.seq < events.seq
+          AND earlier.request_id = events.request_id AND earlier.type || '' IN ({types}))
+    ORDER BY seq LIMIT ?"""
 BY_ID = f"SELECT seq, {COLUMNS} FROM events WHERE id = ?"
 AT = f"SELECT seq, {COLUMNS} FROM events WHERE seq = ?"
 OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
@@ -357,6 +390,33 @@ async def of_request(queries: Queries, user_id: str, request_id: str, type: str)
     """The event of this type about a user that a request or job has recorded."""
     matches = await select(queries, OF_REQUEST, user_id, request_id, type)
     return matches[0] if matches else None
+
+
+async def all_of_request(queries: Queries, user_id: str, request_id: str) -> list[Event]:
+    """The events about a user that a request or job has recorded, newest first: up to
+    MAX_OF_REQUEST."""
+    return await select(queries, ALL_OF_REQUEST, user_id, request_id)
+
+
+async def users_of_request(
+    queries: Queries, request_id: str, types: Sequence[str], span: Span, after: int, limit: int
+) -> UsersOfRequest:
+    """Up to `limit` users whom events of these types of a request or job are about, each with the first, in a part of
+    the log; `after` is the number of the last that was read. Also the number to go on after, None at the end. Looks at
+    no more than MAX_SEARCHED events."""
+    sql = FIRST_OF_REQUEST.format(types=", ".join("?" * len(types)))
+    first = max(span.first, after)
+    last = min(span.last, first + MAX_SEARCHED)
+    rows = await queries.all(sql, first, last, request_id, *types, span.first, *types, limit)
+    found = [UserOfRequest._make(row) for row in rows]
+    if len(found) == limit:
+        return found, found[-1].seq
+    return found, None if last == span.last else last
+
+
+async def span(queries: Queries, since: int, until: int) -> Span:
+    """The numbers of the events between two times, and of some before and after: clocks of servers differ."""
+    return Span(await seq_at(queries, since - SKEW), await seq_at(queries, until + SKEW))
 
 
 async def last_request(queries: Queries, user_id: str, types: Sequence[str]) -> str | None:

@@ -36,7 +36,7 @@ class Column(Struct, frozen=True):
     target: str | None = None
     """The fields it goes to."""
     reason: str | None = None
-    """The reason why it is ignored."""
+    """The reason why it is ignored, or goes there for some users only."""
 
     @property
     def sentence(self) -> str:
@@ -44,7 +44,8 @@ class Column(Struct, frozen=True):
             return f"{self.outcome}: {self.reason}"
         if self.target == WHETHER:
             return f"decides {self.target}"
-        return f"{self.outcome} {'as' if self.outcome == 'kept' else 'to'} {self.target}"
+        done = f"{self.outcome} {'as' if self.outcome == 'kept' else 'to'} {self.target}"
+        return f"{done}. {self.reason}" if self.reason else done
 
 
 class FileFacts(Struct, frozen=True):

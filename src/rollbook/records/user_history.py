@@ -222,6 +222,12 @@ def compared(event: Event, public: Mapping[str, Any]) -> Reversal:
     return undo
 
 
+def is_as_left(event: Event, public: Mapping[str, Any]) -> bool:
+    """Test whether a subject is still as an event left it."""
+    after, now = decoded(event.object), decoded(_encode(public))
+    return all(_is_same(after[name], now[name]) for name in (after.keys() & now.keys()) - DERIVED)
+
+
 def _compare_metadata(undo: Reversal, field: str, was: Any, after: Any, now: Any) -> None:
     """Metadata is put back key by key, as it is merged."""
     if not isinstance(was, dict) or not isinstance(after, dict):

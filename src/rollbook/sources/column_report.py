@@ -29,6 +29,8 @@ TRIES = 50
 PROBES = ("1", "0", "false", "2001-02-03T04:05:06Z")
 """Values put in a column's place where leaving it out changes nothing: marks that most users don't have."""
 _FIELDS = ImportedUser.__struct_fields__
+_OF_NEW = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
+"""Fields that users who exist keep, also where others are updated."""
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -36,9 +38,16 @@ class ColumnReport:
     """The columns that were seen so far, in the order of the file."""
 
     def __init__(
-        self, columns: Sequence[str], mapping: Targets, convert: ConvertRow | None, system: str, is_preview: bool
+        self,
+        columns: Sequence[str],
+        mapping: Targets,
+        convert: ConvertRow | None,
+        system: str,
+        is_preview: bool,
+        updates: bool,
     ) -> None:
         self._mapping, self._convert, self._system = mapping, convert, system
+        self._updates = updates
         self._every = "the first records" if is_preview else "every record"
         self._targets: dict[str, list[str]] = {}
         self._open: dict[str, int] = {}
@@ -109,12 +118,16 @@ class ColumnReport:
                 return Column(short, "ignored", None, why)
             if target not in _FIELDS and key_of(target) is None:
                 return Column(short, "ignored", None, "Not a field of a user: records that have it are refused.")
-            return Column(short, "kept" if target == name else "mapped", target)
+            return Column(short, "kept" if target == name else "mapped", target, self._whose([target]))
         targets = self._targets[name]
         if targets:
             is_kept = name in targets or any(f"{field}.{name}" in targets for field in METADATA)
-            return Column(short, "kept" if is_kept else "mapped", ", ".join(targets))
+            return Column(short, "kept" if is_kept else "mapped", ", ".join(targets), self._whose(targets))
         return Column(short, "ignored", None, self._reason(name))
+
+    def _whose(self, targets: Sequence[str]) -> str | None:
+        """The reason why not every user gets the value."""
+        return "Only new users: those who exist keep theirs." if self._updates and _OF_NEW.issuperset(targets) else None
 
     def _reason(self, name: str) -> str:
         if name == PROBLEM:

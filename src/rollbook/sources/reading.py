@@ -113,7 +113,8 @@ class Reading:
         self._pieces = self._to_end(pieces)
         name = SYSTEMS.get(options.source, "")
         self._looks = system is not None or self.format != "csv"
-        self._report = ColumnReport(self.columns, self.mapping, self._convert, name, propose)
+        updates = options.on_conflict == "update"
+        self._report = ColumnReport(self.columns, self.mapping, self._convert, name, propose, updates)
 
     def _opened(self, system: System | None, most: int | None) -> tuple[bytes, BufferedReader]:
         """The head of the file's text, and the text. Raises InvalidParameter."""

@@ -20,6 +20,7 @@ from rollbook.api.show import encode, pretty
 from rollbook.api.usage import logged_error
 from rollbook.errors import Fault, InvalidParameter, NotFound
 from rollbook.http.request import Response
+from rollbook.records import keys as key_records
 from rollbook.records import users
 from rollbook.records.request_log import Logged
 from rollbook.web import forms, usage, zones
@@ -127,6 +128,7 @@ async def show_one(page: PageRequest, view: LogView, id: str) -> Response:
         view=view,
         request=request,
         key=await view.name(request),
+        key_name=next(iter(await page.on.read(key_records.names, request.user_id, [request.key_id])), None),
         reason=_reason(request.status),
         about=_about(request),
         body=_body(page, request),

@@ -184,6 +184,8 @@ PAGES = [
     Page("GET", "/admin/imports/{id}/report", imports.report, "users:write"),
     Page("POST", "/admin/imports/{id}/run", imports.run, "users:write"),
     Page("POST", "/admin/imports/{id}/cancel", imports.cancel, "users:write"),
+    Page("POST", "/admin/imports/{id}/undo", imports.undo, "users:write"),
+    Page("GET", "/admin/imports/{id}/users", imports.show_users, "users:write"),
     Page("GET", "/admin/invitations", invitations.show, "tokens:create"),
     Page("POST", "/admin/invitations", invitations.create, "users:write", max_body=PASTED),
     Page("GET", "/admin/invitations/new", invitations.show_form, "users:write"),

@@ -1040,7 +1040,7 @@ class ImportColumn(Model):
     target: str | None
     """The fields that come from it."""
     reason: str | None
-    """Why it is ignored."""
+    """Why it is ignored, or only for new users."""
     _known = ("name", "outcome", "target", "reason")
 
 
@@ -1227,7 +1227,7 @@ class EventObject(Model):
     filter: dict[str, Any] | None
     """Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID."""
     undoes: str | None
-    """ID of the job that this one undoes. Null: none."""
+    """ID of the job or import that this one undoes. Null: none."""
     total: int | None
     """Users of the job."""
     done: int | None
@@ -1928,7 +1928,7 @@ class BulkJob(Model):
     filter: dict[str, Any] | None
     """Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID."""
     undoes: str | None
-    """ID of the job that this one undoes. Null: none."""
+    """ID of the job or import that this one undoes. Null: none."""
     status: str
     """`failed`: it ended early, for the reason in `error`. Users who were changed by then stay so."""
     error: str | None

@@ -3,7 +3,7 @@ import { segment, type Call, type CallOptions, type Caller, type Upload } from "
 import { RollbookError } from "../errors.js";
 import { Download, type Refusal } from "../downloads.js";
 import { List } from "../paging.js";
-import type { Import } from "./types.js";
+import type { BulkJob, Import } from "./types.js";
 
 /** Query parameters of `imports.create`. */
 export interface ImportCreateParams {
@@ -177,6 +177,26 @@ export class Imports {
    */
   runTested(importId: string, options: CallOptions = {}): Call<Import> {
     return this.#caller.request("POST", `/v1/imports/${segment(importId)}/run`, options);
+  }
+
+  /**
+   * Undo an import.
+   *
+   * Creates a bulk job that puts back what the import did: users whom it added are deleted, and can be restored; users whom
+   * it changed get back what they had, and leave the groups it added them to. Whoever was changed since is left alone, and
+   * refused with the code `changed_since`; passwords that the import set can't be put back, and those users are refused with
+   * `not_reversible`. Works for imports with an event for each user, as long as the event log has them. If it added users,
+   * the key needs the scope `users:delete` as well.
+   *
+   * Scope: `users:write`.
+   * @param importId ID of the import.
+   * @throws {BulkJobLimitReached} Wait until some jobs are finished, or cancel one.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @example
+   * const bulkJob = await client.imports.undo("imp_065n1c7m8h1u9f3s6d2q5b8k4g");
+   */
+  undo(importId: string, options: CallOptions = {}): Call<BulkJob> {
+    return this.#caller.request("POST", `/v1/imports/${segment(importId)}/undo`, options);
   }
 
   /**

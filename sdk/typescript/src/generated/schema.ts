@@ -143,7 +143,7 @@ export interface components {
              */
             key_id: string | null;
             /** @description What is done to each user. */
-            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | (string & {});
+            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | "undo_import" | (string & {});
             /** @description For `role`: the new role or, if the job undoes another one, the role that is taken back. */
             role: string | null;
             /** @description For `metadata`: keys that are set, or with null removed. */
@@ -158,7 +158,7 @@ export interface components {
             /** @description Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID. */
             filter: Record<string, never> | null;
             /**
-             * @description ID of the job that this one undoes. Null: none.
+             * @description ID of the job or import that this one undoes. Null: none.
              * @example job_065n1d2k5m8q3t6u9v2b4f7h1s
              */
             undoes: string | null;
@@ -704,7 +704,7 @@ export interface components {
             finished_at?: string | null;
             encoding?: "utf-8" | "utf-16" | "utf-32" | "windows-1252" | (string & {});
             columns?: components["schemas"]["ImportColumn"][];
-            action?: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | (string & {});
+            action?: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | "undo_import" | (string & {});
             /** @description Whether Rollbook mails the token. */
             send?: boolean;
             filter?: Record<string, never> | null;
@@ -1003,7 +1003,7 @@ export interface components {
              */
             target: string | null;
             /**
-             * @description Why it is ignored.
+             * @description Why it is ignored, or only for new users.
              * @example Left out by the mapping.
              */
             reason: string | null;

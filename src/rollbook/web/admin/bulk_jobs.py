@@ -31,6 +31,7 @@ TITLES = {
     "role": "Change the role of {}",
     "metadata": "Change the metadata of {}",
     "setup_links": "Create links for {}",
+    "undo_import": "Undo the import of {}",
 }
 _UNDONE = {by: action for action, by in bulk_jobs.UNDONE_BY.items()}
 """The action that one undoes."""
@@ -53,7 +54,7 @@ class BulkJobView(JobView[BulkJob]):
     @property
     def title(self) -> str:
         total = f"{self.found.total:,} user{'' if self.found.total == 1 else 's'}"
-        if self.found.undoes is not None:
+        if self.found.undoes is not None and self.found.action in _UNDONE:
             return f"Undo: {TITLES[_UNDONE[self.found.action]].format(total)}"
         title = TITLES[self.found.action].format(total)
         return f"{title} to {self.options['role']}" if self.found.action == "role" else title

@@ -12,6 +12,7 @@ from rollbook.actions import sessions
 from rollbook.api.show import for_people
 from rollbook.records import events, keys, users
 from rollbook.records.bulk_jobs import JOBS
+from rollbook.records.event_types import TYPES
 from rollbook.records.events import Event
 from rollbook.records.user_history import Reversal
 from rollbook.records.users import METADATA
@@ -58,6 +59,12 @@ class EventInWords(NamedTuple):
     fields: list[Field]
     job: BulkJobView | None
     """The bulk job that did it, or that ended."""
+
+    @property
+    def meaning(self) -> str:
+        """Meaning of the type, where nothing else tells what happened."""
+        type = TYPES.get(self.event.type)
+        return "" if type is None or self.about or self.fields or self.job else type.says
 
     @property
     def import_id(self) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rollbook import clock
-from rollbook.actions import import_files, imports
+from rollbook.actions import bulk_jobs, import_files, imports
 from rollbook.actions.arguments.imports import ImportedUser, ImportOptions, ImportReport, ListImports
 from rollbook.actions.checking import check_texts, fields_of
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
@@ -24,17 +24,20 @@ from rollbook.actions.permissions import require_proof
 from rollbook.api import imports as import_calls
 from rollbook.errors import ApiError, BadRequest
 from rollbook.http.request import Response, line
+from rollbook.records import bulk_jobs as bulk_job_records
 from rollbook.records.imports import MAX_REFUSALS, Import
 from rollbook.web import forms, uploads
 from rollbook.web.admin.background_jobs import KINDS, JobView, show_list, with_names
 from rollbook.web.admin.events import wrong
-from rollbook.web.page_request import PageRequest, download_file
+from rollbook.web.page_request import PageRequest, download_file, whole_number
 
 if TYPE_CHECKING:
     from rollbook.sources.reading import Preview
 
 SECTION = "admin/imports"
 SOURCES = ((OWN_FILE, "Own file or Rollbook export"), *SYSTEMS.items())
+USERS = 50
+"""Users on a page of those whom an import has changed."""
 ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32", "windows-1252": "Windows-1252"}
 """Encodings that the page names."""
 
@@ -89,6 +92,29 @@ async def run(page: PageRequest) -> Response:
     return page.redirect(f"/admin/imports/{job.id}")
 
 
+async def undo(page: PageRequest) -> Response:
+    job = await bulk_jobs.undo_import(page.on, page.by, page.ids[0])
+    await bulk_jobs.run_few(page.on, job)
+    return page.redirect(f"/admin/bulk-jobs/{job.id}")
+
+
+async def show_users(page: PageRequest) -> Response:
+    """The users whom an import has added or changed, by its events. Raises NotFound."""
+    job, facts = await imports.get(page.on, page.by, page.ids[0])
+    after = whole_number(page.query.get("after", "")) or 0
+    changed, following = await imports.changed_users(page.on, job, after, USERS)
+    names = await page.on.read(bulk_job_records.people, [user.user_id for user in changed])
+    return page.render(
+        "admin/import_users.html",
+        section=SECTION,
+        job=job,
+        file=facts.name if facts else "",
+        users=[(user, names.get(user.user_id)) for user in changed],
+        first=not after,
+        next=None if following is None else f"/{SECTION}/{job.id}/users?after={following}",
+    )
+
+
 async def cancel(page: PageRequest) -> Response:
     await imports.cancel(page.on, page.by, page.ids[0])
     return page.redirect(f"/admin/imports/{page.ids[0]}", "import-canceled")
@@ -104,6 +130,8 @@ async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool 
         "facts": facts,
         "faults": await import_files.faults(page.on, page.by, job) if job.counts.reported else [],
         "may_cancel": not shown.is_over and await page.may_cancel(job.user_id),
+        "why_not_undone": imports.why_not_undone(job),
+        "summed_up": imports.SUMMED_UP,
         "is_own": import_files.is_own(page.by, job),
         "encodings": ENCODINGS,
         "kinds": KINDS,

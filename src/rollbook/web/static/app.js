@@ -163,7 +163,7 @@
       return htmx.process(openDialog("palette"));
     }
     if (event.ctrlKey || event.metaKey || event.altKey || kept("shortcuts") === "off") return;
-    if (event.target.closest?.("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
+    if (event.target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
     const afterG = event.timeStamp - lead < 1500;
     lead = event.key === "g" ? event.timeStamp : 0;
     if (event.key === "?") return showShortcuts();

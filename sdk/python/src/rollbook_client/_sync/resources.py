@@ -1895,6 +1895,36 @@ class Imports(Importing):
             build("POST", f"/v1/imports/{segment(import_id)}/cancel", idempotency_key=idempotency_key), one_of(Import)
         )
 
+    def undo(self, import_id: str, *, idempotency_key: str | None = None) -> BulkJob:
+        """Undo an import.
+
+        Creates a bulk job that puts back what the import did: users whom it added are deleted, and can be
+        restored; users whom it changed get back what they had, and leave the groups it added them to. Whoever
+        was changed since is left alone, and refused with the code `changed_since`; passwords that the import
+        set can't be put back, and those users are refused with `not_reversible`. Works for imports with an
+        event for each user, as long as the event log has them. If it added users, the key needs the scope
+        `users:delete` as well.
+
+        Scope: `users:write`.
+
+        Args:
+            import_id: ID of the import.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+
+        Example:
+            >>> bulk_job = client.imports.undo("imp_065n1c7m8h1u9f3s6d2q5b8k4g")
+            >>> bulk_job.id
+            'job_065n1d2k5m8q3t6u9v2b4f7h1s'
+        """
+        return self._call(
+            build("POST", f"/v1/imports/{segment(import_id)}/undo", idempotency_key=idempotency_key), one_of(BulkJob)
+        )
+
     @property
     def with_raw_response(self) -> ImportsWithRawResponse:
         """Calls that return the response with its headers."""
@@ -1909,6 +1939,7 @@ class ImportsWithRawResponse:
         self.get = raw(found.get)
         self.run_tested = raw(found.run_tested)
         self.cancel = raw(found.cancel)
+        self.undo = raw(found.undo)
 
 
 class Keys(Resource):
