@@ -169,7 +169,7 @@ def of_engine(about: dict[str, Any], settings: Settings) -> Iterator[Finding]:
         return
     pages = f"{about['page_count']:,} pages of {units.size(about['page_size'])}, {about['free_pages']:,} of them free"
     yield ok("database", f"SQLite {about['version']}, {about['path']}: {units.size(about['size'])} in {pages}")
-    text = f"synchronous {settings.synchronous}, journal {about['journal_mode']}"
+    text = f"synchronous {settings.synchronous}"
     yield judged(settings.synchronous == "full", "durability", text, f"If power fails, {power.format('full')}")
     fix = "SQLite's locks are not safe on a network file system. Use a local disk."
     yield judged(not about["network_file_system"], "file system", about["file_system"], fix)
