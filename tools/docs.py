@@ -225,11 +225,35 @@ def commands_part() -> str:
         example = ["```console", *([] if is_shown else [f"{form} [OPTIONS]"]), *shown, "```"]
         found += [
             f"## {name}",
-            inspect.cleandoc(command.help or ""),
+            _help(name, inspect.cleandoc(command.help or "")),
             *([] if shown == [name] else ["\n".join(example)]),
             *([] if name == "rollbook serve" else _options(name, command, told)),
         ]
     return "\n\n".join(found)
+
+
+EXPLAINED = {
+    "rollbook login": "#profiles",
+    "rollbook users import": "import.md#import-users",
+    "rollbook users export": "exports.md#export-and-leave",
+    "rollbook webhooks listen": "#examples",
+    "rollbook webhooks trigger": "#examples",
+    "rollbook backup": "operations.md#backups",
+    "rollbook copy": "operations.md#moving-to-another-database",
+    "rollbook secret rotate": "operations.md#the-servers-secret",
+    "rollbook secret forget": "operations.md#the-servers-secret",
+    "rollbook secret renew-access-keys": "sessions.md#access-tokens",
+}
+"""Commands whose help says more than its first paragraph, and where the docs do so."""
+
+
+def _help(name: str, text: str) -> str:
+    """The help of a command, or its beginning and where the rest is told."""
+    place = EXPLAINED.get(name)
+    if place is None:
+        return text
+    title = docs_calls.title(place if not place.startswith("#") else f"cli.md{place}")
+    return f"{text.partition(chr(10) * 2)[0]}\n\nSee [{title}]({place})."
 
 
 def _options(name: str, command: Any, told: dict[tuple[str, str], str]) -> Iterator[str]:

@@ -78,7 +78,7 @@ class Told:
             yield terms(new)
         yield from repeats.sentences()
         if more:
-            links = (_links(names, _title(at), _from(at, place)) for at, names in more.items())
+            links = (_links(names, title(at), _from(at, place)) for at, names in more.items())
             yield f"{f'More {head}s' if new else f'{head.capitalize()}s'}: {'; '.join(links)}."
 
     def once(self, sentence: str, place: str) -> str:
@@ -259,7 +259,7 @@ def _without_values(text: str) -> str:
         before, has_values, after = text.partition(values)
         if has_values:
             default = after[found:] if (found := after.find("Default")) >= 0 else ""
-            return f"{before}See [{_title(target)}]({target}). {default}".rstrip()
+            return f"{before}See [{title(target)}]({target}). {default}".rstrip()
     return text
 
 
@@ -352,7 +352,7 @@ def _places() -> dict[tuple[str, str], str]:
     return found
 
 
-def _title(place: str) -> str:
+def title(place: str) -> str:
     """The heading that a link leads to."""
     page, _, anchor = place.partition("#")
     return next(each for each in _HEADING.findall((DOCS / page).read_text()) if slug(each) == anchor)
