@@ -104,7 +104,7 @@ class Repeats:
         name, kind, text = row
         parent, is_within, last = name.rpartition(".")
         first = self._first.setdefault((last, text, *kind), parent)
-        if not is_within or first == parent:
+        if not is_within or first in (parent, ""):
             return False
         self._names.setdefault(parent, []).append(f"`{last}` as in `{first}`")
         return True

@@ -146,7 +146,7 @@ ALWAYS = 1 << 62
 """Failures after which a recovery code is no longer accepted."""
 CLOSED = "Too many wrong passwords were given. Set a new one, or use a browser in which you have signed in before."
 CLOSED_CODES = (
-    "Too many wrong codes were given. Use a recovery code, a passkey, or a browser you’ve signed in with before."
+    "Too many wrong codes were given. Use a recovery code, a passkey, or a browser you've signed in with before."
 )
 
 

@@ -266,7 +266,7 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     if undone.undoes is not None:
         raise BadRequest("This job undid another one. Create a new job instead.")
     if undone.finished_at is None:
-        raise BadRequest("The job hasn’t ended. Cancel it first, or wait until it has.")
+        raise BadRequest("The job hasn't ended. Cancel it first, or wait until it has.")
     _require(by, action)
     require_proof(by)
     options = job_options(undone) | {"filter": None}

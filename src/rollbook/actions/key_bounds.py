@@ -245,7 +245,7 @@ class Purpose(NamedTuple):
 PURPOSES = {
     "sign-in": Purpose(
         "Sign people in",
-        "Creates members and changes them, signs them in and out, and sends them links. It can’t list users, and can’t "
+        "Creates members and changes them, signs them in and out, and sends them links. It can't list users, and can't "
         "do anything to viewers, admins and owners.",
         "admin",
         ("users:write", "tokens:create", "sessions:create", "sessions:verify", "sessions:write"),
@@ -269,7 +269,7 @@ PURPOSES = {
     ),
     "manage": Purpose(
         "Manage users",
-        "Reads all users and groups, and creates, changes, suspends and deletes members. It can’t do anything to "
+        "Reads all users and groups, and creates, changes, suspends and deletes members. It can't do anything to "
         "viewers, admins and owners.",
         "admin",
         ("users:read", "users:write", "users:delete", "groups:read", "groups:write"),

@@ -42,22 +42,22 @@ GONE = "What this event is about no longer exists."
 CHANGES_NOTHING = "This event changed nothing that can be put back."
 REASONS = {
     "user.created": "To undo it, delete the user.",
-    "user.password_changed": "A password can’t be put back: the old one is not kept. Create a password reset link.",
-    "user.access_ended": "An adoption can’t be undone: the passwords and keys that it ended are not kept.",
-    "user.purged": "A user who was erased can’t be brought back.",
+    "user.password_changed": "A password can't be put back: the old one is not kept. Create a password reset link.",
+    "user.access_ended": "An adoption can't be undone: the passwords and keys that it ended are not kept.",
+    "user.purged": "A user who was erased can't be brought back.",
     "group.created": "To undo it, delete the group.",
-    "group.deleted": "A deleted group can’t be brought back. Create it again.",
+    "group.deleted": "A deleted group can't be brought back. Create it again.",
     "key.created": "To undo it, revoke the key.",
-    "key.rotated": "A new key can’t become the old one. Revoke it, or rotate it again.",
-    "key.revoked": "A revoked key can’t be used again. Create a new one.",
-    "key.expired": "An expired key can’t be used again. Create a new one.",
+    "key.rotated": "A new key can't become the old one. Revoke it, or rotate it again.",
+    "key.revoked": "A revoked key can't be used again. Create a new one.",
+    "key.expired": "An expired key can't be used again. Create a new one.",
     "webhook.created": "To undo it, delete the webhook.",
-    "webhook.deleted": "A deleted webhook can’t be brought back. Create it again.",
-    "webhook.rotated": "A new secret can’t become the old one. Rotate it again.",
+    "webhook.deleted": "A deleted webhook can't be brought back. Create it again.",
+    "webhook.rotated": "A new secret can't become the old one. Rotate it again.",
     "webhook.disabled": "Resume the webhook instead.",
     "second_factor.activated": "To undo it, remove the second factor.",
-    "second_factor.removed": "A second factor that was removed can’t be brought back. The user can set it up again.",
-    "second_factor.lifted": "Second factors that were lifted can’t be brought back. The user can set them up again.",
+    "second_factor.removed": "A second factor that was removed can't be brought back. The user can set it up again.",
+    "second_factor.lifted": "Second factors that were lifted can't be brought back. The user can set them up again.",
 }
 """The reason why an event of a type can't be undone, and what to do instead."""
 
@@ -187,7 +187,7 @@ async def _plan_user(queries: Queries, by: Principal, event: Event) -> Reversal:
             keep(undo, "email_verified", "What was verified was another email.")
     if undo.wanted.get("status") == "invited":
         if user.status != "suspended":
-            keep(undo, "status", "They have set a password since, and can’t be invited again.")
+            keep(undo, "status", "They have set a password since, and can't be invited again.")
         else:
             undo.wanted["status"] = "active"  # or invited, if they have no password
     return undo
@@ -268,7 +268,7 @@ async def _revert_by_action(on: Rollbook, by: Principal, event: Event) -> Revers
             raise NotReversible(GONE if problem.message == NotFound.message else problem.message) from None
         undo = compared(event, now)
         for name in way.secret & undo.wanted.keys():
-            keep(undo, name, f"{name} can’t be put back. Change it by hand.")
+            keep(undo, name, f"{name} can't be put back. Change it by hand.")
         if undo.wanted.get("status") == "disabled":
             keep(undo, "status", "Only Rollbook disables a webhook. Pause it instead.")
         _checked(undo)

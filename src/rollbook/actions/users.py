@@ -599,7 +599,7 @@ async def delete_own(on: Rollbook, by: Principal) -> None:
     """Delete one's own account, where the setting `self_deletion` allows that. It can be restored as if somebody else
     had deleted it. Raises Forbidden, ProofRequired, LastOwner."""
     if not on.settings.self_deletion:
-        raise Forbidden("This account can’t be deleted here.")
+        raise Forbidden("This account can't be deleted here.")
     require_proof(by)
     await on.write(delete_in, by, by.user_id)
 

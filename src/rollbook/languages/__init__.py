@@ -58,14 +58,17 @@ class Language(NamedTuple):
         return self.counted(unit, number)
 
     def said(self, sentence: str) -> str:
-        """An English sentence of an action or of a page in this language; one that has no translation as it is."""
+        """An English sentence of an action or of a page in this language; one that has no translation as it is.
+
+        The API, the command line and the docs write apostrophes as `'`, pages and mails as `’`."""
+        shown = sentence.replace("'", "’")
         if self.code == ENGLISH:
-            return sentence
+            return shown
         plain, patterns = _english()
-        if (key := plain.get(sentence)) is not None:
+        if (key := plain.get(shown)) is not None:
             return self.texts[key]
         for pattern, key in patterns:
-            if match := pattern.fullmatch(sentence):
+            if match := pattern.fullmatch(shown):
                 return self.t(key, **match.groupdict())
         return sentence
 

@@ -175,7 +175,7 @@ def _updated(quiet: list[int]) -> Fields:
 
 def _untold(fields: Iterable[str]) -> NotInLog:
     names = ", ".join(fields)
-    return NotInLog(f"The event log doesn’t tell {names} at this time: an import changed it without events.")
+    return NotInLog(f"The event log doesn't tell {names} at this time: an import changed it without events.")
 
 
 DERIVED = frozenset(("updated_at", "last_sign_in_at", "status_reason", "created_by", "created_with"))

@@ -85,7 +85,7 @@ def _rows(text: str, separator: str, names: list[str]) -> Iterator[Pasted]:
             yield Pasted(line, whole, _with_name(fields))
     except csv.Error:
         raise UnreadableList(
-            f"The CSV can’t be read from line {rows.line_num:,} on: a quotation mark is missing."
+            f"The CSV can't be read from line {rows.line_num:,} on: a quotation mark is missing."
         ) from None
 
 

@@ -133,7 +133,7 @@ def moment(at: int) -> str:
 
 def outcome(name: str) -> str:
     """The outcome of an attempt to send an event or a mail, in a few words."""
-    return outcomes.words(name).short
+    return outcomes.words(name).short.replace("'", "’")
 
 
 HUES = 8

@@ -139,11 +139,11 @@ async def _undo(page: PageRequest, event: Event) -> Undo | None:
     try:
         undo = await reverting.revert(page.on, page.by, event.id, EventRevert(dry_run=True))
     except NotReversible as problem:
-        return None if problem.message == reverting.CHANGES_NOTHING else Undo([], [], problem.message)
+        return None if problem.message == reverting.CHANGES_NOTHING else Undo([], [], problem.message.replace("'", "’"))
     except Forbidden:
         return None
     except BadRequest as problem:  # someone else has the email by now, for example
-        return Undo([], [], problem.full_message)
+        return Undo([], [], problem.full_message.replace("'", "’"))
     return Undo(changes.put_back(undo), undo.kept)
 
 
