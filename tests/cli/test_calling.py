@@ -22,7 +22,7 @@ import msgspec
 import pytest
 
 from rollbook import __version__
-from rollbook.cli.commands import COMMANDS, app
+from rollbook.cli.commands import COMMANDS, FIRST, app
 from rollbook.cli.options import examples, first_sentence, lines
 from rollbook.cli.server import plain_flags
 from rollbook.config import Settings
@@ -418,7 +418,9 @@ def test_the_list_of_commands_has_their_first_sentences_and_waits_for_none_of_th
     program = (
         "import sys; from rollbook.cli.main import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--help", "--all"], capture_output=True, text=True, timeout=60
+    )
     shown = " ".join(done.stdout.split())
     for name, sentence in COMMANDS.items():
         command = app.get_command(click.Context(app), name)
@@ -431,6 +433,18 @@ def test_the_list_of_commands_has_their_first_sentences_and_waits_for_none_of_th
         "rollbook.app",
         "rollbook.actions.arguments",
     }
+
+
+def test_help_lists_what_most_people_need_and_all_commands_where_that_is_asked_for() -> None:
+    def listed(*words: str) -> list[str]:
+        return re.findall(r"^  ([a-z-]+)  ", good(*words).partition("\n\nOptions:")[2], re.M)
+
+    assert set(listed("--help")) == FIRST and len(FIRST) == 12
+    assert "\n16 more commands: rollbook --help --all\n" in good("--help")
+    assert listed("--help", "--all") == listed("help", "--all") == listed("--all") == list(COMMANDS)
+    assert "show-replay" not in listed("webhooks", "--help") and "replay" in listed("webhooks", "--help")
+    assert "show-replay" in listed("webhooks", "--help", "--all")
+    assert good("webhooks", "replays", "--help").startswith("Usage: rollbook webhooks replays")
 
 
 def test_each_command_has_examples_that_can_be_called() -> None:

@@ -43,6 +43,8 @@ COMMANDS = {
 }
 """In the order of `--help`, each with the first sentence of its own help: so the list waits for no imports. The module
 of the same name contains `app`."""
+FIRST = frozenset("serve open login users apps groups keys events webhooks api doctor backup".split())
+"""Commands that `rollbook --help` lists; with --all, it lists all of them."""
 SECTIONS = {
     "serve": "Begin",
     "users": "Users and what they have",
@@ -83,11 +85,11 @@ class _Commands(options.CommandGroup):
         return list(COMMANDS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        names = list(COMMANDS)
+        names, listed = list(COMMANDS), self.listed(ctx)
         starts = [*map(names.index, SECTIONS), len(names)]
         for title, begin, end in zip(SECTIONS.values(), starts, starts[1:], strict=False):
             with formatter.section(title):
-                formatter.write_dl([(name, COMMANDS[name]) for name in names[begin:end]])
+                formatter.write_dl([(name, COMMANDS[name]) for name in names[begin:end] if name in listed])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -131,6 +133,7 @@ def _completion(context: click.Context, parameter: click.Parameter, is_set: bool
 
 app = _Commands(
     PROGRAM,
+    more=COMMANDS.keys() - FIRST,
     help=HELP,
     epilog=EPILOG,
     no_args_is_help=True,

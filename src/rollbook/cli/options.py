@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from difflib import get_close_matches
 from functools import cache, partial
@@ -153,9 +153,41 @@ SAME = {"show": "get", "update": "set", "ls": "list", "rm": "delete"}
 """Other names of commands, for those who are used to them."""
 
 
+_LISTS_ALL = f"{__name__}.all"
+
+
+def _list_all(context: click.Context, parameter: click.Parameter, is_set: bool) -> None:
+    if is_set and not context.resilient_parsing:
+        print(context.get_help())
+        context.exit()
+
+
 class CommandGroup(click.Group):
     """Commands that are listed in the order in which they were added, each with the first sentence of its help,
-    whole."""
+    whole; those of `more` only with --all."""
+
+    def __init__(self, *arguments: Any, more: Collection[str] = (), **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.more = more
+        if more:
+            text = "List all commands."
+            self.params.append(option("--all", text, is_eager=True, expose_value=False, callback=_list_all))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Click answers --help before it looks at what follows it.
+        ctx.meta[_LISTS_ALL] = "--all" in args
+        return super().parse_args(ctx, args)
+
+    def listed(self, ctx: click.Context) -> list[str]:
+        """Names of the commands that the help lists."""
+        is_all = ctx.meta.get(_LISTS_ALL)
+        return [name for name in self.list_commands(ctx) if is_all or name not in self.more]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        if count := len(self.list_commands(ctx)) - len(self.listed(ctx)):
+            formatter.write_paragraph()
+            formatter.write_text(f"{count} more commands: {ctx.command_path} --help --all")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -172,9 +204,7 @@ class CommandGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, first_sentence(subcommand.help or "")) for name, subcommand in self.commands.items()]
-            )
+            formatter.write_dl([(name, first_sentence(self.commands[name].help or "")) for name in self.listed(ctx)])
 
 
 class Command(click.Command):
@@ -203,8 +233,9 @@ class Command(click.Command):
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-def group(help: str) -> CommandGroup:
-    return CommandGroup(help=help, no_args_is_help=True)
+def group(help: str, more: Collection[str] = ()) -> CommandGroup:
+    """`more` are commands that its help lists only with --all."""
+    return CommandGroup(help=help, more=more, no_args_is_help=True)
 
 
 def first_sentence(text: str) -> str:

@@ -22,7 +22,10 @@ from rollbook.delivery import outcomes
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
 
-app = options.group(help="Create, test and replay webhooks, and forward events to a program on this machine.")
+app = options.group(
+    "Create, test and replay webhooks, and forward events to a program on this machine.",
+    more=("replays", "show-replay", "cancel-replay"),
+)
 
 COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at", "summary")
 SPARE = ("summary", "next_attempt_at", "types", "delivered")
