@@ -115,13 +115,13 @@ def prepared(server: Server, url: str) -> None:
         user = new_user(http)
         http.patch(f"/v1/users/{user['id']}", json={"name": "Copied"})
         webhook = hook(http, url)
-        http.post(f"/v1/webhooks/{webhook['id']}/pause")
+        http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "paused"})
 
 
 def resume(server: Server) -> None:
     with server.http() as http:
         for (id,) in server.ask("SELECT id FROM webhooks"):
-            assert http.post(f"/v1/webhooks/{id}/resume").status_code == 200
+            assert http.patch(f"/v1/webhooks/{id}", json={"status": "enabled"}).status_code == 200
 
 
 def throughput(folder: Path) -> None:
@@ -282,7 +282,7 @@ def reads(folder: Path) -> None:
                 beside = requests(wrk(server, "GET", ids, folder, rate=most / 2))
                 sent = (delivered(server) - first) / SECONDS
                 for (id,) in server.ask("SELECT id FROM webhooks"):
-                    http.post(f"/v1/webhooks/{id}/pause")
+                    http.patch(f"/v1/webhooks/{id}", json={"status": "paused"})
                 print(
                     f"W2 of {most:,.0f}/s at most: {alone[0]:,.0f}/s, p99 {alone[1]:.2f} ms alone; "
                     f"{beside[0]:,.0f}/s, p99 {beside[1]:.2f} ms = {beside[1] / alone[1]:.2f} x beside "

@@ -304,7 +304,7 @@ def test_the_top_of_a_webhooks_page_says_why_it_fails_and_that_it_works_again_wi
     expect(cause).to_have_text(re.compile(r"^Answering 500 since .+: TypeError: <b>user</b> is undefined\.$"))
     expect(state).to_have_text("Failing")
     receiver.status = 200
-    assert http.post(f"/v1/webhooks/{webhook['id']}/resume").status_code == 200
+    assert http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "enabled"}).status_code == 200
     new_user(http)
     expect(cause).to_have_text(re.compile(r"^Works: the last delivery succeeded on "))
     expect(state).to_have_text("Enabled")
@@ -344,7 +344,7 @@ def test_what_failed_is_sent_again_with_one_button(
     wait_until(lambda: stored(http, webhook)["status"] == "disabled")
     skipped, path = new_user(http), f"/v1/webhooks/{webhook['id']}"
     receiver.status = 200
-    assert http.post(f"{path}/resume", json={"from": "now"}).status_code == 200
+    assert http.patch(f"{path}", json={"status": "enabled", "from": "now"}).status_code == 200
     page = browse(scripts=False)
     page.goto(f"/account/webhooks/{webhook['id']}/deliveries")
     expect(page.get_by_text("1 event failed and was not delivered.")).to_be_visible()

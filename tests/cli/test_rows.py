@@ -27,7 +27,7 @@ OLD_NAMES = """
     keys: create list get reveal rotate revoke mint
     sessions: list delete
     events: list tail
-    webhooks: list create get set rotate-secret delete pause resume test deliveries delivery resend replay listen trigger
+    webhooks: list create get set rotate-secret delete test deliveries delivery resend replay listen trigger
     logs: list get tail
 """
 OLD_FLAGS = """
@@ -44,9 +44,8 @@ OLD_FLAGS = """
     events list: --type --user --actor --address --since --until --limit -n --json
     events tail: --type --user --actor --address --after --json
     webhooks create: --type --description --format --payload --ordering --header --skip-imports --user --json --quiet
-    webhooks set: --target --type --description --payload --header --json --quiet
+    webhooks set: --target --type --description --payload --header --status --from --json --quiet
     webhooks rotate-secret: --overlap --json --quiet
-    webhooks resume: --from --json --quiet
     webhooks test: --type --json
     webhooks deliveries: --outcome --type --user --limit --json --quiet
     webhooks replay: --from --to --type --user --only --detach --json --quiet

@@ -144,14 +144,17 @@ def test_a_webhook_is_created_shown_paused_resumed_and_deleted(place: tuple[str,
     shown = good("webhooks", "get", id, *place)
     assert "user.*,key.created" in shown
     assert made["secret"] not in shown
-    assert good("webhooks", "pause", id, "--quiet", *place) == f"{id}\n"
+    assert good("webhooks", "set", id, "--status", "paused", "--quiet", *place) == f"{id}\n"
     assert json.loads(good("webhooks", "get", id, "--json", *place))["status"] == "paused"
-    assert json.loads(good("webhooks", "resume", id, "--from", "now", "--json", *place))["status"] == "enabled"
+    assert (
+        json.loads(good("webhooks", "set", id, "--status", "enabled", "--from", "now", "--json", *place))["status"]
+        == "enabled"
+    )
     assert [line.split("\t")[:4] for line in good("webhooks", "list", *place).splitlines() if id in line] == [
         [id, receiver.url, "user.*,key.created", "enabled"]
     ]
     assert id in good("webhooks", "list", "--user", made["user_id"], "--quiet", *place).split()
-    assert "must be" in refused("webhooks", "resume", id, "--from", "yesterday", *place, code=2)
+    assert "must be" in refused("webhooks", "set", id, "--status", "enabled", "--from", "yesterday", *place, code=2)
     good("webhooks", "delete", id, *place)
     assert f"There is no webhook {id}" in refused("webhooks", "get", id, *place)
 
@@ -198,8 +201,8 @@ def test_a_webhook_is_changed_and_its_secret_rotated(
     whole = json.loads(good("webhooks", "delivery", id, delivery["id"], "--json", *place))
     assert whole["outcome"] == "delivered"
     assert whole["response"]["body"] == "What I think of it"
-    assert json.loads(good("webhooks", "pause", id, "--json", *place))["status"] == "paused"
-    assert json.loads(good("webhooks", "resume", id, "--json", *place))["status"] == "enabled"
+    assert json.loads(good("webhooks", "set", id, "--status", "paused", "--json", *place))["status"] == "paused"
+    assert json.loads(good("webhooks", "set", id, "--status", "enabled", "--json", *place))["status"] == "enabled"
     assert id in good("webhooks", "list", "--quiet", *place).split()
     good("webhooks", "delete", id, *place)
 

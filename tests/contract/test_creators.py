@@ -141,7 +141,10 @@ def test_who_directs_a_webhook_answers_for_it_until_its_owner_does(
         http.patch(f"/v1/users/{planter.user['id']}", json={"role": "member"})
         assert state(http, path.rpartition("/")[2]) == ("disabled", "creator_lost_rights")
         # Not by the viewer's key, which the test's owner created.
-        assert http.post(f"{path}/resume").json()["created_by"] == http.get("/v1/users/me").json()["id"]
+        assert (
+            http.patch(f"{path}", json={"status": "enabled"}).json()["created_by"]
+            == http.get("/v1/users/me").json()["id"]
+        )
         http.delete(f"/v1/users/{planter.user['id']}")
         assert http.get(path).json()["status"] == "enabled"
 
@@ -204,10 +207,10 @@ def test_events_are_sent_again_only_to_who_may_read_them(server: Server, http: h
     key = new_key(http, user_id=admin["id"], scopes=["webhooks:write", "webhooks:read"])
     with server.http(key) as narrow:
         path = f"/v1/webhooks/{made['id']}"
-        assert narrow.post(f"{path}/pause").status_code == 200
-        answer = narrow.post(f"{path}/resume", json={"from": "2023-10-27T10:00:00Z"})
+        assert narrow.patch(f"{path}", json={"status": "paused"}).status_code == 200
+        answer = narrow.patch(f"{path}", json={"status": "enabled", "from": "2023-10-27T10:00:00Z"})
         assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
-        assert narrow.post(f"{path}/resume", json={"from": "now"}).status_code == 200
+        assert narrow.patch(f"{path}", json={"status": "enabled", "from": "now"}).status_code == 200
 
 
 def test_replays_of_a_disabled_webhook_end_with_its_owners_right(tmp_path: Path) -> None:

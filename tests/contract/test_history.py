@@ -295,7 +295,7 @@ def test_groups_their_members_and_webhooks(http: httpx2.Client, user: Body) -> N
     assert reverted(http, of(http, me, "webhook.updated")) == ({"description": "", "types": ["user.*"]}, ["url"])
     found = http.get(path).json()
     assert (found["types"], found["description"], found["url"]) == (["user.*"], "", "https://example.com/x")
-    http.post(f"{path}/pause")
+    http.patch(f"{path}", json={"status": "paused"})
     assert reverted(http, of(http, me, "webhook.updated")) == ({"status": "enabled"}, [])
     http.delete(path)
     refused(revert(http, of(http, me, "webhook.updated")), errors.NotReversible)

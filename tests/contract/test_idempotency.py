@@ -132,8 +132,6 @@ def posts_of_webhooks(http: httpx2.Client) -> dict[str, Post]:
     delivery = http.get(f"{webhook}/deliveries").json()[-1]["id"]
     since = {"from": http.get("/v1/events?limit=1&order=desc").json()[0]["id"]}
     return {
-        WEBHOOK + "/pause": Post(f"{webhook}/pause", None, 200, "webhook.updated"),
-        WEBHOOK + "/resume": Post(f"{paused}/resume", None, 200, "webhook.updated"),
         WEBHOOK + "/rotate-secret": Post(f"{webhook}/rotate-secret", None, 200, "webhook.rotated"),
         WEBHOOK + "/test": Post(f"{webhook}/test", None, 200, f"{webhook}/deliveries?trigger=test"),
         WEBHOOK + "/deliveries/{deliveryId}/resend": Post(

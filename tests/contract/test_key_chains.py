@@ -240,14 +240,14 @@ def test_all_whom_it_goes_back_to_have_to_be_active(server: Server, http: Client
 def test_a_paused_webhook_is_paused_after_a_suspension_too(server: Server, http: Client) -> None:
     chain = Chain(server, http, 2)
     path = f"/v1/webhooks/{chain.webhooks['webhook']}"
-    assert http.post(f"{path}/pause").status_code == 200
+    assert http.patch(f"{path}", json={"status": "paused"}).status_code == 200
     http.post(f"/v1/users/{chain.root['id']}/suspend")
     http.post(f"/v1/users/{chain.root['id']}/activate")
     assert http.get(path).json()["status"] == "paused"
     # Whoever resumes it meanwhile answers for it: it does not end with who created it.
     http.post(f"/v1/users/{chain.root['id']}/suspend")
     me = http.get("/v1/users/me").json()["id"]
-    assert http.post(f"{path}/resume").json()["created_by"] == me
+    assert http.patch(f"{path}", json={"status": "enabled"}).json()["created_by"] == me
     http.delete(f"/v1/users/{chain.root['id']}")
     assert http.get(path).json()["status"] == "enabled"
 

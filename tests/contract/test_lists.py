@@ -335,8 +335,8 @@ def chosen(users: list[User], filters: dict[str, str]) -> list[str]:
             "status": lambda value: user["status"] == value,
             "created_after": lambda value: user["created_at"] >= value,  # kept more finely than shown
             "created_before": lambda value: user["created_at"] < value,
-            "metadata[plan]": lambda value: user["metadata"].get("plan") == value,
-            "metadata[seats]": lambda value: str(user["metadata"].get("seats")) == value,
+            "metadata": lambda value: user["metadata"].get("plan") == value.removeprefix("plan:"),
+            "metadata[]": lambda value: str(user["metadata"].get("seats")) == value.removeprefix("seats:"),
             "q": lambda value: value.lower() in user["name"].lower() or value.lower() in user["email"].lower(),
         }
         return all(checks[name](value) for name, value in filters.items())
@@ -356,8 +356,8 @@ def test_every_filter_alone_and_every_two_and_all_together(several: tuple[httpx2
         "created_after": users[7]["created_at"],
         "created_before": users[31]["created_at"],
         "q": "TWO.exa",
-        "metadata[plan]": "pro",
-        "metadata[seats]": "0",
+        "metadata": "plan:pro",
+        "metadata[]": "seats:0",
     }
     sets = [names for count in (1, 2, len(values)) for names in combinations(values, count)]
     empty = 0

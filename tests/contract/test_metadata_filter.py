@@ -51,7 +51,6 @@ def find(http: httpx2.Client) -> Callable[..., list[str]]:
             {"metadata": items},
             {"metadata[]": items},
             {f"metadata[{at}]": item for at, item in enumerate(items)},
-            {f"metadata[{key}]": value for key, value in pairs.items()},
         ):
             assert http.get("/v1/users/count", params=same).json() == {"count": len(listed)}, same
         return listed
@@ -113,8 +112,8 @@ def test_every_change_is_seen_at_once(http: httpx2.Client, find: Callable[..., l
     assert len(find(team="in")) == 3
 
 
-@pytest.mark.parametrize("asked", [{"metadata": "odd [\\:key\\,]:a&b:\\\\"}, {"metadata[odd [:key,]]": "a&b:\\"}])
-def test_links_repeat_the_filter(http: httpx2.Client, asked: dict[str, str]) -> None:
+def test_links_repeat_the_filter(http: httpx2.Client) -> None:
+    asked = {"metadata": "odd [\\:key\\,]:a&b:\\\\"}
     users = [new_user(http, metadata={"odd [:key,]": "a&b:\\"})["id"] for _ in range(3)]
     answer = http.get("/v1/users", params={**asked, "limit": 2, "sort": "-created_at"})
     assert [user["id"] for user in answer.json()] == users[:0:-1]
@@ -123,13 +122,13 @@ def test_links_repeat_the_filter(http: httpx2.Client, asked: dict[str, str]) -> 
     assert [user["id"] for user in http.get(links(following)["prev"]).json()] == users[:0:-1]
 
 
-def test_the_index_of_a_list_is_no_key_and_a_key_that_looks_like_one_has_another_spelling(http: httpx2.Client) -> None:
+def test_the_index_of_a_list_is_no_key(http: httpx2.Client) -> None:
     """Java's clients and PHP's arrays write `metadata[0]=plan:pro`."""
     user = new_user(http, metadata={"0": "zero", "7": "seven", "tag": "indexed"})["id"]
     for query in (
         "metadata[0]=tag:indexed",
+        "metadata[7]=tag:indexed",
         "metadata=0:zero",
-        "metadata[7]=seven",
         "metadata[0]=0:zero&metadata[1]=7:seven",
     ):
         assert [each["id"] for each in http.get(f"/v1/users?{query}").json()] == [user], query
@@ -150,18 +149,12 @@ def test_the_index_of_a_list_is_no_key_and_a_key_that_looks_like_one_has_another
         "metadata=pl\\an:pro",
         "metadata=plan:pro\\",
         "metadata=plan:pro,plan:free",
-        "metadata=plan:pro&metadata[plan]=pro",
         "metadata=plan:a%00b",
         f"metadata={'k' * 256}:pro",
         "metadata=" + ",".join(f"k{number}:1" for number in range(11)),
-        "metadata[plan]=",
-        "metadata[plan]=pro&metadata=x",
-        "metadata[plan]=pro&metadata[plan]=free",
-        f"metadata[{'k' * 256}]=pro",
-        f"metadata[plan]={'x' * 256}",
-        "&".join(f"metadata[k{number}]=1" for number in range(11)),
-        "metadata[plan]=pro&status=deleted",
-        "metadata[plan]=a%00b",
+        "metadata[plan]=pro",
+        f"metadata=plan:{'x' * 256}",
+        "metadata=plan:pro&status=deleted",
     ],
 )
 def test_what_is_no_filter_is_400(http: httpx2.Client, query: str) -> None:

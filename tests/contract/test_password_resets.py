@@ -75,7 +75,7 @@ class Thief:
             self.keys += [new_key(by, user_id=each) for each in (application, new_user(http)["id"])]
             made = [by.post("/v1/webhooks", json={"url": "inbox", "user_id": each}) for each in (*owners, viewer)]
             self.webhooks = [each.json()["id"] for each in made]
-            assert by.post(f"/v1/webhooks/{self.webhooks[1]}/pause").status_code == 200
+            assert by.patch(f"/v1/webhooks/{self.webhooks[1]}", json={"status": "paused"}).status_code == 200
             self.link, used = (new_token(by, new_user(http)["id"], purpose="sign_in")["token"] for _ in range(2))
         self.session = http.post("/v1/sessions", json={"token": used, "audience": SHOP}).json()
         with server.http(self.keys[1]) as by:
@@ -119,7 +119,7 @@ def test_it_ends_what_was_made_for_others_too_and_webhooks_can_be_resumed(
     thief = Thief(server, http)
     way(server, http, thief.admin)
     assert thief.left() == []
-    resumed = http.post(f"/v1/webhooks/{thief.webhooks[0]}/resume").json()
+    resumed = http.patch(f"/v1/webhooks/{thief.webhooks[0]}", json={"status": "enabled"}).json()
     assert (resumed["status"], resumed["status_reason"]) == ("enabled", None)
     assert resumed["created_by"] == http.get("/v1/users/me").json()["id"], "whoever resumes it answers for it"
 

@@ -109,8 +109,6 @@ POST /v1/webhooks                member no no no               viewer yes no no 
 GET /v1/webhooks/{webhookId}     member no no no               viewer yes none none         admin yes yes yes           owner yes yes yes
 PATCH /v1/webhooks/{webhookId}   member no no no               viewer yes none none         admin yes yes no           owner yes yes yes
 DELETE /v1/webhooks/{webhookId}  member no no no               viewer yes none none         admin yes yes no           owner yes yes yes
-POST /v1/webhooks/{webhookId}/pause member no no no            viewer yes none none         admin yes yes no           owner yes yes yes
-POST /v1/webhooks/{webhookId}/resume member no no no           viewer yes none none         admin yes yes no           owner yes yes yes
 POST /v1/webhooks/{webhookId}/reveal member no no no           viewer yes none none         admin yes yes no           owner yes yes yes
 POST /v1/webhooks/{webhookId}/rotate-secret member no no no    viewer yes none none         admin yes yes no           owner yes yes yes
 POST /v1/webhooks/{webhookId}/test member no no no viewer yes none none admin yes yes no owner yes yes yes

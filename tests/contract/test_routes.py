@@ -310,7 +310,6 @@ BODIES: dict[str, dict[str, Any]] = {
     f"POST {KEY}/rotate": {"overlap": 60},
     "POST /v1/webhooks": {"url": "inbox", "types": ["user.*"]},
     f"PATCH {WEBHOOK}": {"description": "Billing"},
-    f"POST {WEBHOOK}/resume": {"from": "now"},
     f"POST {WEBHOOK}/reveal": {"password": OWNER_PASSWORD},
     f"POST {WEBHOOK}/test": {"type": "user.created"},
     f"POST {WEBHOOK}/replays": {"from": "2023-10-27T10:00:00Z"},
@@ -400,10 +399,6 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"GET {WEBHOOK}": lambda world: Ask(world.new_webhook()),
     f"PATCH {WEBHOOK}": lambda world: Ask(world.new_webhook(), BODIES[f"PATCH {WEBHOOK}"]),
     f"DELETE {WEBHOOK}": lambda world: Ask(world.new_webhook()),
-    f"POST {WEBHOOK}/pause": lambda world: Ask(world.new_webhook() + "/pause"),
-    f"POST {WEBHOOK}/resume": lambda world: Ask(
-        world.new_webhook(status="paused") + "/resume", BODIES[f"POST {WEBHOOK}/resume"]
-    ),
     f"POST {WEBHOOK}/reveal": lambda world: Ask(world.new_webhook() + "/reveal", BODIES[f"POST {WEBHOOK}/reveal"]),
     f"POST {WEBHOOK}/rotate-secret": lambda world: Ask(
         world.new_webhook() + "/rotate-secret", BODIES[f"POST {WEBHOOK}/rotate-secret"]
@@ -1218,7 +1213,7 @@ ELSEWHERE = {
     (f"POST {DELIVERY}/resend", errors.ReplayLimitReached),
     (f"POST {WEBHOOK}/replays", errors.ReplayLimitReached),
     (f"POST {WEBHOOK}/replays", errors.PositionExpired),
-    (f"POST {WEBHOOK}/resume", errors.PositionExpired),
+    (f"PATCH {WEBHOOK}", errors.PositionExpired),
 }
 CASES = [(route, error) for route in ROUTES for error in route.errors if (name(route), error) not in ELSEWHERE]
 

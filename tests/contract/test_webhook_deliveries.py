@@ -387,12 +387,17 @@ def test_a_webhook_resumes_at_an_event_or_a_time(
         return server.ask(f"SELECT seq FROM webhook_cursors WHERE webhook_id = '{webhook['id']}'")[0][0]
 
     for start, bounds in ((event["id"], (seq - 1, 1 << 60)), ("2000-01-01T00:00:00Z", (0, 1 << 60))):
-        answer = http.post(webhook["path"] + "/resume", json={"from": start})
+        answer = http.patch(webhook["path"], json={"status": "enabled", "from": start})
         assert answer.status_code == 200, answer.text
         assert bounds[0] <= cursor() <= bounds[1]
-        http.post(webhook["path"] + "/pause")
+        http.patch(webhook["path"], json={"status": "paused"})
     for wrong in ("yesterday", "Cursor", ids.new("evt"), "99999999"):
-        refused(http.post(webhook["path"] + "/resume", json={"from": wrong}), errors.InvalidParameter)
+        refused(http.patch(webhook["path"], json={"status": "enabled", "from": wrong}), errors.InvalidParameter)
+    for status in ({}, {"status": "paused"}):
+        assert (
+            refused(http.patch(webhook["path"], json={"from": "now", **status}), errors.InvalidParameter)["param"]
+            == "from"
+        )
 
 
 def test_a_replay_can_be_canceled_and_a_webhook_has_at_most_a_hundred_under_way(
@@ -405,7 +410,8 @@ def test_a_replay_can_be_canceled_and_a_webhook_has_at_most_a_hundred_under_way(
     assert [http.delete(path).status_code for _ in range(2)] == [204, 204]
     found = http.get(path).json()
     assert found["status"] in ("canceled", "done") and found["finished_at"] is not None
-    assert http.post(webhook["path"] + "/pause").status_code == 200  # otherwise they end: they have no events
+    paused = http.patch(webhook["path"], json={"status": "paused"})
+    assert paused.status_code == 200  # otherwise they end: they have no events
     columns = (
         "first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, failed, created_by, created_at"
     )

@@ -85,6 +85,6 @@ def test_failures_are_counted_grow_old_and_are_over_when_the_receiver_is_back(
             http,
             lambda found: found["events_failing"] == found["oldest_waiting_seconds"] == found["events_waiting"] == 0,
         )
-    http.post(f"/v1/webhooks/{id}/pause")
+    http.patch(f"/v1/webhooks/{id}", json={"status": "paused"})
     new_user(http)
     assert metrics(http)["events_waiting"] == metrics(http)["s_enabled"] == 0  # what is paused is not behind

@@ -222,7 +222,7 @@ def test_a_deleted_webhook_is_gone(admin: httpx2.Client) -> None:
         admin.get(path(made)),
         admin.patch(path(made), json={}),
         admin.delete(path(made)),
-        admin.post(path(made) + "/pause"),
+        admin.patch(path(made), json={"status": "paused"}),
     ):
         refused(answer, errors.NotFound)
     assert made["id"] not in admin.get("/v1/webhooks").text
@@ -277,9 +277,9 @@ def test_the_url_of_a_chat_is_sealed_and_shown_by_its_host_only(server: Server, 
 def test_a_paused_webhook_waits_until_it_is_resumed(admin: httpx2.Client) -> None:
     made = make(admin)
     log = Log(admin)
-    assert admin.post(path(made) + "/pause").json()["status"] == "paused"
-    assert admin.post(path(made) + "/pause").json()["status"] == "paused"
-    assert admin.post(path(made) + "/resume").json()["status"] == "enabled"
+    assert admin.patch(path(made), json={"status": "paused"}).json()["status"] == "paused"
+    assert admin.patch(path(made), json={"status": "paused"}).json()["status"] == "paused"
+    assert admin.patch(path(made), json={"status": "enabled"}).json()["status"] == "enabled"
     assert [(event["type"], event["before"]["status"]) for event in log.news()] == [
         ("webhook.updated", "enabled"),
         ("webhook.updated", "paused"),
@@ -289,13 +289,13 @@ def test_a_paused_webhook_waits_until_it_is_resumed(admin: httpx2.Client) -> Non
 
 def test_what_happens_during_a_pause_waits_unless_it_is_skipped(http: httpx2.Client, admin: httpx2.Client) -> None:
     made = make(admin)
-    admin.post(path(made) + "/pause")
+    admin.patch(path(made), json={"status": "paused"})
     before = get(admin, made)["health"]["waiting"]
     for _ in range(3):
         new_user(http)
     http.get("/v1/events?limit=1")  # on PostgreSQL, events get their numbers when somebody reads
     assert get(admin, made)["health"]["waiting"] >= before + 3
-    skipped = admin.post(path(made) + "/resume", json={"from": "now"}).json()
+    skipped = admin.patch(path(made), json={"status": "enabled", "from": "now"}).json()
     assert skipped["health"]["waiting"] <= 1, "the event that says so"
 
 
@@ -341,7 +341,7 @@ def test_a_key_that_cannot_read_events_decides_nothing_about_where_they_go(
             assert answer["error"] == "This API key does not have the scope events:read."
     with server.http(key) as narrow:
         assert narrow.patch(path(made), json={"description": "mine"}).status_code == 200
-        assert narrow.post(path(made) + "/pause").status_code == 200
+        assert narrow.patch(path(made), json={"status": "paused"}).status_code == 200
 
 
 def test_a_webhook_belongs_to_a_user_who_may_have_it(
@@ -378,7 +378,7 @@ def test_a_webhook_is_disabled_when_its_owner_may_no_longer_read_events(
     for webhook, expected in ((sending, ("disabled", reason)), (paused, left)):
         found = get(http, webhook)
         assert (found["status"], found["status_reason"]) == expected
-        assert refused(http.post(path(webhook) + "/resume"), errors.InsufficientScope)
+        assert refused(http.patch(path(webhook), json={"status": "enabled"}), errors.InsufficientScope)
     disabled = [event for event in log.news() if event["type"] == "webhook.disabled"]
     assert [(event["object"]["id"], event["before"]["status"]) for event in disabled] == [
         (sending["id"], "enabled"),

@@ -159,8 +159,6 @@ SCRIPT: list[Call] = [
     ("webhooks.replays.list", path(webhook_id="hook"), Replay),
     ("webhooks.replays.get", path(webhook_id="hook", replay_id="replay"), Replay),
     ("webhooks.replays.cancel", path(webhook_id="hook", replay_id="replay"), None),
-    ("webhooks.resume", path(webhook_id="hook"), Webhook),
-    ("webhooks.pause", path(webhook_id="hook"), Webhook),
     ("webhooks.delete", path(webhook_id="hook"), None),
     ("imports.create=job", given(file=b'{"name": "Al", "email": "no email"}'), Import),
     ("imports.get", path(import_id="job"), Import),

@@ -70,7 +70,7 @@ def delivered_to(http: httpx2.Client, url: str) -> dict:
 
 def first_delivered(http: httpx2.Client, webhook_id: str) -> dict:
     """The first delivery of an event to a webhook, which is resumed."""
-    http.post(f"/v1/webhooks/{webhook_id}/resume", json={}).raise_for_status()
+    http.patch(f"/v1/webhooks/{webhook_id}", json={"status": "enabled"}).raise_for_status()
     new_user(http)
     deliveries = f"/v1/webhooks/{webhook_id}/deliveries?trigger=event"
     wait_until(lambda: http.get(deliveries).json())

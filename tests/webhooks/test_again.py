@@ -93,7 +93,7 @@ def test_a_replay_from_the_failure_begins_with_the_first_event_that_was_not_deli
     listener.wait_for(lambda: http.get(path).json()["status"] == "disabled")
     rename(http, users[2], "Skipped")
     is_up = True
-    assert http.post(f"{path}/resume", json={"from": "now"}).status_code == 200
+    assert http.patch(f"{path}", json={"status": "enabled", "from": "now"}).status_code == 200
     rename(http, users[4], "Afterwards")
     listener.wait_for(lambda: http.get(path).json()["health"]["delivered"] == 2)
     assert http.post(f"{path}/test").json()["outcome"] == "delivered"  # of no event, so it counts for none
@@ -218,7 +218,7 @@ def test_a_user_has_five_replays_at_a_time_and_the_others_wait_their_turn(
             for _ in range(7)
         ]
         for id in ids:
-            assert own.post(f"/v1/webhooks/{id}/pause").status_code == 200
+            assert own.patch(f"/v1/webhooks/{id}", json={"status": "paused"}).status_code == 200
         begun = {"from": "2020-01-01T00:00:00Z"}
         made = [own.post(f"/v1/webhooks/{id}/replays", json=begun).json() for id in ids]
         assert [each["status"] for each in made] == ["running"] * 5 + ["waiting"] * 2

@@ -42,7 +42,7 @@ def test_a_webhook_says_since_when_it_fails_and_what_its_endpoint_answers(
     # It works again, but not yet for all.
     listener.answer = lambda message: (200, 0)
     rename(http, new_user(http), "Second")
-    assert http.post(f"/v1/webhooks/{webhook['id']}/resume").status_code == 200
+    assert http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "enabled"}).status_code == 200
     later(400)
     listener.wait_for(lambda: health(http, webhook)["waiting"] == 0 and health(http, webhook)["failing_since"] is None)
     assert health(http, webhook)["summary"].startswith("Works: the last delivery succeeded on ")
@@ -53,11 +53,11 @@ def test_a_paused_webhook_says_by_whom_to_those_who_can_read_users(
 ) -> None:
     webhook, me = make(), http.get("/v1/users/me").json()
     path = f"/v1/webhooks/{webhook['id']}"
-    paused = http.post(f"{path}/pause").json()
+    paused = http.patch(f"{path}", json={"status": "paused"}).json()
     assert paused["health"]["summary"].startswith(f"Paused by {me['name']} on ")
     key = new_key(http, scopes=sorted(set(SCOPES) - {"users:read"}))
     with server.http(key) as narrow:
         assert narrow.get(path).json()["health"]["summary"].startswith("Paused since ")
     # Changed by hand since: who paused it stays the same.
     assert http.patch(path, json={"description": "Renamed"}).json()["health"]["summary"] == paused["health"]["summary"]
-    assert http.post(f"{path}/resume").json()["health"]["summary"] == "Nothing has been sent yet."
+    assert http.patch(f"{path}", json={"status": "enabled"}).json()["health"]["summary"] == "Nothing has been sent yet."

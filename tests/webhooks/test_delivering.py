@@ -121,13 +121,13 @@ def test_what_happens_while_it_is_paused_is_sent_later(http: httpx2.Client, list
     webhook = make()
     user = new_user(http)
     listener.wait_for(lambda: len(listener.delivered()) == 1)
-    assert http.post(f"/v1/webhooks/{webhook['id']}/pause").status_code == 200
+    assert http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "paused"}).status_code == 200
     rename(http, user, "Paused")
     other = make("/other")
     rename(http, user, "Still paused")
     listener.wait_for(lambda: listener.delivered("/other"))
     assert len(listener.at()) == 1
-    assert http.post(f"/v1/webhooks/{webhook['id']}/resume").status_code == 200
+    assert http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "enabled"}).status_code == 200
     listener.wait_for(lambda: len(listener.delivered()) == 3)
     assert names(listener.delivered(), user)[1:] == ["Paused", "Still paused"]
     http.delete(f"/v1/webhooks/{other['id']}")
@@ -232,13 +232,13 @@ def test_an_event_that_cannot_be_written_is_passed_over(
     server: Server, http: httpx2.Client, listener: Listener, make: Make
 ) -> None:
     webhook = make(format="slack")
-    http.post(f"/v1/webhooks/{webhook['id']}/pause")
+    http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "paused"})
     user = new_user(http)
     rename(http, user, "Fine")
     poison = f"UPDATE events SET object = '{{' WHERE type = 'user.created' AND user_id = '{user['id']}'"
     http.get("/v1/events?limit=1")  # it has its number then
     change(server, poison)
-    http.post(f"/v1/webhooks/{webhook['id']}/resume")
+    http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "enabled"})
     listener.wait_for(lambda: len(attempts(server, webhook)) == 2)
     assert attempts(server, webhook) == [("user.created", 1, "body_failed"), ("user.updated", 1, "delivered")]
 
@@ -248,12 +248,12 @@ def test_one_user_with_many_changes_at_once_gets_them_in_order(
 ) -> None:
     user, other = new_user(http), new_user(http)
     webhook = make()
-    http.post(f"/v1/webhooks/{webhook['id']}/pause")
+    http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "paused"})
     for number in range(60):
         rename(http, user, f"Name {number}")
     rename(http, other, "Other")
     listener.answer = lambda message: (200, 0.01)
-    http.post(f"/v1/webhooks/{webhook['id']}/resume")
+    http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "enabled"})
     listener.wait_for(lambda: len(listener.delivered()) == 61)
     assert names(listener.messages, user) == [f"Name {number}" for number in range(60)]
     assert names(listener.messages[:40], other) == ["Other"], "it waited for another user"

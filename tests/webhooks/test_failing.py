@@ -134,7 +134,7 @@ def test_an_endpoint_that_is_gone_is_disabled_and_can_be_resumed_where_it_stood(
     assert [event["actor"]["address"] for event in disabled] == ["system"]
     listener.wait_for(lambda: any(message.id == disabled[0]["id"] for message in listener.delivered("/audit")))
     assert len(listener.at()) == 1
-    assert http.post(f"/v1/webhooks/{webhook['id']}/resume").status_code == 200
+    assert http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "enabled"}).status_code == 200
     listener.wait_for(lambda: names(listener.delivered(), user) == ["First", "Second"])
 
 
@@ -170,7 +170,7 @@ def test_failures_of_an_endpoint_that_listens_to_itself_end(
     newest = events(http)[-1]
     later(7 * 24 * 3600)
     for _ in range(3):
-        http.post(f"/v1/webhooks/{webhook['id']}/resume")
+        http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "enabled"})
         listener.wait_for(lambda: status(http, webhook) == ("disabled", "gone"))
     told = [event["type"] for event in events(http, after=newest["id"])]
     assert len(told) <= 6 and set(told) <= {"webhook.updated", "webhook.disabled"}

@@ -403,7 +403,7 @@ def test_rollbook_mails_what_no_webhook_may_carry_and_only_that(
                 }
                 assert carried == {owner["id"]: False, member["id"]: True}
                 assert "/account/set-password?token=" in mail.wait_for_mail(owner["email"]).link
-                http.post(f"/v1/webhooks/{webhook['id']}/pause")
+                http.patch(f"/v1/webhooks/{webhook['id']}", json={"status": "paused"})
                 ask_for(http, member["email"], "sign_in")
                 assert "/account/sign-in-link?token=" in mail.wait_for_mail(member["email"]).link
                 listener.wait_for(lambda: kept(server, member)[-1] == (False, 1))

@@ -88,7 +88,7 @@ test("lists go on to their last page, however the API pages them", async () => {
 
 test("replays, which are listed by the ID of the last one, go on to their last page", async () => {
   const webhook = await client.webhooks.create({ url: "https://127.0.0.1/hook" });
-  await client.webhooks.pause(webhook.id);
+  await client.webhooks.update(webhook.id, { status: "paused" });
   const { id } = await newUser(client);
   const [event] = await client.events.list({ user: id }).all();
   for (let number = 0; number < 3; number++) await client.webhooks.replays.create(webhook.id, { from: event!.id });

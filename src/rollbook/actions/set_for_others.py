@@ -17,6 +17,7 @@ from rollbook.actions import keys as key_actions
 from rollbook.actions.arguments import Email, NewPassword
 from rollbook.actions.arguments.passwords import PasswordChange
 from rollbook.actions.arguments.users import UserUpdate
+from rollbook.actions.arguments.webhooks import WebhookUpdate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import Principal
@@ -361,7 +362,7 @@ async def _end(on: Rollbook, by: Principal, user: User, what: dict[str, list[str
     for key_id in what.get(KEYS, ()):
         await key_actions.revoke(on, by, key_id)
     for webhook_id in what.get(WEBHOOKS, ()):
-        await webhooks.pause(on, by, webhook_id)
+        await webhooks.update(on, by, webhook_id, WebhookUpdate(status="paused"))
     if suspends:
         await users.suspend(on, by, user.id)
     elif ROLE in what:

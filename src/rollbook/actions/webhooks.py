@@ -21,7 +21,6 @@ from rollbook.actions.arguments.webhooks import (
     ListWebhooks,
     WebhookCreate,
     WebhookFields,
-    WebhookResume,
     WebhookRotation,
     WebhookUpdate,
 )
@@ -334,11 +333,14 @@ async def update(
     """Update a webhook
 
     Fields you don't send are left unchanged. `headers` are merged, and null removes a header. A new `url` removes all
-    headers that you don't send with it. Events that have not been delivered yet are sent with the new settings. The
-    `status` `enabled` resumes the webhook where it stopped. To change `url`, `types`, `format` or `payload`, the key
-    also needs the scope `events:read`. Admins can give the webhook to another user: the response then has a new
-    `secret`, and events are signed with the old one as well for 24 hours. With `If-Match`, the update only succeeds if
-    the webhook still has that version.
+    headers that you don't send with it. Events that have not been delivered yet are sent with the new settings.
+
+    While the `status` is `paused`, nothing is sent, and nothing is lost, as long as the events are in the event log. To
+    resume a webhook that was paused or disabled, send `enabled`: what happened in the meantime is sent then, in order.
+    To start elsewhere, send `from`, too: `now` skips these events, an earlier time or event sends events again. To
+    change `url`, `types`, `format` or `payload`, the key also needs the scope `events:read`. Admins can give the
+    webhook to another user: the response then has a new `secret`, and events are signed with the old one as well for 24
+    hours. With `If-Match`, the update only succeeds if the webhook still has that version.
     """
     webhook = await find(on, by, "webhooks:write", id)
     if any(getattr(changes, name) is not UNSET for name in SENT):
@@ -352,12 +354,34 @@ async def update(
         _check_url(on, columns["url"])
     if "url" in columns or "user_id" in columns:
         require_proof(by)
-    return await on.write(_update, on, by, webhook.id, columns, changes, versions)
+    seq = await _first_seq(on, by, changes)
+    return await on.write(_update, on, by, webhook.id, columns, changes, versions, seq)
+
+
+async def _first_seq(on: Rollbook, by: Principal, changes: WebhookUpdate) -> int | None:
+    """The number of the event before the first one to send; None: where the webhook stands. Raises InvalidParameter,
+    PositionExpired."""
+    if changes.start is UNSET:
+        return None
+    if changes.status != "enabled":
+        refuse("from", "needs the status `enabled`")
+    if changes.start == "cursor":
+        return None
+    if changes.start == "now":
+        return await events.newest(on.db)
+    require(by, "events:read")  # it sends again what was sent
+    await events.settle(on.db)
+    return await on.read(position_before, changes.start)
 
 
 def _stored(fields: WebhookFields) -> dict[str, Any]:
-    """Columns for the fields that are set, but for the headers, which are merged with those there are."""
-    names = [name for name in fields.__struct_fields__ if name != "headers" and getattr(fields, name) is not UNSET]
+    """Columns for the fields that are set, but for the headers, which are merged with those there are,
+    and the start."""
+    names = [
+        name
+        for name in fields.__struct_fields__
+        if name not in ("headers", "start") and getattr(fields, name) is not UNSET
+    ]
     return {name: given(getattr(fields, name)) for name in names} | (
         {} if fields.types is UNSET else {"types": patterns(fields.types)}
     )
@@ -371,6 +395,7 @@ async def _update(
     values: dict[str, Any],
     changes: WebhookUpdate,
     versions: frozenset[int] | None,
+    seq: int | None,
 ) -> WebhookDetails:
     owner = values.get("user_id")
     if owner is not None or "url" in values:  # before the webhook is locked, as all do who change both
@@ -379,15 +404,16 @@ async def _update(
         await may_touch_of(tx, by, owner)
     webhook = await held(tx, by, id)
     check_version(webhook.version, versions)
+    if seq is not None:
+        await cursors.move(tx, id, seq)
     columns = {name: value for name, value in values.items() if getattr(webhook, name) != value}
     moves = "url" in columns and columns["url"] != _opened_url(on, webhook)
     columns = _with_url(on, webhook, columns, moves)
     if moves or (changes.headers is not UNSET and changes.headers):
         # The values of headers are often keys of the receiver: no one learns them by having them sent elsewhere.
-        headers = {} if moves else webhooks.sealed_headers(webhook)
-        columns["headers"] = _headers(on, id, headers, changes)
-        if columns["headers"] is webhook.headers is None:
-            del columns["headers"]
+        headers = _headers(on, id, {} if moves else webhooks.sealed_headers(webhook), changes)
+        if headers is not None or webhook.headers is not None:
+            columns["headers"] = headers
     secret = None
     if "user_id" in columns:
         await check_owner(tx, columns["user_id"])
@@ -440,47 +466,6 @@ async def _changed(
     before = {name: was[name] for name in was if name in columns}
     await events.record(tx, "webhook.updated", after.user_id, by.actor, now, before)
     return await _seen(tx, by, after, secret)
-
-
-async def pause(on: Rollbook, by: Principal, id: str) -> WebhookDetails:
-    """Pause a webhook
-
-    Nothing is sent until you resume the webhook. Events that happen in the meantime are not lost: you can have them
-    sent then, as long as they are in the event log.
-    """
-    webhook = await find(on, by, "webhooks:write", id)
-    return await on.write(_set_status, by, webhook.id, "paused")
-
-
-async def resume(on: Rollbook, by: Principal, id: str, resume: WebhookResume) -> WebhookDetails:
-    """Resume a webhook
-
-    Resumes a webhook that was paused or disabled. By default, everything that happened in the meantime is sent, in
-    order. To start elsewhere, send `from`: `now` skips these events, and an earlier time or event sends events again.
-    """
-    webhook = await find(on, by, "webhooks:write", id)
-    if resume.start not in ("cursor", "now"):  # it sends again what was sent
-        require(by, "events:read")
-    seq = await _resume_seq(on, str(resume.start))
-    return await on.write(_set_status, by, webhook.id, "enabled", seq)
-
-
-async def _resume_seq(on: Rollbook, start: str) -> int | None:
-    """The number of the event before the first one to send; None: where it stands. Raises InvalidParameter,
-    PositionExpired."""
-    if start == "cursor":
-        return None
-    if start == "now":
-        return await events.newest(on.db)
-    await events.settle(on.db)
-    return await on.read(position_before, start)
-
-
-async def _set_status(tx: Tx, by: Principal, id: str, status: str, seq: int | None = None) -> WebhookDetails:
-    webhook = await held(tx, by, id)
-    if seq is not None:
-        await cursors.move(tx, id, seq)
-    return await _changed(tx, by, webhook, {} if webhook.status == status else {"status": status})
 
 
 async def delete(on: Rollbook, by: Principal, id: str, versions: frozenset[int] | None = None) -> None:

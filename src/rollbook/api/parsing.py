@@ -19,7 +19,6 @@ from rollbook.actions.checking import (
     fields_of,
     from_texts,
     invalid,
-    metadata_pair,
     names,
     text_hook,
 )
@@ -32,8 +31,8 @@ S = TypeVar("S", bound=Struct)
 # Ignored in bodies, so that a client can read a user, change a field and send it all back.
 READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
 
-# An item of a list, as PHP, axios and others write them. `metadata[0]` may be meant otherwise.
-_ITEM = re.compile(r"(metadata(?=\[\])|(?!metadata\[)\w+)\[[0-9]*\]").fullmatch
+# An item of a list, as PHP, axios and others write them.
+_ITEM = re.compile(r"(\w+)\[[0-9]*\]").fullmatch
 
 
 class NoQuery(arguments.Query):
@@ -120,7 +119,7 @@ def parse_query(kind: type[S], query: str) -> S:
             continue
         if (item := _ITEM(name)) and item[1] in show.LISTS:
             name = item[1]
-        if name not in fields and not ("metadata" in fields and _is_metadata(name)):
+        if name not in fields:
             allowed = f"Parameters: {', '.join(fields)}." if fields else "This endpoint has no parameters."
             faults.append(Fault(shortened(name), f"{quoted(name)} is not a parameter of this endpoint. {allowed}"))
         elif name in texts and name not in show.LISTS:
@@ -131,27 +130,10 @@ def parse_query(kind: type[S], query: str) -> S:
             faults.append(Fault(name, f"{name} must not contain a NUL character."))
         else:
             texts[name] = f"{texts[name]},{value}" if name in texts else value
-    values = from_texts(kind, _gathered(texts), _hook, faults)
+    values = from_texts(kind, texts, _hook, faults)
     if faults:
         raise invalid(faults)
     return kind(**values)
-
-
-def _is_metadata(name: str) -> bool:
-    """Test whether it is `metadata[KEY]`, another spelling of `metadata=KEY:…`."""
-    return name.startswith("metadata[") and name.endswith("]") and "\0" not in name
-
-
-def _gathered(texts: dict[str, str]) -> dict[str, str]:
-    """Parameters of a query string, with what `metadata[KEY]` says under `metadata`. Some clients send
-    `metadata[0]=plan:pro` for a list: where the keys are only its indexes, they are no keys."""
-    older = {name[9:-1]: value for name, value in texts.items() if _is_metadata(name)}
-    if not older:
-        return texts
-    is_list = set(older) == set(map(str, range(len(older))))
-    pairs = older.values() if is_list else [metadata_pair(key, value) for key, value in older.items()]
-    others = {name: value for name, value in texts.items() if not _is_metadata(name)}
-    return others | {"metadata": ",".join([*filter(None, [others.get("metadata")]), *pairs])}
 
 
 def _decoded(text: str) -> str:

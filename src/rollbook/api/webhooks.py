@@ -21,7 +21,6 @@ from rollbook.actions.arguments.webhooks import (
     WebhookFormat,
     WebhookOrdering,
     WebhookPayload,
-    WebhookResume,
     WebhookRotation,
     WebhookTest,
     WebhookUpdate,
@@ -119,7 +118,7 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
         str,
         open_enum(
             ("enabled", "paused", "disabled"),
-            "`disabled`: by the server, for the reason in `status_reason`. Resume it to send again.",
+            "`disabled`: by the server, for the reason in `status_reason`. Set `enabled` to send again.",
         ),
     ]
     status_reason: Annotated[str, open_enum(webhook_records.REASONS, _REASONS)] | None
@@ -306,17 +305,9 @@ ROWS: dict[str, list[Route]] = {
     "/v1/webhooks/{webhookId}": [
         get(webhooks.get, "webhooks:read", None, Webhook, show_webhook),
         patch(webhooks.update, "webhooks:write", WebhookUpdate, Webhook, show_webhook).but(
-            errors=(errors.PreconditionFailed, errors.WebhookLimitReached), takes=take.changes
+            errors=(errors.PreconditionFailed, errors.WebhookLimitReached, errors.PositionExpired), takes=take.changes
         ),
         delete(webhooks.delete, "webhooks:write").but(errors=(errors.PreconditionFailed,), takes=take.versions),
-    ],
-    "/v1/webhooks/{webhookId}/pause": [
-        post(webhooks.pause, "webhooks:write", None, Webhook, show_webhook),
-    ],
-    "/v1/webhooks/{webhookId}/resume": [
-        post(webhooks.resume, "webhooks:write", WebhookResume, Webhook, show_webhook).but(
-            errors=(errors.PositionExpired,)
-        ),
     ],
     "/v1/webhooks/{webhookId}/reveal": [
         post(webhooks.reveal, "webhooks:write", PasswordProof, Webhook, show_webhook).but(

@@ -153,9 +153,6 @@ SAME = {"show": "get", "update": "set", "ls": "list", "rm": "delete"}
 """Other names of commands, for those who are used to them."""
 
 
-_LISTS_ALL = f"{__name__}.all"
-
-
 def _list_all(context: click.Context, parameter: click.Parameter, is_set: bool) -> None:
     if is_set and not context.resilient_parsing:
         print(context.get_help())
@@ -170,18 +167,16 @@ class CommandGroup(click.Group):
         super().__init__(*arguments, **options)
         self.more = more
         if more:
-            text = "List all commands."
-            self.params.append(option("--all", text, is_eager=True, expose_value=False, callback=_list_all))
+            self.params.append(option("--all", "List all commands.", expose_value=False, callback=_list_all))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # Click answers --help before it looks at what follows it.
-        ctx.meta[_LISTS_ALL] = "--all" in args
+        ctx.meta[__name__] = "--all" in args
         return super().parse_args(ctx, args)
 
     def listed(self, ctx: click.Context) -> list[str]:
         """Names of the commands that the help lists."""
-        is_all = ctx.meta.get(_LISTS_ALL)
-        return [name for name in self.list_commands(ctx) if is_all or name not in self.more]
+        return [name for name in self.list_commands(ctx) if ctx.meta.get(__name__) or name not in self.more]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)

@@ -22,10 +22,8 @@ from rollbook.delivery import outcomes
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
 
-app = options.group(
-    "Create, test and replay webhooks, and forward events to a program on this machine.",
-    more=("replays", "show-replay", "cancel-replay"),
-)
+REPLAYS = ("replays", "show-replay", "cancel-replay")
+app = options.group("Create, test and replay webhooks, and forward events to a program on this machine.", REPLAYS)
 
 COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at", "summary")
 SPARE = ("summary", "next_attempt_at", "types", "delivered")
@@ -165,29 +163,6 @@ def delete_webhook(server: options.Server, webhook_id: str, quiet: bool) -> None
     with server() as backend:
         backend.ask("DELETE", at("webhooks", webhook_id))
         line(webhook_id) if quiet else hint(f"Deleted {webhook_id}.")
-
-
-@options.on_server(app, "pause", WEBHOOK_ID, options.JSON, options.QUIET, call=("POST", ONE + "/pause"))
-def pause_webhook(server: options.Server, webhook_id: str, json: bool, quiet: bool) -> None:
-    """Pause a webhook. What happens meanwhile can be sent when you resume it."""
-    with server() as backend:
-        _show(backend.one("POST", at("webhooks", webhook_id, "pause")), backend, json, quiet)
-
-
-@options.on_server(
-    app,
-    "resume",
-    WEBHOOK_ID,
-    options.JSON,
-    options.QUIET,
-    fields=webhook_arguments.WebhookResume,
-    call=("POST", ONE + "/resume"),
-)
-def resume_webhook(server: options.Server, fields: Fields, webhook_id: str, json: bool, quiet: bool) -> None:
-    """Resume a webhook after a pause, or when it was disabled."""
-    with server() as backend:
-        done = backend.one("POST", at("webhooks", webhook_id, "resume"), body=fields.sent(backend))
-        _show(done, backend, json, quiet)
 
 
 def _show(webhook: Shown, backend: Backend, json: bool, quiet: bool) -> None:

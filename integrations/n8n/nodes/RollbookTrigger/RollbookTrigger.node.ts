@@ -104,7 +104,7 @@ export class RollbookTrigger implements INodeType {
 					return false;
 				}
 				// Rollbook disables a webhook that failed for days: events of that time are still sent.
-				if (found.status !== 'enabled') await call(this, 'POST', `/${kept.webhookId}/resume`, {});
+				if (found.status !== 'enabled') await call(this, 'PATCH', `/${kept.webhookId}`, { status: 'enabled' });
 				return true;
 			},
 

@@ -1713,7 +1713,7 @@ class Webhook(Model):
     headers: list[str]
     """The names of the headers that are sent with each event. The values are never returned."""
     status: str
-    """`disabled`: by the server, for the reason in `status_reason`. Resume it to send again."""
+    """`disabled`: by the server, for the reason in `status_reason`. Set `enabled` to send again."""
     status_reason: str | None
     """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it
     belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks.

@@ -2144,7 +2144,7 @@ export interface components {
             skip_imports: boolean;
             /** @description The names of the headers that are sent with each event. The values are never returned. */
             headers: string[];
-            /** @description `disabled`: by the server, for the reason in `status_reason`. Resume it to send again. */
+            /** @description `disabled`: by the server, for the reason in `status_reason`. Set `enabled` to send again. */
             status: "enabled" | "paused" | "disabled" | (string & {});
             /** @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `access_ended`: A user it belongs or goes back to got a new password or was adopted, and what acts without the password ended. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days. */
             status_reason: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "access_ended" | "gone" | "failing" | (string & {})) | null;
@@ -2195,7 +2195,7 @@ export interface components {
             headers?: {
                 [key: string]: string | null;
             } | null;
-            /** @description `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for a new webhook: `enabled`. */
+            /** @description `paused`: nothing is sent until you enable it again. Default for a new webhook: `enabled`. */
             status?: components["schemas"]["WebhookSetStatus"];
             /** @description ID of the user the webhook belongs to. Default for a new webhook: yourself. */
             user_id?: string;
@@ -2248,14 +2248,6 @@ export interface components {
          * @enum {string}
          */
         WebhookPayload: "full" | "thin" | (string & {});
-        /** @description The place in the event log at which a webhook resumes. */
-        WebhookResume: {
-            /**
-             * @description Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339 time; or the ID of the first event to send. Default: `"cursor"`.
-             * @example cursor
-             */
-            from?: string;
-        };
         /** @description Options of the rotation of a webhook's secret. */
         WebhookRotation: {
             /**
@@ -2292,6 +2284,11 @@ export interface components {
             } | null;
             status?: components["schemas"]["WebhookSetStatus"];
             user_id?: string;
+            /**
+             * @description Where a webhook goes on that `status` enables: `cursor`, with everything that happened since it stopped; `now`, without it; an RFC 3339 time; or the ID of the first event to send. Default: `cursor`.
+             * @example cursor
+             */
+            from?: string;
         };
         /** @description Requests that a window of a rate limit refused. */
         WindowUsage: {

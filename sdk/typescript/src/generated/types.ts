@@ -346,9 +346,6 @@ export interface WebhookHealth extends Object<"WebhookHealth"> {}
  */
 export type WebhookPayload = Schemas["WebhookPayload"];
 
-/** The place in the event log at which a webhook resumes. */
-export interface WebhookResume extends Object<"WebhookResume"> {}
-
 /** Options of the rotation of a webhook's secret. */
 export interface WebhookRotation extends Object<"WebhookRotation"> {}
 

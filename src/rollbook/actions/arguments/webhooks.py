@@ -100,10 +100,7 @@ class WebhookFields(Body, kw_only=True):
     status: (
         Annotated[
             Literal["enabled", "paused"],
-            says(
-                "`paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default "
-                "for a new webhook: `enabled`."
-            ),
+            says("`paused`: nothing is sent until you enable it again. Default for a new webhook: `enabled`."),
         ]
         | UnsetType
     ) = UNSET
@@ -119,8 +116,24 @@ class WebhookCreate(WebhookFields, kw_only=True):
     url: WebhookUrl  # type: ignore[bad-override-mutable-attribute]  # frozen
 
 
-class WebhookUpdate(WebhookFields, kw_only=True):
+LogPosition = Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS)]
+
+
+class WebhookUpdate(WebhookFields, kw_only=True, rename={"start": "from"}):
     """The fields of a webhook to change. Missing fields are left unchanged. Headers are merged: null removes one."""
+
+    start: (
+        Annotated[
+            LogPosition,
+            Meta(
+                description="Where a webhook goes on that `status` enables: `cursor`, with everything that happened "
+                "since it stopped; `now`, without it; an RFC 3339 time; or the ID of the first event to send. "
+                "Default: `cursor`.",
+                examples=["cursor"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class WebhookRotation(Body):
@@ -135,22 +148,6 @@ class WebhookRotation(Body):
             examples=[3600],
         ),
     ] = 86_400
-
-
-LogPosition = Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS)]
-
-
-class WebhookResume(Body, rename={"start": "from"}):
-    """The place in the event log at which a webhook resumes."""
-
-    start: Annotated[
-        LogPosition,
-        Meta(
-            description="Where to go on: `cursor`, with everything that happened since; `now`, without it; an "
-            "RFC 3339 time; or the ID of the first event to send.",
-            examples=["cursor"],
-        ),
-    ] = "cursor"
 
 
 class WebhookTest(Body):

@@ -28,7 +28,7 @@ from rollbook.web.account.webhooks import (
 from rollbook.web.forms import form_of
 from rollbook.web.page_request import PageRequest, whole_number
 
-FORM = form_of(WebhookUpdate, leave_out=("status", "user_id"))
+FORM = form_of(WebhookUpdate, leave_out=("status", "from", "user_id"))
 BLANK: dict[str, Any] = {
     **FORM.blank(),
     "reach": "all",

@@ -21,8 +21,8 @@ from rollbook.actions.arguments.webhooks import (
     ListDeliveries,
     ListWebhooks,
     WebhookCreate,
-    WebhookResume,
     WebhookRotation,
+    WebhookUpdate,
 )
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.api.show import pretty
@@ -132,20 +132,18 @@ async def show_live(page: PageRequest) -> Response:
     return page.render("account/webhook_live.html", **await _live(page, seen, page.next_poll()))
 
 
-async def pause(page: PageRequest) -> Response:
-    webhook = (await webhooks.pause(page.on, page.by, page.ids[0])).webhook
-    return page.redirect(path(webhook), "webhook-paused")
-
-
-async def resume(page: PageRequest) -> Response:
-    start = page.form.get("from", "cursor")
-    if start in ("time", "event"):
-        start = page.sent_utc(page.form.get(start, "").strip())
+async def set_status(page: PageRequest) -> Response:
+    """Pause a webhook, or resume it where the form says."""
+    changes = {name: page.form[name] for name in ("status", "from") if name in page.form}
+    if changes.get("from") in ("time", "event"):
+        changes["from"] = page.sent_utc(page.form.get(changes["from"], "").strip())
     try:
-        seen = await webhooks.resume(page.on, page.by, page.ids[0], page.arguments(WebhookResume, {"from": start}))
+        seen = await webhooks.update(page.on, page.by, page.ids[0], page.arguments(WebhookUpdate, changes))
     except ApiError as error:
         return await _overview(page, await webhooks.get(page.on, page.by, page.ids[0]), error)
-    return page.redirect(path(seen.webhook), "webhook-resumed")
+    return page.redirect(
+        path(seen.webhook), "webhook-resumed" if seen.webhook.status == "enabled" else "webhook-paused"
+    )
 
 
 def redirect_to_secret(page: PageRequest, seen: WebhookDetails, how: str) -> Response:

@@ -3968,8 +3968,7 @@ class Webhooks(Resource):
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned. Null: as if it were missing.
-            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped.
-                Default for a new webhook: `enabled`.
+            status: `paused`: nothing is sent until you enable it again. Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
                 characters.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
@@ -4039,16 +4038,22 @@ class Webhooks(Resource):
         headers: Mapping[str, Any] | None | Omit = OMIT,
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
+        from_: str | Omit = OMIT,
         if_match: str | None = None,
     ) -> Webhook:
         """Update a webhook.
 
         Fields you don't send are left unchanged. `headers` are merged, and null removes a header. A new `url`
         removes all headers that you don't send with it. Events that have not been delivered yet are sent with
-        the new settings. The `status` `enabled` resumes the webhook where it stopped. To change `url`, `types`,
-        `format` or `payload`, the key also needs the scope `events:read`. Admins can give the webhook to
-        another user: the response then has a new `secret`, and events are signed with the old one as well for
-        24 hours. With `If-Match`, the update only succeeds if the webhook still has that version.
+        the new settings.
+
+        While the `status` is `paused`, nothing is sent, and nothing is lost, as long as the events are in the
+        event log. To resume a webhook that was paused or disabled, send `enabled`: what happened in the
+        meantime is sent then, in order. To start elsewhere, send `from`, too: `now` skips these events, an
+        earlier time or event sends events again. To change `url`, `types`, `format` or `payload`, the key also
+        needs the scope `events:read`. Admins can give the webhook to another user: the response then has a new
+        `secret`, and events are signed with the old one as well for 24 hours. With `If-Match`, the update only
+        succeeds if the webhook still has that version.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
@@ -4070,15 +4075,19 @@ class Webhooks(Resource):
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned. Null: as if it were missing.
-            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped.
-                Default for a new webhook: `enabled`.
+            status: `paused`: nothing is sent until you enable it again. Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
                 characters.
+            from_: Where a webhook goes on that `status` enables: `cursor`, with everything that happened since
+                it stopped; `now`, without it; an RFC 3339 time; or the ID of the first event to send. Default:
+                `cursor`. At most 40 characters.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
             WebhookLimitReached: Delete webhooks that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PositionExpired: Events after this position were deleted, since they are older than the setting
+                `event_retention`: you would miss some.
             PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
@@ -4103,6 +4112,7 @@ class Webhooks(Resource):
                     "headers": headers,
                     "status": status,
                     "user_id": user_id,
+                    "from": from_,
                 },
                 headers={"If-Match": if_match},
             ),
@@ -4129,67 +4139,6 @@ class Webhooks(Resource):
         """
         return self._call(
             build("DELETE", f"/v1/webhooks/{segment(webhook_id)}", headers={"If-Match": if_match}), nothing
-        )
-
-    def pause(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
-        """Pause a webhook.
-
-        Nothing is sent until you resume the webhook. Events that happen in the meantime are not lost: you can
-        have them sent then, as long as they are in the event log.
-
-        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
-
-        Args:
-            webhook_id: ID of the webhook.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
-
-        Raises:
-            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-
-        Example:
-            >>> webhook = client.webhooks.pause("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
-            >>> webhook.id
-            'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
-        """
-        return self._call(
-            build("POST", f"/v1/webhooks/{segment(webhook_id)}/pause", idempotency_key=idempotency_key), one_of(Webhook)
-        )
-
-    def resume(self, webhook_id: str, *, from_: str | Omit = OMIT, idempotency_key: str | None = None) -> Webhook:
-        """Resume a webhook.
-
-        Resumes a webhook that was paused or disabled. By default, everything that happened in the meantime is
-        sent, in order. To start elsewhere, send `from`: `now` skips these events, and an earlier time or event
-        sends events again.
-
-        Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
-
-        Args:
-            webhook_id: ID of the webhook.
-            from_: Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339
-                time; or the ID of the first event to send. Default: `"cursor"`. At most 40 characters.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
-
-        Raises:
-            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`: you would miss some.
-
-        Example:
-            >>> webhook = client.webhooks.resume("webhook_065n1avd4p1q9h2v5c8m3k7r6g", from_="cursor")
-            >>> webhook.id
-            'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
-        """
-        return self._call(
-            build(
-                "POST",
-                f"/v1/webhooks/{segment(webhook_id)}/resume",
-                body={"from": from_},
-                idempotency_key=idempotency_key,
-            ),
-            one_of(Webhook),
         )
 
     def reveal(self, webhook_id: str, *, password: str | Omit = OMIT, code: str | Omit = OMIT) -> Webhook:
@@ -4301,8 +4250,6 @@ class WebhooksWithRawResponse:
         self.get = raw(found.get)
         self.update = raw(found.update)
         self.delete = raw(found.delete)
-        self.pause = raw(found.pause)
-        self.resume = raw(found.resume)
         self.reveal = raw(found.reveal)
         self.rotate_secret = raw(found.rotate_secret)
         self.test = raw(found.test)
