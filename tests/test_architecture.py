@@ -38,6 +38,7 @@ ROOMS = (
         "client_tls",
         "clock",
         "colors",
+        "logos",
         "machine",
         "mailing",
         "networks",

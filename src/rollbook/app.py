@@ -7,11 +7,12 @@ import logging
 import sys
 import time
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollbook import trace_context
-from rollbook.actions import passwords
+from rollbook.actions import passwords, stored_settings
 from rollbook.api.call import About, Services
 from rollbook.api.plan import Router
 from rollbook.api.routes import ROUTES
@@ -76,8 +77,7 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
         limiter = valkey.build(address, limiter, settings.limits_when_away == "closed")
     if settings.otlp_endpoint:
         _load_spans()
-    if settings.sends_mail:
-        smtp.check_settings(settings)
+    smtp.check_settings(settings)
     rows = [f"{row.method} {row.path}" for row in (*ROUTES, *mcp.ROWS, *scim.ROWS, *PAGES)]
     return Common(limiter, Metrics(rows, settings.workers), Slots.create(settings.workers), tuple(sources))
 
@@ -97,7 +97,7 @@ class App:
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
         self._usage_buffer = UsageBuffer(settings.request_retention > 0, worker, settings.workers)
-        services = Services(settings, self._db, self._limiter, self, slots)
+        services = self._services = Services(settings, self._db, self._limiter, self, slots)
         self._secret, self._passwords, self._tail = services.secret, services.passwords, services.tail
         self._feeds, self._deferred = services.feeds, services.deferred_events
         self._router = Router(services)
@@ -130,6 +130,8 @@ class App:
         return [*calls, *mcp.ROWS, *scim.ROWS, *pages]
 
     async def start(self) -> None:
+        with suppress(ApiError):  # the database is away: a job asks again
+            await stored_settings.refresh(self._services)
         self._access_log.start(self._worker)
         if self.settings.otlp_endpoint:
             self._spans = self._done.spans = _load_spans()(self.settings.otlp_endpoint)

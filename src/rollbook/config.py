@@ -296,12 +296,28 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True):
     event_log_warning: int = 10_240
     """MiB of the event log above which `rollbook doctor` and the server page warn: some 17 million events."""
 
+    stated: frozenset[str] = frozenset()
+    """Names of the settings that a flag, a variable or the file sets: these win over the database."""
 
-FIRST = tuple(
-    "data database host port public_url trusted_proxy backup_every rate_limit smtp mail_from brand_name brand_logo "
-    "brand_color redirect_origins sign_in_roles".split()
-)
-"""Settings that most servers set, for help and docs, which show all others under "Advanced"."""
+
+FIRST: dict[str, str | int | list[str]] = {
+    "data": "/var/lib/rollbook",
+    "database": "postgresql://rollbook@db.example.com/rollbook",
+    "host": "0.0.0.0",
+    "port": 8000,
+    "public_url": "https://id.example.com",
+    "trusted_proxy": ["10.0.0.0/8"],
+    "backup_every": "24h",
+    "rate_limit": "100/minute,5000/hour",
+    "smtp": "smtp://user:password@smtp.example.com:587",
+    "mail_from": "Example <no-reply@example.com>",
+    "brand_name": "Acme Cloud",
+    "brand_logo": "/etc/rollbook/logo.svg",
+    "brand_color": "#0f766e",
+    "redirect_origins": ["https://app.example.com"],
+    "sign_in_roles": ["admin", "owner"],
+}
+"""Settings that most servers set, each with an example. Help, docs and the server page show the others as advanced."""
 
 
 class Settings(Fixed, frozen=True, kw_only=True):
@@ -914,7 +930,7 @@ def load(
             ) from None
         except ValueError as problem:
             raise ConfigurationError(f"{name}: {problem}") from None
-    settings = Settings(**values)
+    settings = Settings(**values, stated=frozenset(values))
     return settings, [
         Source(name, texts[name], sources_by_name[name][1])
         if name in sources_by_name

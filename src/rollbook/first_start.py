@@ -6,17 +6,18 @@ So there is never a moment in which a stranger could claim the server.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from typing import NamedTuple
 
-from rollbook.actions import owners, passwords
+from rollbook.actions import owners, passwords, stored_settings
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.auth import key_format, server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import ConfigurationError, Settings
-from rollbook.errors import EmailTaken
+from rollbook.errors import ApiError, EmailTaken
 from rollbook.records import copying, events, keys, marks, rules, users, webhooks
 from rollbook.records.connect import connect, exists
 from rollbook.records.dialect import dialect
@@ -68,6 +69,20 @@ def open_database(settings: Settings, make: bool = True) -> Database:
     return db
 
 
+def with_stored(settings: Settings) -> Settings:
+    """The settings in force on a server of this database, for a command that only needs those; as they are if there is
+    no database that this version can read."""
+    try:
+        with closing(open_database(settings, make=False)) as db:
+            if not migrate.pending(db):
+                on = Rollbook(settings, db)
+                on.run(stored_settings.refresh(on))
+                return on.settings
+    except (ApiError, ConfigurationError, DatabaseUnusable, sqlite3.Error):  # `rollbook doctor` says why
+        pass
+    return settings
+
+
 def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> FirstStart:
     """Create what is missing. Raises ConfigurationError, DatabaseUnusable."""
     with closing(open_database(settings)) as db:
@@ -75,6 +90,7 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
         _check_secret(db, on.secret)
         owner = db.read_now(users.oldest_owner)
         start = _make_owner(on, environment) if owner is None else _found(on, owner, environment)
+        on.run(stored_settings.refresh(on))
         on.run(_prepare_mail(on))
         return start
 

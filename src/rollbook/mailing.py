@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Literal, NamedTuple, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 TLS = Literal["starttls", "implicit", "none"]
 
@@ -68,6 +68,13 @@ class MailServer(NamedTuple):
         if bool(user) != bool(password):
             raise ValueError(f"user and password go together. {_HOW_TO_WRITE_IT}")
         return cls(host, port, tls, user, password)
+
+    @property
+    def url(self) -> str:
+        """The setting."""
+        scheme = next(scheme for scheme, (tls, _) in _SCHEMES.items() if tls == self.tls)
+        login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@" if self.user else ""
+        return f"{scheme}://{login}{self.address}"
 
     @property
     def address(self) -> str:

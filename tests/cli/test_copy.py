@@ -57,6 +57,7 @@ TABLES = (
     "unlogged_changes",
     "purged_users",
     "marks",
+    "settings",
     "second_factor_grace",
     "failed_guesses",
     "event_metadata",
@@ -197,6 +198,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         paused = http.post("/v1/webhooks", json={"url": "https://receiver.invalid", "status": "paused"}).json()["id"]
         server.ask(f"INSERT INTO webhook_lanes VALUES ('{paused}', '{limited['id']}', 1, 2, 3, 4, 'timed_out')")
         server.ask("INSERT INTO marks VALUES ('events.expired', 0)")
+        server.ask("INSERT INTO settings VALUES ('brand_name', 'Acme', NULL, 1)")
         hour = clock.now() // clock.HOUR
         server.ask(f"INSERT INTO webhook_hours VALUES ('{paused}', {hour}, 1, 2, 3)")
         # The usage of the user above is erased a minute later, however long this takes.

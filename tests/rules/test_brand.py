@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rollbook import colors
+from rollbook import colors, logos
 from rollbook.colors import Color
 from rollbook.config import ConfigurationError, Settings, load
 from rollbook.web import assets
@@ -76,8 +76,8 @@ def _hex(color: Color) -> str:
         (b'<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + SVG, None),
         (b"GIF89a", None),
         (b"", None),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * assets.MAX_LOGO, None),
-        (SVG.replace(b"<rect", b"<!--" + b" " * assets.MAX_LOGO + b"--><rect"), None),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * logos.MAX_SIZE, None),
+        (SVG.replace(b"<rect", b"<!--" + b" " * logos.MAX_SIZE + b"--><rect"), None),
     ],
 )
 def test_a_logo_is_what_its_content_says_whatever_it_is_called(

@@ -6,7 +6,7 @@ Result of the actions that list something.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from copy import copy
 from functools import cached_property
@@ -64,7 +64,13 @@ class Rollbook:
     def __init__(
         self, settings: Settings, db: Database, limiter: Limiter | None = None, slots: Slots | None = None
     ) -> None:
+        self.configured = settings
+        """The settings that the server was started with."""
         self.settings = settings
+        """The settings in force: those, and what `stored_settings.refresh` has read from the database."""
+        self.stored: Mapping[str, str] = {}
+        """Settings of the database that are in force."""
+        self.settings_version = 0
         self.db = db
         self.limiter: Limiter = limiter or Table.create(workers=1)
         self.policy = Policy(settings)

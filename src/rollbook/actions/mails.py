@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from base64 import b64encode
 from functools import cache
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from rollbook.delivery.sender import Sent
 from rollbook.delivery.smtp import TIMEOUTS, Mailer
 from rollbook.errors import InvalidParameter, TooManyRequests
 from rollbook.limits import windows
+from rollbook.mailing import MailServer
 from rollbook.quota import Limit
 from rollbook.records import one_time_tokens, users, webhooks
 from rollbook.records.events import Event
@@ -29,12 +31,14 @@ from rollbook.records.webhooks import deliveries
 from rollbook.records.webhooks.deliveries import Delivery, DeliveryFilters
 from rollbook.roles import APPLICATION
 
+logger = logging.getLogger("rollbook")
+
 SCOPE = "metrics:read"
 """The scope of the server page, which admins and owners have."""
 TESTS = Limit.parse("5/minute,20/hour")
 """Mails that try the settings, of each person."""
 TEST_SECONDS = 20.0
-NOT_SET_UP = "Mail is not set up: set smtp."
+NOT_SET_UP = "Mail is not set up. An owner does it at /admin/server/mail, or the setting smtp."
 
 
 class Mail(NamedTuple):
@@ -150,18 +154,22 @@ def _sample(settings: Settings, kind: str, recipient: str, language: LanguageCod
 # ---- trying the settings
 
 
-async def send_test(on: Rollbook, by: Principal, kind: str) -> Sent:
-    """Send a mail about someone made up to whoever asks for it, and to no one else. Raises InsufficientScope,
-    InvalidParameter, TooManyRequests."""
+async def send_test(on: Rollbook, by: Principal, kind: str, tried: Settings | None = None) -> Sent:
+    """Send a mail about someone made up to whoever asks for it, and to no one else; with other settings if some are
+    `tried`, which an owner would store. Raises InsufficientScope, InvalidParameter, TooManyRequests."""
     require(by, SCOPE)
-    if not on.settings.sends_mail:
+    settings = tried or on.settings
+    if not settings.sends_mail:
         raise InvalidParameter(NOT_SET_UP)
     verdict = await on.limiter.take(f"mail-tests:{by.user_id}", TESTS, clock.now())
     if not verdict.admitted:
         raise TooManyRequests(windows.retry_after(verdict))
     recipient = (await users.get(on.db, by.user_id)).email
     # A task of its own: the timeouts of the connection need one, and requests are answered without.
-    return await asyncio.create_task(send_sample(on.settings, kind, recipient, on.settings.language))
+    sent = await asyncio.create_task(send_sample(settings, kind, recipient, settings.language))
+    server = MailServer.parse(settings.smtp).address
+    logger.info("%s has sent a test mail through %s: %s", by.user_id, server, sent.outcome)
+    return sent
 
 
 async def send_sample(settings: Settings, kind: str, recipient: str, language: LanguageCode) -> Sent:

@@ -1,13 +1,14 @@
 """Seals again, with the current secret of the server, what former ones have sealed: API keys that can be revealed, the
 secrets of authenticator apps, one-time tokens that wait to be sent and requests for them, the links of bulk jobs, what
-is kept of the files of imports, and the secrets, headers and URLs of webhooks. Then the former ones can go."""
+is kept of the files of imports, the password of the mail server, and the secrets, headers and URLs of webhooks. Then
+the former ones can go."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from rollbook.actions import app_sessions, bulk_jobs, import_files, keys, second_factors, tokens
+from rollbook.actions import app_sessions, bulk_jobs, import_files, keys, second_factors, stored_settings, tokens
 from rollbook.actions import webhooks as webhook_actions
 from rollbook.actions.context import Rollbook
 from rollbook.auth.server_secret import Purpose
@@ -17,6 +18,7 @@ from rollbook.records import import_rows as row_records
 from rollbook.records import keys as key_records
 from rollbook.records import marks, one_time_tokens, webhooks
 from rollbook.records import second_factors as factor_records
+from rollbook.records import settings as setting_records
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import Webhook
 from rollbook.storage.database import Queries, Tx
@@ -40,6 +42,7 @@ KINDS = (
     Sealed(second_factors.SEALED, factor_records.sealed_after, factor_records.seal_again),
     Sealed(app_sessions.SEALED, app_session_records.sealed_keys_after, app_session_records.seal_keys_again),
     Sealed(import_files.SEALED, row_records.sealed_after, row_records.seal_again),
+    Sealed(stored_settings.SEALED, setting_records.sealed_after, setting_records.seal_again),
 )
 
 

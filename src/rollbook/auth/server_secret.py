@@ -44,6 +44,7 @@ Purpose = Literal[
     "email changes",
     "confirmations",
     "imports",
+    "settings",
 ]
 """Purpose of a derived key. Data sealed or signed for one purpose is invalid for any other."""
 

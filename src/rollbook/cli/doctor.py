@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from rollbook import __version__, machine, units
-from rollbook.actions import checks, keys
+from rollbook.actions import checks, keys, stored_settings
 from rollbook.actions.checks import Finding, fault, judged, ok, warning
 from rollbook.auth import server_secret
 from rollbook.cli import options, server_address
@@ -24,6 +24,7 @@ from rollbook.cli.server import FIRST_START
 from rollbook.config import PREFIX, ConfigurationError, Settings, Source, load, without_secrets
 from rollbook.delivery import outcomes, smtp
 from rollbook.errors import ApiError
+from rollbook.first_start import with_stored
 from rollbook.http.server import bind
 from rollbook.limits import valkey, valkey_address
 from rollbook.limits.valkey_connection import Unavailable
@@ -64,8 +65,11 @@ def app(deep: bool, json: bool, config: Path | None, data: Path | None) -> None:
         findings += checks.of_machine(settings)
         findings += _folder(settings)
         findings += _database(settings, deep)
-        findings += checks.of_settings(settings)
-        findings += [*_limits(settings), *_mail(settings), *_files(settings), _port(settings)]
+        effective = with_stored(settings)
+        if stored := stored_settings.differing(settings, effective):
+            findings.append(ok("settings", f"{', '.join(stored)}: set in the dashboard"))
+        findings += checks.of_settings(effective)
+        findings += [*_limits(settings), *_mail(effective), *_files(settings), _port(settings)]
     is_faulty = any(finding.state == "fault" for finding in findings)
     if json:
         in_force = [

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlencode
 import msgspec
 
 from rollbook import config
-from rollbook.actions import exports
+from rollbook.actions import exports, stored_settings
 from rollbook.actions.arguments.users import ExportUsers
 from rollbook.actions.checking import check_texts
 from rollbook.actions.principal import CLI
@@ -61,11 +61,12 @@ class Folder(Backend):
         self.flags = where(settings).strip()
         running = server_address.find(settings.data)
         self.address = settings.public_url.rstrip("/") or running or settings.url
-        self.sends_mail, self.runs = settings.sends_mail, running is not None
         self.location = address(settings)
         self._settings = settings
         self._local = Local(settings, db, CLI)
         self._on = self._local.services
+        self._run(stored_settings.refresh(self._on))
+        self.sends_mail, self.runs = self._on.settings.sends_mail, running is not None
         self._protocol: Protocol | None = None
 
     def close(self) -> None:

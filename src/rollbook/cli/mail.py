@@ -14,6 +14,7 @@ from rollbook.cli.output import Failure, Misuse, as_json, hint
 from rollbook.config import LanguageCode, load
 from rollbook.delivery import mails as mail_delivery
 from rollbook.delivery import outcomes
+from rollbook.first_start import with_stored
 from rollbook.mailing import MailFrom
 
 app = options.group("Try the settings of mail.")
@@ -42,14 +43,15 @@ app = options.group("Try the settings of mail.")
 def test(address: str, kind: str | None, language: Any, json: bool, config: Path | None, data: Path | None) -> None:
     """Send a mail to an address with the settings of this server, and say what the mail server answered.
 
-    It is sent at once, whether the server is running or not. A server that was started with other settings is tried on
+    It is sent at once, whether the server is running or not. A server that was started with other options is tried on
     its page /admin/server/mail.
     """
-    settings, _ = load({"data": data}, file=config)
+    configured, _ = load({"data": data}, file=config)
+    settings = with_stored(configured)
     if not settings.sends_mail:
         raise Failure(
-            "Mail is not set up: set smtp, mail_from and public_url, see docs/mail.md. This command reads its own "
-            "settings, not the options of a running server: that one you try on its page /admin/server/mail."
+            "Mail is not set up: an owner does it at /admin/server/mail, or set smtp, mail_from and public_url, see "
+            "docs/mail.md. This command doesn't know the options of a running server: that one you try on its page."
         )
     try:
         if MailFrom.parse(address).email != address:

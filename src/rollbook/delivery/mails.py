@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from rollbook import clock, colors, languages
+from rollbook import clock, colors, languages, logos
 from rollbook.auth import tokens
 from rollbook.config import LanguageCode, Settings
 from rollbook.delivery.foreign_text import harmless
@@ -250,14 +250,13 @@ def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> d
     }
 
 
-@cache
-def logo(path: str) -> bytes | None:
+def logo(setting: str) -> bytes | None:
     """The brand's logo, if it is one that mail programs show: a PNG image."""
     try:
-        content = Path(path).read_bytes() if path else b""
-    except OSError:
+        image = logos.read(setting)
+    except ValueError:
         return None
-    return content if content.startswith(b"\x89PNG\r\n\x1a\n") else None
+    return image.content if image is not None and image.kind == logos.PNG else None
 
 
 def moment(at: int) -> str:

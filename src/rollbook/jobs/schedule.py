@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from rollbook import ids
-from rollbook.actions import app_sessions, bulk_jobs, deferred_events, token_requests
+from rollbook.actions import app_sessions, bulk_jobs, deferred_events, stored_settings, token_requests
 from rollbook.actions import keys as key_actions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
@@ -260,6 +260,7 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
     store_deferred_events = partial(deferred_events.store, on)
     making = TokenRequests(on)
     schedule = [
+        Job("settings of the dashboard", 1.0, partial(stored_settings.refresh, on)),
         Job("key and session uses", 5.0, store_last_seen),
         Job("usage and request log", UsageFlush.PAUSE, flush.step),
         Job("gauges", 1.0, gauge),

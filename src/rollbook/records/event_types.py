@@ -244,6 +244,14 @@ TYPES: dict[str, EventType] = {
         more="`status` is finished, failed or canceled; the counts say what became of the records. `error_code` "
         "says why it failed.",
     ),
+    "settings.updated": EventType(
+        "Settings were changed in the dashboard.",
+        examples.SETTINGS,
+        {"brand_name": "Rollbook", "brand_color": ""},
+        more="Those of mail and of the brand. Without passwords.",
+        about_before=_BEFORE,
+        user_id="",
+    ),
     "server.test": EventType(
         "A test delivery of a webhook.", {"message": "Your webhook works."}, user_id="", more="Never in the event log."
     ),

@@ -4,13 +4,12 @@ served from paths of ours, too, so that the policy of pages needs no exception."
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from xml.parsers import expat
 
-from rollbook import colors
+from rollbook import colors, logos
 from rollbook.config import PRODUCT, ConfigurationError, Settings
 from rollbook.errors import NotFound
 from rollbook.http.coding import Fixed
@@ -65,8 +64,7 @@ def _names() -> frozenset[str]:
     return frozenset(path.name for path in FOLDER.iterdir() if path.suffix in KINDS)
 
 
-MAX_LOGO = 262_144
-SVG, PNG = b"image/svg+xml; charset=utf-8", b"image/png"
+TYPES = {logos.SVG: b"image/svg+xml; charset=utf-8", logos.PNG: b"image/png"}
 # Opened by itself, an SVG image is a document: its scripts don't run, and it loads nothing (CSP level 3).
 SANDBOX = b"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'\r\n"
 CSS = b"Content-Type: text/css; charset=utf-8\r\nContent-Security-Policy: default-src 'none'\r\n"
@@ -101,13 +99,17 @@ class Brand(NamedTuple):
         return "" if self.styles is None else f"/brand/colors.css?v={self.styles.digest}"
 
 
-@cache
+@lru_cache(4)
 def brand_of(settings: Settings) -> Brand:
     """Raises ConfigurationError where the logo can't be shown."""
-    logo = _image(settings.brand_logo) if settings.brand_logo else None
+    try:
+        image = logos.read(settings.brand_logo)
+    except ValueError as problem:
+        raise ConfigurationError(str(problem)) from None
+    logo = None if image is None else Image(TYPES[image.kind], Fixed(image.content))
     icon = logo
     if icon is None and settings.brand_name != PRODUCT:
-        icon = Image(SVG, Fixed(_monogram(settings.brand_name, settings.brand_color or colors.ACCENT)))
+        icon = Image(TYPES[logos.SVG], Fixed(_monogram(settings.brand_name, settings.brand_color or colors.ACCENT)))
     styles = Fixed(colors.stylesheet(settings.brand_color).encode()) if settings.brand_color else None
     return Brand(settings.brand_name, settings.brand_support, logo, icon, styles)
 
@@ -136,42 +138,6 @@ async def _show(page: PageRequest, image: Image | None) -> Response:
 
 def _cache(page: PageRequest, content: Fixed) -> bytes:
     return FOREVER if page.request.query == f"v={content.digest}" else SHORTLY
-
-
-# ---- images
-
-
-def _image(path: str) -> Image:
-    """An image by its content, whatever its name. Raises ConfigurationError."""
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_LOGO + 1)
-    except OSError as problem:
-        raise ConfigurationError(f"brand_logo: {path} can't be read: {problem.strerror}.") from None
-    if len(content) > MAX_LOGO:
-        raise ConfigurationError(f"brand_logo: {path} is larger than 256 KiB.")
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return Image(PNG, Fixed(content))
-    if _is_svg(content):
-        return Image(SVG, Fixed(content))
-    raise ConfigurationError(f"brand_logo: {path} is neither an SVG nor a PNG image.")
-
-
-def _is_svg(content: bytes) -> bool:
-    """Test whether this is XML whose first element is `svg`, without a document type that defines entities."""
-    names: list[str] = []
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler = lambda name, _: names.append(name) if not names else None
-    parser.EntityDeclHandler = _refuse
-    try:
-        parser.Parse(content, True)
-    except (expat.ExpatError, ValueError):
-        return False
-    return names == ["http://www.w3.org/2000/svg svg"]
-
-
-def _refuse(*_: object) -> None:
-    raise ValueError("an entity")
 
 
 def _monogram(name: str, color: str) -> bytes:

@@ -82,7 +82,7 @@ NOTICES: dict[str, Notice] = {
     "bulk-job-canceled": Notice("ok", "Job canceled. Users who were changed already stay so."),
     "import-canceled": Notice("ok", "Import canceled. Users who were imported already stay."),
     "event-reverted": Notice("ok", "Put back. What has changed since stayed as it was."),
-    "mail-sent": Notice("ok", "The mail server accepted the test email. Look for it in your inbox."),
+    "settings-saved": Notice("ok", "Saved. All servers follow within a second."),
     "webhook-saved": Notice("ok", "Saved."),
     "webhook-paused": Notice("warn", "Webhook paused. Nothing is sent until you resume it."),
     "webhook-resumed": Notice("ok", "Webhook resumed."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NamedTuple
 
+from rollbook import logos
 from rollbook.http.routing import STRANGERS_FORM
 from rollbook.roles import Scope
 from rollbook.web import assets, docs, log_page, proof, usage_page, well_known
@@ -20,6 +21,7 @@ from rollbook.web.admin import (
     overview,
     server,
     set_for_others,
+    settings,
     user,
     user_tabs,
     users,
@@ -28,6 +30,8 @@ from rollbook.web.keys import form, lists
 
 PASTED = 524_288
 """Most bytes of a form with a list of a thousand people."""
+LOGO = 2 * logos.MAX_SIZE
+"""Most bytes of a form with a logo: one that is too large is told so."""
 
 Who = Literal["anyone", "person", "owner"] | Scope
 
@@ -200,9 +204,12 @@ PAGES = [
     Page("GET", "/admin/server", server.show, "metrics:read"),
     Page("GET", "/admin/server/backups", server.show_backups, "metrics:read"),
     Page("POST", "/admin/server/backups", server.back_up, "owner"),
-    Page("GET", "/admin/server/mail", server.show_mail, "metrics:read"),
-    Page("POST", "/admin/server/mail/test", server.send_test_mail, "metrics:read"),
-    Page("GET", "/admin/server/mail/preview/{kind}", server.preview_mail, "metrics:read"),
+    Page("GET", "/admin/server/brand", settings.show_brand, "owner"),
+    Page("POST", "/admin/server/brand", settings.save_brand, "owner", max_body=LOGO, streams_body=True),
+    Page("GET", "/admin/server/mail", settings.show_mail, "metrics:read"),
+    Page("POST", "/admin/server/mail", settings.save_mail, "owner"),
+    Page("POST", "/admin/server/mail/test", settings.send_test_mail, "metrics:read"),
+    Page("GET", "/admin/server/mail/preview/{kind}", settings.preview_mail, "metrics:read"),
     Page("GET", "/admin/usage", usage_page.show_all, "requests:read"),
     Page("GET", "/admin/usage/live", usage_page.show_all_live, "requests:read"),
     Page("GET", "/admin/usage/export", usage_page.export_all, "requests:read"),

@@ -49,6 +49,10 @@ export const properties: INodeProperties[] = [
 				value: "session.*"
 			},
 			{
+				name: "Any Settings Event",
+				value: "settings.*"
+			},
+			{
 				name: "Any Token Event",
 				value: "token.*"
 			},
@@ -175,6 +179,10 @@ export const properties: INodeProperties[] = [
 			{
 				name: "Session: Revoked",
 				value: "session.revoked"
+			},
+			{
+				name: "Settings: Updated",
+				value: "settings.updated"
 			},
 			{
 				name: "Token: Consumed",

@@ -162,6 +162,8 @@ EventPattern = (
         "bulk_job.finished",
         "import.*",
         "import.finished",
+        "settings.*",
+        "settings.updated",
         "server.*",
         "server.test",
     ]
@@ -229,6 +231,7 @@ EventType = (
         "users.exported",
         "bulk_job.finished",
         "import.finished",
+        "settings.updated",
         "server.test",
     ]
     | str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast
 
 from rollbook import clock
-from rollbook.actions import mails, token_requests
+from rollbook.actions import mails, stored_settings, token_requests
 from rollbook.actions import webhooks as webhook_actions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.event_feeds import Entry
@@ -176,8 +176,8 @@ class MailTarget:
     def __init__(self, on: Rollbook) -> None:
         self.rate = on.settings.mail_rate / 60
         self._on = on
-        self._mailer = Mailer(on.settings)
-        self._templates = mails.templates(on.settings)
+        self._settings = on.settings
+        self._mailer: Mailer | None = None
 
     def wants(self, event: Event) -> bool:
         occasion = self._occasion(event)
@@ -190,17 +190,29 @@ class MailTarget:
         """Raises ApiError, OSError if the database can't be asked."""
         event = entry.event
         occasion = self._occasion(event)
-        if occasion is None:
+        mailer = await self._current()
+        if occasion is None or mailer is None:
             return Sent(outcomes.NOTHING)
         mail = await mails.about(self._on, event, occasion)
         if isinstance(mail, str):
             return Sent(mail)
         try:
-            letter = mails.letter(self._on.settings, self._templates, mail, event.id, event.created_at)
+            settings = self._on.settings
+            letter = mails.letter(settings, mails.templates(settings), mail, event.id, event.created_at)
         except Exception as problem:
             _report(event, problem)
             return Sent(outcomes.BODY_FAILED)
-        return await self._mailer.send(letter)
+        return await mailer.send(letter)
+
+    async def _current(self) -> Mailer | None:
+        """The mail server as of now: an owner can change it, or turn mail off."""
+        await stored_settings.refresh(self._on)
+        settings = self._on.settings
+        if self._mailer is None or self._settings is not settings:
+            await self.close()
+            self._settings = settings
+            self._mailer = Mailer(settings) if settings.sends_mail else None
+        return self._mailer
 
     def _occasion(self, event: Event) -> Occasion | None:
         try:
@@ -210,7 +222,8 @@ class MailTarget:
             return None
 
     async def close(self) -> None:
-        await self._mailer.close()
+        if self._mailer is not None:
+            await self._mailer.close()
 
 
 def _report(event: Event, problem: Exception) -> None:

@@ -105,6 +105,7 @@ TABLES = (
     _table("unlogged_changes", "first_seq, last_seq, changed_at, is_new", "is_new, first_seq, changed_at"),
     _table("purged_users", "id", "id"),
     _table("marks", "name, number", "name"),
+    _table("settings", "name, value, sealed, version", "name"),
     _table("second_factor_grace", "user_id, began_at", "user_id"),
     _table("failed_guesses", "account, kind, failures", "account, kind"),
     _table("event_metadata", "user_id, digest, last_used, value", "user_id, digest"),

@@ -196,7 +196,7 @@ def _about(type: str, object: dict[str, Any]) -> str:
 
 def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
     """Fields that an update changed. The type of other events says it all."""
-    if event.before is None or not event.type.startswith(("user.", "group.", "webhook.")):
+    if event.before is None or not event.type.startswith(("user.", "group.", "webhook.", "settings.")):
         return []
     fields: list[Field] = []
     for name, old in _decode(event.before).items():

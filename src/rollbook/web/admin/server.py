@@ -1,5 +1,5 @@
-"""Pages on the installation: the server with its checks, processes, limits and settings; mail, with every attempt to
-send one, how each kind looks, and a mail that tries the settings; and identity providers, with a SCIM key for each."""
+"""Pages on the installation: the server with its checks, processes, limits and settings; and identity providers, with a
+SCIM key for each."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
-from urllib.parse import urlencode
 
-from rollbook import __version__, clock, roles, units
-from rollbook.actions import backups, checks, keys, mails, users
+import msgspec
+
+from rollbook import __version__, clock, logos, roles, units
+from rollbook.actions import backups, checks, keys, users
 from rollbook.actions.arguments.keys import KeyCreate
-from rollbook.config import Settings, Source, hints, without_secrets
-from rollbook.delivery import mails as mail_delivery
-from rollbook.delivery import outcomes
-from rollbook.errors import ApiError, NotFound
-from rollbook.http.request import PRIVATE, Response, line
-from rollbook.languages import NAMES, named
+from rollbook.actions.stored_settings import BRAND, MAIL
+from rollbook.config import FIRST, Settings, Source, hints, without_secrets
+from rollbook.errors import ApiError
+from rollbook.http.request import Response
 from rollbook.limits import valkey_address
 from rollbook.mailing import MailServer
-from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import PERSONS, Filters
 from rollbook.records.users import User
 from rollbook.web import forms
+from rollbook.web.admin import settings as stored
 from rollbook.web.keys import pages
 from rollbook.web.keys.pages import Holder, mine, theirs
-from rollbook.web.page_request import GUARDS, HTML, PageRequest
+from rollbook.web.page_request import PageRequest
 
 
 class Setting(NamedTuple):
@@ -39,8 +38,13 @@ class Setting(NamedTuple):
     value: str
     origin: str
     means: str
+    line: str = ""
+    """The line of `rollbook.toml` that sets it."""
+    page: str = ""
+    """The page with its form, if there is one."""
 
 
+FORMS = {"/admin/server/mail": MAIL, "/admin/server/brand": BRAND}
 LIMITS = {
     "scim_limit": "SCIM key of an identity provider",
     "unauthenticated_limit": "IP address without a valid key",
@@ -51,13 +55,14 @@ LIMITS = {
 
 
 async def show(page: PageRequest) -> Response:
+    described = {source.name: _setting(source) for source in await stored.sources(page)}
     settings, operations = page.on.settings, page.on.operations
     about = await operations.about()
     findings = await checks.readiness(page.on.db, page.on.limiter)
     findings += checks.of_engine(about.database, settings)
     findings += await page.on.read(checks.of_contents, settings)
     findings += await asyncio.to_thread(list, chain(checks.of_machine(settings), checks.of_settings(settings)))
-    described = [_setting(source) for source in about.sources]
+    others = [setting for setting in described.values() if setting.name not in FIRST]
     return page.render(
         "admin/server.html",
         section="admin/server",
@@ -72,8 +77,8 @@ async def show(page: PageRequest) -> Response:
         started=int(about.started * clock.SECOND),
         uptime=units.duration(int(time.time() - about.started)),
         settings=settings,
-        chosen=[setting for setting in described if setting.origin != "default"],
-        defaults=[setting for setting in described if setting.origin == "default"],
+        first=[described[name] for name in FIRST],
+        others=sorted(others, key=lambda setting: setting.origin == "default"),
         allowances=_allowances(settings),
         valkey=valkey_address.parse(settings.limits) if settings.limits else None,
         mail_server=MailServer.parse(settings.smtp) if settings.smtp else None,
@@ -111,13 +116,29 @@ async def show_backups(page: PageRequest) -> Response:
 
 
 def _setting(source: Source) -> Setting:
-    return Setting(source.name, as_text(source.name, source.value), source.origin, _MEANINGS.get(source.name, ""))
+    name, value = source.name, as_text(source.name, source.value)
+    form = next((page for page, names in FORMS.items() if name in names), "")
+    return Setting(name, value, stored.where(source), _MEANINGS.get(name, ""), _line(source), form)
+
+
+def _line(source: Source) -> str:
+    """The line that sets one of the first settings as it is, or an example where that is the default or a secret."""
+    if source.name not in FIRST:
+        return ""
+    is_shown = (
+        source.value
+        and source.origin not in ("default", stored.DASHBOARD)
+        and "…" not in as_text(source.name, source.value)
+    )
+    value = str(source.value) if is_shown and isinstance(source.value, Path) else source.value
+    return f"{source.name} = {msgspec.json.encode(value if is_shown else FIRST[source.name]).decode()}"
 
 
 def as_text(name: str, value: Any) -> str:
     """A setting's value, without secrets."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    value = logos.named(value) if name == "brand_logo" else value
     value = without_secrets(name, value.absolute() if isinstance(value, Path) else value)
     return (", ".join(value) if isinstance(value, list) else str(value)) or "empty"
 
@@ -130,64 +151,6 @@ def _allowances(settings: Settings) -> list[tuple[str, str, str]]:
     own = {role: (str(limit), "role_limits") for role, limit in settings.role_limits}
     of_roles = [(f"Each {role}", *own.get(role, (str(settings.rate_limit), "rate_limit"))) for role in roles.ROLES]
     return [*of_roles, *((whom, str(getattr(settings, name)), name) for name, whom in LIMITS.items())]
-
-
-MAILS_SHOWN = 50
-MAIL_KINDS = [(kind, kind.replace("_", " ").capitalize().replace("Sign in", "Sign-in")) for kind in mail_delivery.KINDS]
-"""The kinds of mail, with their names on the page."""
-# A mail shows itself and nothing else: no scripts, no forms, nothing loaded (CSP level 3).
-SANDBOX = (
-    b"Content-Security-Policy: sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action "
-    b"'none'; base-uri 'none'; frame-ancestors 'none'\r\n"
-)
-
-
-async def show_mail(page: PageRequest) -> Response:
-    """Newest first."""
-    settings = page.on.settings
-    before = page.query.get("before") or None
-    batch = await mails.list_attempts(page.on, page.by, MAILS_SHOWN, before)
-    people = await user_records.emails(page.on.db, [*{item.user_id for item in batch.items if item.user_id}])
-    return page.render(
-        "admin/mail.html",
-        section="admin/server",
-        settings=settings,
-        server=MailServer.parse(settings.smtp) if settings.smtp else None,
-        problems=mails.problems(settings),
-        attempts=[(item, outcomes.describe_mail(item.outcome)) for item in batch.items],
-        emails=people,
-        kinds=MAIL_KINDS,
-        languages=list(NAMES.items()),
-        newest="/admin/server/mail" if before else None,
-        older=f"/admin/server/mail?{urlencode({'before': batch.items[-1].id})}" if batch.more else None,
-    )
-
-
-async def preview_mail(page: PageRequest) -> Response:
-    """A kind of mail about someone made up, as HTML or, with `part=text`, as text. Raises NotFound."""
-    kind = page.ids[0]
-    if kind not in mail_delivery.KINDS:
-        raise NotFound()
-    language = named(page.query.get("lang", "")) or page.on.settings.language
-    rendered = mails.preview(page.on, page.by, kind, language)
-    if page.query.get("part") == "text":
-        head = line("Content-Type", "text/plain; charset=utf-8")
-        return Response(200, head + PRIVATE + SANDBOX + GUARDS, f"{rendered.subject}\n\n{rendered.text}".encode())
-    return Response(200, HTML + PRIVATE + SANDBOX + GUARDS, rendered.html.encode())
-
-
-async def send_test_mail(page: PageRequest) -> Response:
-    """Send a test to the person who asks for it."""
-    kind = page.form.get("kind", "test")
-    if kind not in mail_delivery.KINDS:
-        raise NotFound()
-    sent = await mails.send_test(page.on, page.by, kind)
-    if sent.outcome == outcomes.DELIVERED:
-        return page.redirect("/admin/server/mail", "mail-sent")
-    text = outcomes.describe_mail(sent.outcome)
-    return page.render(
-        "admin/mail_failed.html", 200, section="admin/server", told=text, detail=sent.detail, outcome=sent.outcome
-    )
 
 
 BLANK_SCIM = {"provider": "", "expires": "365", "grant": False}
