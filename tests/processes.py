@@ -233,6 +233,10 @@ class Forking:
         return process
 
 
+FOR_APPLICATIONS = ("rollbook._client.integrations.", "rollbook._client.testing")
+"""Parts of the Python client that stand on what the server doesn't have: web frameworks, and pytest."""
+
+
 class Order(NamedTuple):
     """What a new process is to be."""
 
@@ -335,7 +339,8 @@ def main() -> None:
     atexit.register(_leave)  # first, so that it comes last
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests decide what ends when they are interrupted
     for module in pkgutil.walk_packages(rollbook.__path__, "rollbook."):
-        importlib.import_module(module.name)
+        if not module.name.startswith(FOR_APPLICATIONS):
+            importlib.import_module(module.name)
     programs = {name: importlib.import_module(name) for name in PROGRAMS}
     _warm_up()
     assert threading.active_count() == 1, "an import has started a thread, which no fork would have"

@@ -163,18 +163,15 @@ _SAID_ABOVE = re.compile(
 
 PROGRAMS = {
     "flask": "flask/app.py",
-    "flask_home": "flask/templates/home.html",
-    "flask_code": "flask/templates/code.html",
     "fastapi": "fastapi/main.py",
+    "django": "django/app.py",
     "express": "express/app.mjs",
-    "nextjs_lib": "nextjs/lib/rollbook.js",
-    "nextjs_users": "nextjs/app/api/users/route.js",
-    "nextjs_session": "nextjs/app/api/session/route.js",
-    "nextjs_forgot": "nextjs/app/api/forgot/route.js",
-    "nextjs_confirmation": "nextjs/app/api/confirmation/route.js",
+    "nextjs_lib": "nextjs/lib/shop.js",
+    "nextjs_pages": "nextjs/app/[page]/route.js",
+    "nextjs_home": "nextjs/app/route.js",
 }
 """Files of examples/ that pages show."""
-_COMMENTS = {"py": ("python", "# {}"), "html": ("html", "{{# {} #}}"), "mjs": ("js", "// {}"), "js": ("js", "// {}")}
+_COMMENTS = {"py": ("python", "# {}"), "mjs": ("js", "// {}"), "js": ("js", "// {}")}
 
 
 def program_part(path: str) -> str:

@@ -129,10 +129,11 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
             http.delete(f"/v1/users/{user['id']}/second-factors").raise_for_status()  # signing in is another recipe
             assert chooses("chosen by another").status_code == 400
         assert following == f"{shop_url}/sign-in"
-        shop_key = narrow_key(http, admin, "sign-in.md")
+        application = http.post("/v1/applications", json={"name": "Shop", "role": "admin"}).json()
+        shop_key = narrow_key(http, application, "sign-in.md")
         shop = [str(PYTHON), "-m", "flask", "run", "--port", str(shop_port)]
         with started(shop, tmp_path, server, ROLLBOOK_KEY=shop_key, SHOP_URL=shop_url):
-            wait_until(lambda: reaches(f"{shop_url}/"))
+            wait_until(lambda: reaches(f"{shop_url}/sign-in"))
             page = httpx2.get(following, timeout=60, **PLAIN)
             assert page.status_code == 200
             [path, fields] = re.findall(r'<form method="post" action="(/sign-in)">(.*?)</form>', page.text, re.DOTALL)[
