@@ -117,6 +117,8 @@ def test_the_cookie_is_for_tls_only_except_on_the_machine_of_a_developer(
         {"origin": "https://evil.example"},
         {"origin": "https://www.shop.example.com"},
         {"origin": "null"},
+        {"origin": "null", "host": ""},
+        {"origin": "https://["},
     ],
 )
 def test_no_other_site_signs_anyone_in_up_or_out(pages: Pages, http: httpx2.Client, headers: dict[str, str]) -> None:

@@ -66,8 +66,8 @@ class Request(NamedTuple):
             return site in ("same-origin", "none")
         if (origin := self.headers.get("origin")) is None:
             return True
-        here = urlsplit(url).netloc if url else self.headers.get("host", "")
-        return urlsplit(origin).netloc == here
+        here = (urlsplit(url).netloc if url else self.headers.get("host", "")).lower()
+        return here != "" and origin.partition("://")[2] == here
 
     def needs_tls(self, url: str | None) -> bool:
         """Test whether the cookie is for TLS only: everywhere but on the machine of a developer."""
