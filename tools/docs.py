@@ -181,6 +181,11 @@ def program_part(path: str) -> str:
     return f"```{language}\n{comment.format(name)}\n{(ROOT / 'examples' / path).read_text()}```"
 
 
+def shop_part() -> str:
+    """A program for a reader to paste into a shell."""
+    return f"```console\ncat > shop.py <<'END'\n{(ROOT / 'examples' / PROGRAMS['flask']).read_text()}END\n```"
+
+
 def retries_part() -> str:
     *waits, last = map(_span, sender.STEPS)
     return f"At once, then after {', '.join(waits)} and {last}."
@@ -299,6 +304,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "advanced_settings": advanced_settings_part,
     "roles": roles_part,
     "scopes": scopes_part,
+    "shop": shop_part,
     "events": events_part,
     "retries": retries_part,
     "outcomes": outcomes_part,

@@ -3,7 +3,7 @@ and no more, as a role, scopes and a rate limit, in words, and as commands that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, NamedTuple
 
@@ -223,7 +223,6 @@ def _ends_within(inner: int | None, outer: int | None) -> bool:
     return outer is None or (inner is not None and inner <= outer)
 
 
-TEST_PASSWORD = "three-quiet-otters-at-9"
 _TRY = 'curl -H "Authorization: Bearer $ROLLBOOK_KEY"'
 # Another at each run: the second would say that the first has it.
 _EMAIL = "EMAIL=test.$(date +%s).$$@example.com"
@@ -251,12 +250,10 @@ PURPOSES = {
         ("users:write", "tokens:create", "sessions:create", "sessions:verify", "sessions:write"),
         "none",
         (
-            _EMAIL,
-            """{run} {url}/v1/users \\
-  --json '{{"name": "Test Person", "email": "'$EMAIL'", "password": "{password}"}}'""",
-            """{run} {url}/v1/sessions \\
-  --json '{{"email": "'$EMAIL'", "password": "{password}",
-    "audience": "{audience}"}}'""",
+            "export ROLLBOOK_URL={url} SHOP_URL=http://localhost:5001",
+            "cat > shop.py <<'END'\n{shop}END",
+            "# It needs Flask and the Python client: {url}/docs/sdk-python",
+            "flask --app shop run --port 5001",
         ),
     ),
     "read": Purpose(
@@ -319,7 +316,9 @@ def purpose_of(user: User, key: Key) -> Purpose | None:
     return next(matching, None)
 
 
-def program(purpose: Purpose, url: str, token: str, audience: str) -> str:
-    """A program for a shell that works with the key as it is."""
-    fields = {"run": _TRY, "url": url, "audience": audience, "password": TEST_PASSWORD}
+def program(purpose: Purpose, url: str, token: str, audiences: Sequence[str], shop: str) -> str:
+    """A program for a shell that works with the key as it is. `shop` is the program in Flask that signs people in."""
+    if len(audiences) > 1:
+        shop = shop.replace("SignIn(app, ", f"SignIn(app, audience={audiences[0]!r}, ")
+    fields = {"run": _TRY, "url": url, "shop": shop}
     return "\n".join([f"export ROLLBOOK_KEY={token}", *(command.format(**fields) for command in purpose.commands)])

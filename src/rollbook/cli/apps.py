@@ -18,6 +18,7 @@ from rollbook.cli.backends import PAGED, WHOLE, Shown, at
 from rollbook.cli.completion import objects
 from rollbook.cli.fields import Fields, as_query, options_of
 from rollbook.cli.output import as_json, hint, line, listed, shown
+from rollbook.docs_site import guide
 
 app = options.group(help="Connect applications, such as your shop: users that have API keys and can't sign in.")
 
@@ -109,8 +110,8 @@ def create_app(
 
 def _program(purpose: Purpose, url: str, key: Shown) -> str:
     """Steps to try the application, in words and as a program."""
-    audience = (key["audiences"] or [key["user_id"]])[0]
-    return f"\n{purpose.about}\n\nTry it:\n\n{key_bounds.program(purpose, url, key['key'], audience)}"
+    program = key_bounds.program(purpose, url, key["key"], key["audiences"] or [], guide.program("flask"))
+    return f"\n{purpose.about}\n\nTry it:\n\n{program}"
 
 
 @options.on_server(

@@ -85,6 +85,12 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "docs"
 
 
+def program(name: str) -> str:
+    """A program of the page "Sign your users in", without the name of its file."""
+    part = f"<!-- begin: program_{name} -->\n```\\w+\n.+\n((?:.*\n)*?)```\n"
+    return re.findall(part, (folder() / "sign-in.md").read_text())[0]
+
+
 COMMANDS = "cli"
 NOT_FOUND = (
     "Command not found? After `make serve`, it is `.venv/bin/rollbook`: "

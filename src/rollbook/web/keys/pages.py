@@ -15,6 +15,7 @@ from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import ListPage
 from rollbook.actions.keys import IssuedKey
+from rollbook.docs_site import guide
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.request import Response
 from rollbook.mcp.tools import TOOLS
@@ -281,8 +282,9 @@ async def show_secret(page: PageRequest, holder: Holder, id: str) -> Response:
 def _program(page: PageRequest, holder: Holder, key: Key, token: str) -> str | None:
     """The program that works with the key of an application, if it has a purpose."""
     purpose = key_bounds.purpose_of(holder.user, key) if holder.user.kind == APPLICATION else None
-    audience = (key.audiences or key.user_id).split()[0]
-    return None if purpose is None else key_bounds.program(purpose, page.on.url, token, audience)
+    if purpose is None:
+        return None
+    return key_bounds.program(purpose, page.on.url, token, (key.audiences or "").split(), guide.program("flask"))
 
 
 def _assistant(page: PageRequest, holder: Holder, key: Key, token: str, assistant: str) -> Response:
