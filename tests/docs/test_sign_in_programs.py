@@ -82,6 +82,25 @@ def node_modules(folder: Path) -> None:
     (modules / "express").symlink_to(ROOT / "node_modules" / "express")
 
 
+[VIEW] = re.findall(r"^```python\n(from rollbook_client\S+ import webhook\n.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+CHANGED = VIEW.partition("@webhook\n")[2]
+WEBHOOKS = {
+    "flask": ("app.py", "", VIEW),
+    "fastapi": ("main.py", "", VIEW.replace("flask", "fastapi")),
+    "django": (
+        "app.py",
+        'urlpatterns = [path("", home)]',
+        f"from rollbook_client.integrations.django import webhook\n\n{CHANGED}\n"
+        'urlpatterns = [path("", home), path("webhooks/rollbook", webhook(changed))]',
+    ),
+    "express": (
+        "app.mjs",
+        "app.listen",
+        'import { webhook } from "@rollbook/client/express";\n'
+        'app.post("/webhooks/rollbook", webhook((event) => console.log(event.type, event.object.id)));\napp.listen',
+    ),
+}
+"""The view that the page has for webhooks, and where in the program it goes."""
 FRAMEWORKS = (
     {"flask": flask, "fastapi": fastapi, "nextjs": nextjs} if IS_SOAK else {"django": django, "express": express}
 )
@@ -148,13 +167,26 @@ def mail(http: httpx2.Client) -> Iterator[Listener]:
 
 
 @contextmanager
-def application(framework: str, folder: Path, server: Server, key: str) -> Iterator[str]:
-    """Its URL; it listens."""
+def application(framework: str, folder: Path, server: Server, key: str, http: httpx2.Client) -> Iterator[str]:
+    """Its URL; it listens, also to a webhook."""
     port = free_port()
     url = f"http://localhost:{port}"
-    more = {"SHOP_URL": url, "PORT": str(port), "PYTHONPATH": str(ROOT / "sdk" / "python" / "src")}
-    environment = os.environ | {"ROLLBOOK_URL": server.url, "ROLLBOOK_KEY": key, **more}
+    hook = {"url": f"http://127.0.0.1:{port}/webhooks/rollbook", "types": ["user.suspended"]}
+    made = http.post("/v1/webhooks", json=hook).json()
+    environment = os.environ | {
+        "ROLLBOOK_URL": server.url,
+        "ROLLBOOK_KEY": key,
+        "SHOP_URL": url,
+        "PORT": str(port),
+        "WEBHOOK_SECRET": made["secret"],
+        "PYTHONPATH": str(ROOT / "sdk" / "python" / "src"),
+        "PYTHONUNBUFFERED": "1",
+    }
     shutil.copytree(EXAMPLES / framework, folder, dirs_exist_ok=True)
+    if framework in WEBHOOKS:
+        name, before, view = WEBHOOKS[framework]
+        program = (folder / name).read_text()
+        (folder / name).write_text(program.replace(before, view) if before else f"{program}\n{view}")
     printed = folder / "printed"
     with printed.open("w") as output:
         command = FRAMEWORKS[framework](folder, port)
@@ -171,6 +203,7 @@ def application(framework: str, folder: Path, server: Server, key: str) -> Itera
         wait_until(listens)
         yield f"{url}/"
     finally:
+        http.delete(f"/v1/webhooks/{made['id']}")
         process.kill()
         process.wait()
 
@@ -234,7 +267,7 @@ def test_people_sign_up_in_and_out_and_get_back_in(
     tmp_path: Path,
 ) -> None:
     email = f"{framework}@example.com"
-    with application(framework, tmp_path, server, key) as url:
+    with application(framework, tmp_path, server, key, http) as url:
         context, other = browser.new_context(locale="en-US"), browser.new_context(locale="en-US")
         here, elsewhere = Shop(context.new_page(), url), Shop(other.new_page(), url)
         here.asks()
@@ -290,6 +323,9 @@ def test_people_sign_up_in_and_out_and_get_back_in(
         elsewhere.asks()
         elsewhere.sign_in(email, SECOND)
         elsewhere.says("suspended")
+        if framework in WEBHOOKS:
+            wait_until(lambda: f"user.suspended {user['id']}" in (tmp_path / "printed").read_text())
+            assert httpx2.post(f"{url}webhooks/rollbook", json={}, timeout=60, **PLAIN).status_code == 400
         for shop in (here, elsewhere):
             shop.page.context.close()
         printed = (tmp_path / "printed").read_text()

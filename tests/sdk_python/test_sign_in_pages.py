@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx2
@@ -162,20 +165,49 @@ def test_whoever_is_not_signed_in_comes_back_to_the_page_they_wanted(pages: Page
     assert pages.asked_to_sign_in(get("/orders", accept="application/json")).status == 401
 
 
-def test_requests_beside_each_other_share_one_refresh(server: Server, pages: Pages, http: httpx2.Client) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the processes of an application share refreshes."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path / f"rollbook-client-{os.getuid()}"
+
+
+def test_requests_beside_each_other_share_one_refresh(
+    server: Server, client: Rollbook, http: httpx2.Client, folder: Path
+) -> None:
     user = new_user(http)
-    old = cookie(signed_in(pages, user))
+    processes = [Pages(client, url=URL) for _ in range(3)]
+    old = cookie(signed_in(processes[0], user))
     server.pass_time(20 * 60)
     try:
-        with ThreadPoolExecutor(8) as threads:
-            currents = list(threads.map(lambda _: pages.current(get("/", cookie=old)), range(8)))
+        with ThreadPoolExecutor(9) as threads:
+            currents = list(threads.map(lambda pages: pages.current(get("/", cookie=old)), processes * 3))
+        cookies = {value for current in currents for name, value in current.headers if name == "Set-Cookie"}
+        assert len({value.partition(";")[0] for value in cookies}) == 1
+        assert {current.user and current.user.id for current in currents} == {user["id"]}
+        new = cookies.pop().partition(";")[0]
+        assert new != old and processes[0].current(get("/", cookie=new)).headers == ()
+        # Later, whoever sends the old token has a copy: the session ends.
+        [link] = folder.iterdir()
+        assert folder.stat().st_mode & 0o777 == 0o700 and not re.search("rb[sr]_", f"{link}{os.readlink(link)}")
+        os.utime(link, (0, 0), follow_symlinks=False)
+        assert Pages(client, url=URL).current(get("/", cookie=old)).user is None
+        assert processes[0].current(get("/", cookie=new)).user is None
     finally:
         server.pass_time(0)
-    cookies = {value for current in currents for name, value in current.headers if name == "Set-Cookie"}
-    assert len({value.partition(";")[0] for value in cookies}) == 1
-    assert {current.user and current.user.id for current in currents} == {user["id"]}
-    new = cookies.pop().partition(";")[0]
-    assert new != old and pages.current(get("/", cookie=new)).headers == ()
+
+
+def test_no_other_user_of_the_machine_chooses_how_sessions_are_refreshed(
+    server: Server, pages: Pages, http: httpx2.Client, folder: Path
+) -> None:
+    old = cookie(signed_in(pages, new_user(http)))
+    folder.mkdir()
+    folder.chmod(0o777)
+    server.pass_time(20 * 60)
+    try:
+        assert pages.current(get("/", cookie=old)).user is not None and not list(folder.iterdir())
+    finally:
+        server.pass_time(0)
 
 
 def test_a_session_ends_at_once_and_its_cookie_is_removed(pages: Pages, http: httpx2.Client) -> None:

@@ -77,12 +77,15 @@ export function signIn(options: SignInOptions = {}) {
   };
 }
 
+/** Bytes of an event, which is far smaller. */
+const MAX_EVENT = 1 << 20;
+
 /** A route for a webhook: calls `handle` with each event. Use it before `express.json()`. The secret is read from WEBHOOK_SECRET by default. */
 export function webhook(handle: (event: Event) => unknown, secret?: string): Middleware {
   const { process } = globalThis as { process?: { env: Record<string, string | undefined> } };
   return async (request, response, next) => {
     try {
-      const body = await bodyOf(request, Infinity);
+      const body = await bodyOf(request, MAX_EVENT);
       const event = await verify(typeof body === "string" ? body : "", request.headers, secret ?? process?.env.WEBHOOK_SECRET ?? "");
       await handle(event);
       send(response, { status: 204, headers: [], body: "" });

@@ -208,7 +208,11 @@ export class SignInPages {
 
   async #signOut(request: Incoming): Promise<Outgoing> {
     const { session } = await this.current(request);
-    if (session) await this.#client.sessions.end(session.id);
+    try {
+      if (session) await this.#client.sessions.end(session.id);
+    } catch (error) {
+      if (!(error instanceof codes.NotFound)) throw error; // otherwise another click has ended it
+    }
     const cookie = this.#cookie(request, undefined);
     return isJson(request) ? { status: 204, headers: [cookie], body: "" } : redirect("/sign-in", cookie);
   }

@@ -4,3 +4,4 @@ import "./webhooks.js";
 import "./events.js";
 import "./files.js";
 import "./pacing.js";
+import "./signIn.js";

@@ -89,7 +89,7 @@ export class FastClock implements Clock {
 }
 
 /** Moves the server's clock on. */
-function moveServer(milliseconds: number): void {
+export function moveServer(milliseconds: number): void {
   const number = Buffer.alloc(8);
   number.writeBigInt64LE(readFileSync(environment.CLOCK_FILE).readBigInt64LE() + BigInt(Math.ceil(milliseconds * 1000)));
   const file = openSync(environment.CLOCK_FILE, "r+");

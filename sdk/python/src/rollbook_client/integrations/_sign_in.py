@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -16,10 +14,9 @@ from .._sync.client import Rollbook
 from ..types import SessionTokens, User, VerifiedSession
 from . import _messages
 from ._messages import Page, Request, Response
+from ._refreshes import Refreshes
 
 _log = logging.getLogger("rollbook_client")
-_REMEMBERED = 10
-"""Seconds for which the result of a refresh is kept: a browser sends several requests with one refresh token."""
 _LINK_SENT = "If you have an account, you get an email with a link."
 _UNAVAILABLE = "That didn't work. Try again in a minute."
 _MISTAKES = (errors.BadRequest, errors.ChallengeInvalid, errors.UserSuspended, errors.WrongCode, errors.WrongPassword)
@@ -69,8 +66,7 @@ class Pages:
         self._audience = audience or OMIT
         self._has_sign_up = sign_up
         self._page = page
-        self._lock = threading.Lock()
-        self._refreshed: dict[str, tuple[float, Future[SessionTokens]]] = {}
+        self._refreshes = Refreshes(self._refresh)
         self._gets = {"/sign-in": self._sign_in_page, "/forgot-password": self._forgot_page}
         self._posts = {
             "/sign-in": self._sign_in,
@@ -110,7 +106,7 @@ class Pages:
             try:
                 return Current(self.client.sessions.verify(token=tokens[0], audience=self._audience))
             except errors.SessionEnded:
-                session = self._refresh(tokens[1])
+                session = self._refreshes.refresh(tokens[1])
         except errors.SessionEnded:
             session = None
         except errors.RollbookError as error:
@@ -128,23 +124,8 @@ class Pages:
         _log.error("Rollbook: %s", error)
         return self._said(request, 503, _UNAVAILABLE)
 
-    def _refresh(self, token: str) -> SessionTokens:
-        """A refresh token works once: the first request sends it, and those beside it get the same result."""
-        now = time.monotonic()
-        with self._lock:
-            for old in [each for each, (until, _) in self._refreshed.items() if until < now]:
-                del self._refreshed[old]
-            is_first = token not in self._refreshed
-            _, result = self._refreshed.setdefault(token, (now + _REMEMBERED, Future()))
-        if is_first:
-            try:
-                result.set_result(self.client.sessions.refresh(refresh_token=token, audience=self._audience))
-            except BaseException as error:
-                if not isinstance(error, errors.SessionEnded):
-                    with self._lock:
-                        self._refreshed.pop(token, None)
-                result.set_exception(error)
-        return result.result()
+    def _refresh(self, token: str, key: str) -> SessionTokens:
+        return self.client.sessions.refresh(refresh_token=token, audience=self._audience, idempotency_key=key)
 
     # ---- what people send
 
@@ -177,7 +158,8 @@ class Pages:
 
     def _sign_out(self, request: Request, fields: Mapping[str, str]) -> Response:
         if (session := self.current(request).session) is not None:
-            self.client.sessions.end(session.id)
+            with suppress(errors.NotFound):  # another click has ended it
+                self.client.sessions.end(session.id)
         cookie = _messages.cookie(request, self.url, None)
         return Response(204, [cookie]) if request.is_json else _messages.redirect("/sign-in", cookie)
 
