@@ -72,9 +72,10 @@ def test_the_python_client_is_a_wheel_of_its_own_with_the_version_and_the_files_
         files = {name: archive.read(name) for name in archive.namelist() if name.startswith("rollbook_client/")}
         licenses = [name for name in archive.namelist() if name.endswith("/LICENSE")]
     assert files and licenses and "rollbook_client/py.typed" in files
-    # The server signs no one in to other applications.
-    shared = {name: content for name, content in files.items() if "/integrations/" not in name}
-    assert len(files) - len(shared) == 7
+    # The server signs no one in to other applications, and tests none.
+    alone = ("rollbook_client/integrations/", "rollbook_client/testing.py")
+    shared = {name: content for name, content in files.items() if not name.startswith(alone)}
+    assert len(files) - len(shared) == 9
     assert {name.removeprefix("rollbook_client/"): content for name, content in shared.items()} == {
         path.relative_to(installed / "rollbook" / "_client").as_posix(): path.read_bytes()
         for path in (installed / "rollbook" / "_client").rglob("*")
