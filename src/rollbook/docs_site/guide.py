@@ -81,14 +81,12 @@ def neighbors(name: str) -> tuple[Chapter | None, Chapter | None]:
 def folder() -> Path:
     """Folder of the files: inside the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]
-    installed = package / "docs"
-    return installed if installed.is_dir() else package.parents[1] / "docs"
+    return next(folder for folder in (package / "docs", package.parents[1] / "docs") if folder.is_dir())
 
 
 def program(name: str) -> str:
     """A program of the page "Sign your users in", without the name of its file."""
-    part = f"<!-- begin: program_{name} -->\n```\\w+\n.+\n((?:.*\n)*?)```\n"
-    return re.findall(part, (folder() / "sign-in.md").read_text())[0]
+    return re.findall(f"program_{name} -->\n```\\w+\n.+\n((?:.*\n)*?)```", (folder() / "sign-in.md").read_text())[0]
 
 
 COMMANDS = "cli"

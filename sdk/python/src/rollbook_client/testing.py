@@ -64,11 +64,11 @@ _TRIES = 5
 class Sandbox:
     """A server for tests. Its clock goes forward only."""
 
-    def __init__(self, url: str, key: str, clock: Path) -> None:
+    def __init__(self, url: str, key: str, clock: Path, http: httpx2.Client) -> None:
         self.url = url
         self.key = key
         """Of the owner."""
-        self.client = Rollbook(url=url, key=key, http_client=httpx2.Client(trust_env=False))
+        self.client = Rollbook(url=url, key=key, http_client=http)
         """With the owner's key."""
         self.mail: list[EmailMessage] = []
         """Mail that the server has sent in this test, oldest first."""
@@ -118,7 +118,6 @@ def sandbox(python: str = sys.executable, **settings: object) -> Iterator[Sandbo
             **settings,
         }
         server = _started(stack, folder, python, settings)
-        stack.callback(server.client.close)
         smtp.sandbox = hook.sandbox = server
         made = server.client.webhooks.create(url=f"http://127.0.0.1:{hook.server_address[1]}/", types=["*"])
         hook.secret = made.secret
@@ -145,13 +144,14 @@ def rollbook(rollbook_sandbox: Sandbox) -> Sandbox:
 
 def _started(stack: ExitStack, folder: Path, python: str, settings: dict[str, object]) -> Sandbox:
     """The server, once it answers. A port that was free may be taken a moment later: then it gets another one."""
+    http = stack.enter_context(httpx2.Client(trust_env=False, timeout=_PATIENCE))
     for _ in range(_TRIES):
         url = f"http://127.0.0.1:{_free_port()}"
         with ExitStack() as attempt:
             process = attempt.enter_context(_running(folder, python, {"public_url": url, **settings}, url))
-            if key := _key(process, folder / "data" / "first-start.txt", url):
+            if key := _key(process, folder / "data" / "first-start.txt", f"{url}/health/ready", http):
                 stack.push(attempt.pop_all())
-                return Sandbox(url, key, folder / "clock")
+                return Sandbox(url, key, folder / "clock", http)
         printed = (folder / "printed").read_text()
         if "in use" not in printed:
             break
@@ -191,18 +191,17 @@ def _flag(name: str, value: object) -> list[str]:
     return [f"--{option}" if value else f"--no-{option}"] if isinstance(value, bool) else [f"--{option}", str(value)]
 
 
-def _key(process: subprocess.Popen[bytes], first_start: Path, url: str) -> str | None:
+def _key(process: subprocess.Popen[bytes], first_start: Path, url: str, http: httpx2.Client) -> str | None:
     """The owner's key, once the server answers. None if it has ended."""
     deadline = time.monotonic() + _PATIENCE
-    with httpx2.Client(trust_env=False) as http:
-        while process.poll() is None and time.monotonic() < deadline:
-            try:
-                if http.get(f"{url}/health/ready").status_code == 200:
-                    found = _FIRST_START.search(first_start.read_text())
-                    return found[1] if found else None
-            except httpx2.TransportError:
-                pass
-            time.sleep(0.02)
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if http.get(url).status_code == 200:
+                found = _FIRST_START.search(first_start.read_text())
+                return found[1] if found else None
+        except httpx2.TransportError:
+            pass
+        time.sleep(0.02)
     return None
 
 
