@@ -146,24 +146,25 @@ def _started(stack: ExitStack, folder: Path, python: str, settings: dict[str, ob
     """The server, once it answers. A port that was free may be taken a moment later: then it gets another one."""
     http = stack.enter_context(httpx2.Client(trust_env=False, timeout=_PATIENCE))
     for _ in range(_TRIES):
-        url = f"http://127.0.0.1:{_free_port()}"
+        port = _free_port()
+        url = f"http://127.0.0.1:{port}"
         with ExitStack() as attempt:
-            process = attempt.enter_context(_running(folder, python, {"public_url": url, **settings}, url))
-            if key := _key(process, folder / "data" / "first-start.txt", f"{url}/health/ready", http):
+            process = attempt.enter_context(_running(folder, python, {"public_url": url, **settings}, port))
+            if key := _key(process, folder / str(port) / "first-start.txt", f"{url}/health/ready", http):
                 stack.push(attempt.pop_all())
                 return Sandbox(url, key, folder / "clock", http)
         printed = (folder / "printed").read_text()
-        if "in use" not in printed:
+        if " is taken" not in printed:
             break
     raise RuntimeError(f"The Rollbook server of the tests did not start.\n{printed}")
 
 
 @contextmanager
-def _running(folder: Path, python: str, settings: dict[str, object], url: str) -> Iterator[subprocess.Popen[bytes]]:
+def _running(folder: Path, python: str, settings: dict[str, object], port: int) -> Iterator[subprocess.Popen[bytes]]:
     """The process. Nothing of the environment or of a file of settings gets in, and it ends with this one."""
     (folder / "clock").write_bytes(bytes(8))
     flags = [part for name, value in settings.items() for part in _flag(name, value)]
-    own = ["--data", "data", "--host", "127.0.0.1", "--port", url.rpartition(":")[2]]
+    own = ["--data", str(port), "--host", "127.0.0.1", "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
     with (folder / "printed").open("wb") as printed:
         process = subprocess.Popen(
