@@ -34,7 +34,7 @@ def printed(page: Path) -> str:
 
 def environment(folder: Path) -> dict[str, str]:
     return {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}:{INSTALLED / 'bin'}",
+        "PATH": f"{Path(sys.executable).parent}:{INSTALLED / 'bin'}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT / "sdk" / "python" / "src"),
         "HOME": str(folder),
         "NO_PROXY": "*",
