@@ -102,11 +102,11 @@ async function bodyOf(request: ExpressRequest, most = MAX_BODY): Promise<string 
   if (typeof request.body === "object" && request.body !== null) return request.body as Record<string, unknown>;
   const decoder = new TextDecoder();
   let text = "";
+  // Read to its end: to stop in between would close the connection before the response is sent.
   for await (const part of request) {
-    text += typeof part === "string" ? part : decoder.decode(part, { stream: true });
-    if (text.length > most) return undefined;
+    if (text.length <= most) text += typeof part === "string" ? part : decoder.decode(part, { stream: true });
   }
-  return text + decoder.decode();
+  return text.length > most ? undefined : text + decoder.decode();
 }
 
 function incomingOf(request: ExpressRequest): Incoming {
