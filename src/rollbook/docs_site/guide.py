@@ -80,8 +80,7 @@ def neighbors(name: str) -> tuple[Chapter | None, Chapter | None]:
 
 def folder() -> Path:
     """Folder of the files: inside the installed package, or next to it in a checkout."""
-    package = Path(__file__).parents[1]
-    return next(folder for folder in (package / "docs", package.parents[1] / "docs") if folder.is_dir())
+    return next(docs for parent in (1, 3) if (docs := Path(__file__).parents[parent] / "docs").is_dir())
 
 
 def program(name: str) -> str:
