@@ -12,6 +12,7 @@ import pytest
 
 from tests.callers import together
 from tests.contract.test_second_step import STEP, at_localhost, first_step, named, options, with_passkey
+from tests.engines import once
 from tests.factors import App, enrolled
 from tests.harness import Server, new_key, new_user, running
 from tests.visitor import is_signed_in, set_password, sign_in, signed_in, visitor
@@ -64,6 +65,7 @@ def known_browser(server: Server, user: dict[str, Any]) -> httpx2.Client:
     return found
 
 
+@once
 def test_after_a_hundred_wrong_passwords_in_a_row_the_right_one_counts_in_known_browsers_only(
     server: Server, http: httpx2.Client, user: dict
 ) -> None:
@@ -91,6 +93,7 @@ def test_after_a_hundred_wrong_passwords_in_a_row_the_right_one_counts_in_known_
     assert exhausted(http, user) == 2
 
 
+@once
 def test_a_known_browser_has_a_hundred_of_its_own_and_a_password_link_opens_the_account(
     server: Server, http: httpx2.Client, user: dict
 ) -> None:
@@ -110,6 +113,7 @@ def test_a_known_browser_has_a_hundred_of_its_own_and_a_password_link_opens_the_
     assert exhausted(http, user) == 2
 
 
+@once
 def test_after_a_hundred_wrong_codes_recovery_codes_passkeys_and_known_browsers_are_left(
     server: Server, http: httpx2.Client, user: dict
 ) -> None:
@@ -140,6 +144,7 @@ def test_after_a_hundred_wrong_codes_recovery_codes_passkeys_and_known_browsers_
     assert exhausted(http, user) == 2
 
 
+@once
 def test_a_new_password_brings_no_codes_and_whoever_lifts_the_factors_opens_the_account(
     server: Server, http: httpx2.Client, user: dict
 ) -> None:

@@ -659,7 +659,7 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
     narrow = people.client(me, scopes=[scope])
     with people.log.silent():
         for route in WITH_KEY.values():
-            if route.scope == scope:
+            if route.scope == scope or role != "owner":  # whose role refuses nothing, so that the scope does
                 continue
             path = (
                 route.path.replace("{userId}", "me")

@@ -178,7 +178,7 @@ def test_a_name_mentions_no_one_formats_nothing_and_stays_in_its_line(name: str)
 
 
 def test_sentences_are_bounded_whatever_they_hold() -> None:
-    long = "😀_" * 100_000
+    long = "😀_" * 10_000
     event = event_of(
         name=long,
         email=long,

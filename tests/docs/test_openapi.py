@@ -349,10 +349,12 @@ def _resolved(part: dict[str, Any], of: dict[str, Any] = DESCRIPTION) -> dict[st
     return part
 
 
+COMPONENTS = jsonschema_rs.Registry([("urn:api", {"components": DESCRIPTION["components"]})])
+
+
 def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator(
-        {**schema, "components": DESCRIPTION["components"]}, validate_formats=True
-    )
+    elsewhere = json.loads(json.dumps(schema).replace('"#/', '"urn:api#/'))
+    return jsonschema_rs.Draft202012Validator(elsewhere, registry=COMPONENTS, validate_formats=True)
 
 
 def _examples(part: Any = WHOLE, where: str = "#") -> Iterator[tuple[str, dict[str, Any], Any]]:

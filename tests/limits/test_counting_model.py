@@ -73,7 +73,7 @@ class Model:
 
 
 @pytest.mark.parametrize(("workers", "groups"), [(1, 64), (4, 1)])
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=100, deadline=None)
 @given(limit=LIMITS, own_limit=LIMITS, takes=TAKES)
 def test_every_verdict_is_that_of_the_model(
     counters: Any, workers: int, groups: int, limit: Limit, own_limit: Limit, takes: Takes
@@ -106,7 +106,7 @@ def over_valkey(valkey: Any, valkey_counters: Any) -> Iterator[Any]:
     counter.close()
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=75, deadline=None)
 @given(limit=LIMITS, own_limit=LIMITS, takes=TAKES)
 def test_every_verdict_of_valkey_is_that_of_the_model(
     over_valkey: Any, valkey: Any, limit: Limit, own_limit: Limit, takes: Takes

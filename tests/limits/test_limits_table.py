@@ -96,7 +96,7 @@ def test_four_processes_with_keys_of_their_own_get_exactly_what_is_allowed(count
 def test_kill_9_leaves_no_lock_and_no_request_for_free(counters: Any) -> None:
     counter = counters(Table.create(workers=4))
     chance = random.Random(9)
-    for turn in range(75):
+    for turn in range(30):
         bucket, key, admitted = f"user{turn}", f"key{turn}", numbers()
 
         def hammer(who: int, bucket: str = bucket, key: str = key, admitted: memoryview = admitted) -> None:

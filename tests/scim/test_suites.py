@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from scim2_client.engines.httpx2 import SyncSCIMClient
-from scim2_tester import Status, check_server
 from scim_sanity.probe.runner import run_probe
 
 from tests.engines import once
@@ -23,10 +23,25 @@ from tests.scim.provider import Provider
 OKTA = Path(__file__).parent / "okta-spec.json"
 
 
+TESTER = """
+import json, sys, httpx2
+from scim2_client.engines.httpx2 import SyncSCIMClient
+from scim2_tester import Status, check_server
+
+base_url, headers = json.load(sys.stdin)
+with httpx2.Client(base_url=base_url, headers=headers, timeout=60, verify=False) as http:
+    results = check_server(SyncSCIMClient(http))
+print(json.dumps([f"{each.title}: {each.reason}" * (each.status != Status.SUCCESS) for each in results]))
+"""
+
+
 def test_scim2_tester_finds_nothing(idp: Provider) -> None:
-    client = SyncSCIMClient(idp.http)
-    results = check_server(client)
-    assert [f"{each.title}: {each.reason}" for each in results if each.status != Status.SUCCESS] == []
+    # In a process of its own: to load it takes a second, and ten where all other tests have been loaded before.
+    given = json.dumps([str(idp.http.base_url), dict(idp.http.headers)])
+    done = subprocess.run([sys.executable, "-c", TESTER], input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert [*filter(None, results)] == []
     assert len(results) >= 90  # as many as there are attributes and calls to check
 
 

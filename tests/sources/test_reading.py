@@ -129,7 +129,7 @@ def test_what_was_read_before_is_passed_over(data: bytes) -> None:
     assert len(read(data)) > 2
 
 
-FEW = 4 << 20
+FEW = 2 << 20
 WITHOUT_RECORDS = {
     "blank lines": (b" \n" * (FEW // 2), "ndjson"),
     "a line without an end": (b"x" * FEW, "ndjson"),
