@@ -19,9 +19,9 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Response,
 
 from rollbook import clock
 from rollbook.api.files import write_rows
-from rollbook.config import MASKED
+from rollbook.config import MASKED, Source
 from rollbook.web.admin import user_filters
-from rollbook.web.admin.server import as_text
+from rollbook.web.admin.server import as_text, line_of
 from rollbook.web.admin.users import PAGE
 from tests import assistant
 from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, take_session, transferred
@@ -1503,14 +1503,16 @@ def test_the_server_page_tells_what_is_in_force_and_where_it_came_from(
     page = browse()
     page.goto("/admin/server")
     expect(page.get_by_role("heading", name="Server", exact=True)).to_be_visible()
-    chosen = page.get_by_role("region", name="Changed settings")
-    row = chosen.get_by_role("row").filter(has=page.get_by_role("rowheader", name="rate_limit", exact=True))
+    first = page.get_by_role("region", name="First settings")
+    row = first.get_by_role("row").filter(has=page.get_by_role("rowheader", name="rate_limit", exact=True))
     expect(row).to_contain_text("1000000/minute,10000000/hour")
-    expect(row).to_contain_text("flag")
-    row = chosen.get_by_role("row").filter(has=page.get_by_role("rowheader", name="page_limit", exact=True))
+    expect(row).to_contain_text("--rate-limit")
+    expect(row).to_contain_text('rate_limit = "1000000/minute,10000000/hour"')
+    page.get_by_text("advanced settings").click()
+    advanced = page.get_by_role("region", name="Advanced settings")
+    row = advanced.get_by_role("row").filter(has=page.get_by_role("rowheader", name="page_limit", exact=True))
     expect(row).to_contain_text("ROLLBOOK_PAGE_LIMIT")
-    page.get_by_text("default settings").click()
-    expect(page.get_by_role("region", name="Default settings")).to_contain_text("session_lifetime")
+    expect(advanced).to_contain_text("session_lifetime")
     expect(page.get_by_text(str(server.data / "rollbook.db")).first).to_be_visible()
     expect(page.get_by_role("region", name="Processes")).to_contain_text("MiB")
     secret = (server.data / "secret").read_text().strip()
@@ -1541,6 +1543,30 @@ def test_no_text_under_the_name_of_a_secret_is_shown(name: str) -> None:
     assert as_text(name, Path("/etc/keys/private.pem")) == MASKED
     assert as_text(name, ("one", "two")) == MASKED
     assert as_text(name, "") == "empty"
+
+
+def test_the_line_to_paste_has_no_secret() -> None:
+    for url in ("postgresql://u:p@db/rollbook", "postgresql://db/rollbook?user=rb&password=p"):
+        assert line_of(Source("database", url, "flag")) == 'database = "postgresql://rollbook@db.example.com/rollbook"'
+    assert line_of(Source("smtp", "smtp://u:p@mail", "dashboard")).startswith('smtp = "smtp://user:password@')
+    assert line_of(Source("data", Path("/srv"), "rollbook.toml")) == 'data = "/srv"'
+    assert line_of(Source("sign_in_roles", ("owner",), "flag")) == 'sign_in_roles = ["owner"]'
+
+
+def test_a_test_of_the_mail_server_says_what_is_wrong_and_leaves_what_was_typed(
+    browse: Callable[..., Page],
+) -> None:
+    page = browse()
+    page.goto("/admin/server/mail")
+    page.get_by_label("Server", exact=True).fill("mail.example.com")
+    page.get_by_label("Sender").fill("no-reply@example.com")
+    page.get_by_label("Password (optional)").fill("only typed")
+    page.get_by_role("button", name="Send a test to yourself").click()
+    expect(page.locator("#tried")).to_contain_text("The user is required with a password.")
+    page.get_by_label("User (optional)").fill("rollbook")
+    page.get_by_role("button", name="Send a test to yourself").click()
+    expect(page.locator("#tried")).to_contain_text("The mail server needs public_url")
+    expect(page.get_by_label("Password (optional)")).to_have_value("only typed")
 
 
 def test_other_settings_are_shown(tmp_path: Path) -> None:

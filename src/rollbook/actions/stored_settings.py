@@ -79,7 +79,8 @@ def _over(configured: Settings, values: Mapping[str, str]) -> tuple[Settings, di
             effective = msgspec.structs.replace(effective, **part)
             stored |= part
         except ConfigurationError as problem:
-            logger.warning("settings of the dashboard are not in force: %s", problem)
+            # No warning: commands on a folder, which may not know all that a server was started with, would repeat it.
+            logger.info("settings of the dashboard are not in force: %s", problem)
     return effective, stored
 
 

@@ -118,20 +118,19 @@ async def show_backups(page: PageRequest) -> Response:
 def _setting(source: Source) -> Setting:
     name, value = source.name, as_text(source.name, source.value)
     form = next((page for page, names in FORMS.items() if name in names), "")
-    return Setting(name, value, stored.where(source), _MEANINGS.get(name, ""), _line(source), form)
+    return Setting(name, value, stored.where(source), _MEANINGS.get(name, ""), line_of(source), form)
 
 
-def _line(source: Source) -> str:
-    """The line that sets one of the first settings as it is, or an example where that is the default or a secret."""
-    if source.name not in FIRST:
+def line_of(source: Source) -> str:
+    """The line that sets one of the first settings as it is, or an example where it is the default or has a secret."""
+    name, value = source.name, source.value
+    if name not in FIRST:
         return ""
-    is_shown = (
-        source.value
-        and source.origin not in ("default", stored.DASHBOARD)
-        and "…" not in as_text(source.name, source.value)
+    plain = list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+    is_own = (
+        bool(value) and source.origin not in ("default", stored.DASHBOARD) and without_secrets(name, value) == plain
     )
-    value = str(source.value) if is_shown and isinstance(source.value, Path) else source.value
-    return f"{source.name} = {msgspec.json.encode(value if is_shown else FIRST[source.name]).decode()}"
+    return f"{name} = {msgspec.json.encode(plain if is_own else FIRST[name]).decode()}"
 
 
 def as_text(name: str, value: Any) -> str:

@@ -26,6 +26,7 @@ from rollbook.web.page_request import GUARDS, HTML, PageRequest, whole_number
 DASHBOARD = "dashboard"
 """Origin of a setting that was stored here."""
 LABELS = {
+    "smtp": "The mail server",
     "host": "The server",
     "port": "The port",
     "user": "The user",
