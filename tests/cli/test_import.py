@@ -289,6 +289,22 @@ def test_a_running_server_says_each_of_many_refused_records(data: Path, tmp_path
         assert [(each["line"], each["field"]) for each in refused] == [(number, "email") for number in range(3, 153)]
 
 
+@once
+def test_an_import_into_a_folder_is_listed_and_undone(data: Path) -> None:
+    with running(data) as server, server.http() as http:
+        text = "name,Mail\nAda,ada@example.com\nBob,bob@example.com\n"
+        into = ("--map", "Mail=email", "--data", str(data))
+        assert rollbook("users", "import", "-", *into, input=text).returncode == 0
+        assert http.get("/v1/imports").json()[0]["mapping"] is None, "it names columns of the file"
+        to = ("--url", server.url, "--key", server.key)
+        [id] = good("imports", "list", "--quiet", *to).split()
+        asked = rollbook("imports", "undo", id, *to)
+        assert asked.returncode == 1 and "2 users would be deleted, 0 put back. Add --yes" in asked.stderr
+        undone = rollbook("imports", "undo", id, "--yes", *to)
+        assert undone.returncode == 0 and "Finished: 2 changed, 0 unchanged, 0 refused." in undone.stderr
+        assert len(http.get("/v1/users").json()) == 1
+
+
 def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server) -> None:
     command = [sys.executable, "-m", SMALL_BATCHES, "users", "import", "-", "--data", str(data)]
     environment = {**server.environment, "ROLLBOOK_DATABASE": database_of(data)}

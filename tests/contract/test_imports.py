@@ -512,6 +512,17 @@ def test_what_can_not_be_undone_is_said(http: httpx2.Client, server: Server) -> 
     assert found(http, made["email"])["name"] == made["name"]
 
 
+@once
+def test_an_import_is_undone_for_as_long_as_the_log_has_its_events(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--rate-limit", "none", "--event-retention", "7") as server, server.http() as http:
+        job = done(http, user())
+        server.stop()
+        server.pass_time(8 * 86_400)
+        server.start()
+        wait_until(lambda: len(http.get("/v1/events").json()) == 1)  # the newest stays
+        assert "past its retention" in refused(http.post(f"/v1/imports/{job['id']}/undo"), errors.BadRequest)["error"]
+
+
 def test_a_summary_tells_of_what_changes_who_a_user_is_or_what_they_may_do(http: httpx2.Client) -> None:
     people = [user(external_id=email()) for _ in range(6)]
     done(http, *people, events="summary")

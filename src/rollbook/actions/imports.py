@@ -284,7 +284,7 @@ async def record_local(
         created_at=began,
         started_at=began,
         finished_at=clock.now(),
-        **_stored(options),
+        **_stored(structs.replace(options, mapping=None)),  # which names columns of the file
     )
     await on.write(_record_local, by, job)
 
