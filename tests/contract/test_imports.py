@@ -498,6 +498,9 @@ def test_an_import_is_undone_for_whom_nobody_has_changed_since(http: httpx2.Clie
     assert http.get("/v1/groups", params={"name": group}).json()[0]["members"] == 0
     assert found(http, promoted["email"])["role"] == "member"
     assert undo(http, job)[0] == (8, 0, 8), "once is enough"
+    with signed_in(server) as owner:
+        page = owner.get(f"/admin/imports/{job['id']}").text
+    assert "0 of 8 users put back</a>" in page and f"/admin/imports/{job['id']}/undo" not in page
 
 
 def test_what_can_not_be_undone_is_said(http: httpx2.Client, server: Server) -> None:

@@ -98,6 +98,8 @@ ADVANCE = """
     UPDATE bulk_jobs SET status = 'running', started_at = coalesce(started_at, ?), parts_done = parts_done + 1,
         done = done + ?, changed = changed + ?, unchanged = unchanged + ?, refused = refused + ?
     WHERE id = ?"""
+# Of at most a thousand jobs: no index is worth its writes.
+UNDOING = f"SELECT {COLUMNS} FROM bulk_jobs WHERE undoes = ? AND status <> '{COLLECTING}' ORDER BY id DESC LIMIT 1"
 ADD_PART = "INSERT INTO bulk_job_parts (id, changed, refused, users) VALUES (?, 0, 0, ?)"
 PART_BY_ID = "SELECT id, users, results, sealed FROM bulk_job_parts WHERE id = ?"
 PART_DONE = "UPDATE bulk_job_parts SET changed = ?, refused = ?, results = ?, sealed = ? WHERE id = ?"
@@ -155,6 +157,12 @@ async def start(tx: Tx, id: str, total: int) -> BulkJob | None:
     """All of its users are stored: its turn will come. None: it took so long that the job is gone."""
     row = await tx.one(START, total, id)
     tx.notify(CHANNEL)
+    return BulkJob._make(row) if row else None
+
+
+async def undoing(queries: Queries, id: str) -> BulkJob | None:
+    """The last job that undoes a job or an import."""
+    row = await queries.one(UNDOING, id)
     return BulkJob._make(row) if row else None
 
 

@@ -132,6 +132,7 @@ async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool 
         "may_cancel": not shown.is_over and await page.may_cancel(job.user_id),
         "why_not_undone": imports.why_not_undone(job),
         "summed_up": imports.SUMMED_UP,
+        "undone_by": await page.on.read(bulk_job_records.undoing, job.id),
         "is_own": import_files.is_own(page.by, job),
         "encodings": ENCODINGS,
         "kinds": KINDS,
