@@ -208,6 +208,7 @@ def test_a_file_is_imported_without_scripts(
     page = open_page(scripts=False)
     page.goto("/admin/imports/new")
     page.get_by_label("Users who already exist").select_option("update")
+    page.get_by_text("unknown password hashes").click()
     page.get_by_label("Users whose password hash is not known").select_option("skip")
     page.get_by_label("File", exact=True).set_input_files(file)
     page.get_by_role("button", name="Start dry run").click()
