@@ -41,8 +41,19 @@ ELSEWHERE = {
     "`delivered`: ": "webhooks.md#retries",
     "`member`: ": "authentication.md#roles-and-scopes",
     "`invite`: ": "tokens.md#tokens",
+    "Compares texts, ": "users.md#filter-by-metadata",
+    "One or two characters ": "users.md#search",
+    "Passwords that are easy to guess ": "authentication.md#new-passwords",
+    "`refuse`: ": "import.md#unknown-hashes",
+    "`skip`: nothing": "import.md#existing-users",
+    "`true`: with `on_conflict`": "users.md#adopt-a-user",
+    "`each`: record": "import.md#events",
+    "`rows`: ": "import.md#refused-records",
+    "Names and hosts are in lower case": "sessions.md#audiences-of-keys",
+    "`standard`: ": "webhooks.md#formats",
+    "`user`: a user's events": "webhooks.md#order",
 }
-"""How the meanings of values begin that have a list of their own, and where it is."""
+"""How what the docs explain elsewhere begins in descriptions, and where that is."""
 
 # What is said of a field of a request beyond its meaning.
 _DEFAULT = re.compile(r" (?:Default[^:.]*: [^.]*|Null: as if it were missing)\.$")
@@ -254,7 +265,7 @@ def _fields(schema: dict[str, Any], is_body: bool, before: str = "") -> Iterator
 
 
 def _without_values(text: str) -> str:
-    """A description without the meanings of its values, where they have a list of their own."""
+    """A description without what the docs explain elsewhere, such as the meanings of values."""
     for values, target in ELSEWHERE.items():
         before, has_values, after = text.partition(values)
         if has_values:

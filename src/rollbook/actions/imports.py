@@ -27,7 +27,7 @@ from rollbook.records.import_rows import FileFacts, Raw
 from rollbook.records.imports import FILE_LOST, IMPORTS, Counts, Import, Refusal
 from rollbook.storage.database import Queries, Tx
 
-SUMMED_UP = "With events=summary, an import records no event for each user, so it can’t be undone."
+SUMMED_UP = "With events=summary, an import records no event for each user, so it can't be undone."
 PAGE = 1_000
 """Refused records that are read at a time."""
 
@@ -217,7 +217,7 @@ def why_not_undone(job: Import) -> str:
     """Return the reason why nothing can say what an import did; empty if its events can."""
     options = options_of(job)
     if job.finished_at is None:
-        return "The import hasn’t ended. Cancel it first, or wait until it has."
+        return "The import hasn't ended. Cancel it first, or wait until it has."
     if options.dry_run or not job.added + job.updated:
         return "This import changed no one."
     return SUMMED_UP if options.events != "each" else ""
