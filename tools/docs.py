@@ -110,7 +110,7 @@ def errors_part() -> str:
     for error in _by_code():
         found += [f"## {error.code}", f"**{error.status}** · {_sentence(error)}", paragraphs(error.__doc__)]
         body = examples.get(error.code, {}).get("value", {})
-        if body.keys() - {"error", "code", "request_id", "doc_url", "param"}:
+        if body.keys() - {"error", "code", "request_id", "doc_url", "param", "errors"}:
             found.append(f"```json\n{json.dumps(body, indent=2, ensure_ascii=False)}\n```")
     return "\n\n".join(found)
 
