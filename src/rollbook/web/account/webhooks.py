@@ -49,6 +49,7 @@ NAMES = {
     "users": "Exports",
     "bulk_job": "Bulk jobs",
     "import": "Imports",
+    "settings": "Settings",
     "server": "Server",
 }
 
