@@ -235,6 +235,9 @@ def commands_part() -> str:
 
 
 EXPLAINED = {
+    "rollbook serve": "configuration.md#configuration",
+    "rollbook migrate": "deployment.md#upgrades",
+    "rollbook mcp": "mcp.md#set-up-your-assistant",
     "rollbook login": "#profiles",
     "rollbook users import": "import.md#import-users",
     "rollbook users export": "exports.md#export-and-leave",
