@@ -32,6 +32,7 @@ def test_creating_and_updating_answer_with_the_etag_that_reading_gives(http: htt
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"0", {}', '{} , W/"999"', "*"])
+@once
 def test_who_has_the_version_gets_304_without_a_body(http: httpx2.Client, user: dict, form: str) -> None:
     path = f"/v1/users/{user['id']}"
     etag = http.get(path).headers["etag"]
@@ -43,6 +44,7 @@ def test_who_has_the_version_gets_304_without_a_body(http: httpx2.Client, user: 
 
 
 @pytest.mark.parametrize("tag", ['"999"', 'W/"999"', '"1x"', "1", '""'])
+@once
 def test_who_has_another_version_gets_the_user(http: httpx2.Client, user: dict, tag: str) -> None:
     answer = http.get(f"/v1/users/{user['id']}", headers={"If-None-Match": tag})
     assert answer.status_code == 200
@@ -96,6 +98,7 @@ def test_a_mistyped_if_match_is_400_and_not_taken_for_any_version(http: httpx2.C
         "/v1/events",
     ],
 )
+@once
 def test_head_answers_like_get_without_the_body(http: httpx2.Client, user: dict, path: str) -> None:
     path = path.format(id=user["id"])
     plain = {"Accept-Encoding": "identity"}

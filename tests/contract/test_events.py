@@ -133,6 +133,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=[f"{number} {change.type}" for number, change in enumerate(CHANGES)])
+@once
 def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
     http: httpx2.Client, log: Log, me: dict[str, Any], user: dict, change: Change
 ) -> None:

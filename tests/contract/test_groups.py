@@ -14,6 +14,7 @@ from rollbook import clock, ids
 from tests.contract.answers import Log
 from tests.contract.expect import faults, refused
 from tests.contract.expect import pages as all_pages
+from tests.engines import once
 from tests.harness import Server, new_key, new_user
 
 UNKNOWN = "user_" + "0" * 26
@@ -90,6 +91,7 @@ def test_put_replaces_the_metadata_and_patch_merges_it(http: httpx2.Client, grou
     ],
     ids=str,
 )
+@once
 def test_what_is_wrong_with_a_group_is_named(http: httpx2.Client, fields: dict[str, Any], wrong: list[str]) -> None:
     assert faults(http.post("/v1/groups", json=fields)) == wrong
 

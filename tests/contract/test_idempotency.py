@@ -179,6 +179,7 @@ ELSEWHERE = {"/v1/sessions/refresh", "/v1/tokens/request", JOB + "/cancel"}
         if route.method == "POST" and route.special.replays and route.path not in ELSEWHERE
     ],
 )
+@once_engine
 def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: str) -> None:
     known = posts(http, path)
     assert path in known, f"Add a call of {path} to posts(), or say in ELSEWHERE which test repeats it"
@@ -279,6 +280,7 @@ def test_callers_do_not_share_keys(http: httpx2.Client, as_role, server: Server)
     assert http.post("/v1/keys", json=body, headers=once("shared")).content == first.content
 
 
+@once_engine
 def test_quotes_around_the_key_make_no_difference_but_letters_do(http: httpx2.Client) -> None:
     first = http.post("/v1/keys", json={"name": "q"}, headers=once("quoted"))
     assert said(http.post("/v1/keys", json={"name": "q"}, headers=once('"quoted"'))) == said(first)
@@ -286,6 +288,7 @@ def test_quotes_around_the_key_make_no_difference_but_letters_do(http: httpx2.Cl
 
 
 @pytest.mark.parametrize("key", [b"", b'""', b"x" * 256, "schlüssel".encode(), b"tab\tkey"])
+@once_engine
 def test_a_key_that_is_none_is_400_and_nothing_is_done(http: httpx2.Client, key: bytes) -> None:
     answer = http.post("/v1/users", json=person("bad-key@example.com"), headers=[(b"Idempotency-Key", key)])
     refused(answer, 400, "invalid_parameter", param="Idempotency-Key")

@@ -191,6 +191,7 @@ def test_a_whole_key_that_nobody_has_is_not_malformed(anonymous: httpx2.Client) 
 # ---- shown again
 
 
+@once
 def test_a_key_is_shown_again_to_its_user_for_its_password(server: Server, http: httpx2.Client) -> None:
     made = make(http)
     answer = http.post(f"/v1/keys/{made['id']}/reveal", json={"password": OWNER_PASSWORD})
@@ -208,6 +209,7 @@ def test_a_key_made_not_to_be_shown_or_revoked_is_never_shown(http: httpx2.Clien
         assert key["key"] not in answer.text
 
 
+@once
 def test_nobody_else_is_shown_a_key_not_even_an_owner(http: httpx2.Client, user: dict) -> None:
     key = make(http, user_id=user["id"])
     for password in (OWNER_PASSWORD, user["password"]):
@@ -258,6 +260,7 @@ def test_what_works_no_longer_is_not_rotated(server: Server, http: httpx2.Client
             refused(http.post(f"/v1/keys/{key['id']}/rotate", json={}), errors.NotFound)
 
 
+@once
 def test_a_number_without_a_fraction_is_whole_however_it_is_written(server: Server, http: httpx2.Client) -> None:
     old = make(http)
     assert http.post(f"/v1/keys/{old['id']}/rotate", content=b'{"overlap": 60.0}').status_code == 201
@@ -408,6 +411,7 @@ def test_a_key_may_give_less_than_it_has(holder: Callable[..., httpx2.Client]) -
     assert {field: child[field] for field in less} == less
 
 
+@once
 def test_a_key_with_scopes_never_makes_one_that_grows_with_its_user(
     server: Server, http: httpx2.Client, holder: Callable[..., httpx2.Client], user: dict
 ) -> None:
@@ -455,6 +459,7 @@ def test_an_admin_replaces_and_revokes_keys_of_others_but_not_of_owners(
         refused(admin.post("/v1/keys", json={"name": "test", "user_id": owners["user_id"]}), errors.InsufficientScope)
 
 
+@once
 def test_a_narrow_key_of_an_admin_can_still_revoke_a_wide_one(
     http: httpx2.Client, holder: Callable[..., httpx2.Client], user: dict
 ) -> None:
@@ -465,6 +470,7 @@ def test_a_narrow_key_of_an_admin_can_still_revoke_a_wide_one(
 # ---- where from
 
 
+@once
 def test_a_key_works_from_its_addresses_only(server: Server, http: httpx2.Client) -> None:
     here = make(http, ip_allow=["10.0.0.0/8", "127.0.0.1/32"])
     elsewhere = make(http, ip_allow=["10.0.0.0/8", "::1/128"])
@@ -509,6 +515,7 @@ def proxied(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
 # ---- how often
 
 
+@once
 def test_a_keys_own_limit_holds_for_it_alone(server: Server, http: httpx2.Client, user: dict) -> None:
     slow, other = make(http, user_id=user["id"], rate_limit="3/minute"), make(http, user_id=user["id"])
     assert [status(server, slow["key"]) for _ in range(5)] == [200, 200, 200, 429, 429]
@@ -662,6 +669,7 @@ def test_every_scope_is_a_scope_of_keys(http: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("id", ["key_06h15iau59rth0k51t0sbk84b4", "key_1", "current1"])
+@once
 def test_a_key_that_does_not_exist_is_404_for_members_like_one_of_another_user(
     http: httpx2.Client, holder: Callable[..., httpx2.Client], user: dict, id: str
 ) -> None:

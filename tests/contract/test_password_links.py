@@ -115,6 +115,7 @@ def test_to_open_a_link_uses_nothing_up(http: httpx2.Client, user: dict, person:
     assert set_password(person, url, NEW).status_code == 303
 
 
+@once
 def test_a_link_of_a_public_server_leads_there(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--public-url", "https://users.example.com/") as server, server.http() as http:
         answer = http.post(f"/v1/users/{new_user(http)['id']}/password-link", headers={"Host": "evil.example"})
@@ -175,6 +176,7 @@ def test_a_link_dies_with_another_new_password_and_with_its_user(http: httpx2.Cl
     assert is_dead(person, url), "nor does it come back with its user"
 
 
+@once
 def test_a_link_is_of_no_use_to_who_has_a_part_of_it(http: httpx2.Client, user: dict, person: httpx2.Client) -> None:
     url = link(http, user)
     for other in (
@@ -203,6 +205,7 @@ def test_a_link_is_of_no_use_to_who_has_a_part_of_it(http: httpx2.Client, user: 
         (NEW, "", "don’t match"),
     ],
 )
+@once
 def test_a_password_that_is_refused_uses_nothing_up(
     http: httpx2.Client, user: dict, person: httpx2.Client, password: str, again: str | None, words: str
 ) -> None:
@@ -251,6 +254,7 @@ def test_the_suspended_get_no_link_and_lose_theirs(http: httpx2.Client, user: di
     assert is_dead(person, url), "nor does it come back when they are activated"
 
 
+@once
 def test_a_role_that_may_not_sign_in_still_sets_its_password(tmp_path: Path) -> None:
     """It may be an application that signs its members in, by `verify-password`."""
     with (
@@ -278,6 +282,7 @@ def leads_to(http: httpx2.Client, user: dict[str, Any], url: str) -> str:
     return answer.json()["url"]
 
 
+@once
 def test_a_link_can_lead_to_an_application_and_then_signs_no_one_in_here(
     http: httpx2.Client, user: dict, person: httpx2.Client
 ) -> None:
@@ -298,6 +303,7 @@ def test_a_link_can_lead_to_an_application_and_then_signs_no_one_in_here(
     assert http.get("/v1/sessions", params={"user": user["id"]}).json() == []
 
 
+@once
 def test_no_one_can_change_where_a_link_leads(http: httpx2.Client, user: dict, person: httpx2.Client) -> None:
     def encoded(url: str) -> str:
         return base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
@@ -357,6 +363,7 @@ def test_where_a_link_may_not_lead(http: httpx2.Client, user: dict, url: Any) ->
 # ---- who may make one
 
 
+@once
 def test_nobody_makes_a_link_for_itself_but_who_has_no_password(
     server: Server, http: httpx2.Client, tmp_path: Path
 ) -> None:

@@ -115,6 +115,7 @@ def test_signing_in_makes_a_new_session_in_the_place_of_the_browsers_old_one(
     assert is_signed_in(person)
 
 
+@once
 def test_a_cookie_that_somebody_planted_is_never_adopted(server: Server, user: dict) -> None:
     planted = "A" * 43
     name = f"rollbook-{server.port}"
@@ -237,6 +238,7 @@ def test_what_ends_a_session_ends_it_in_every_worker_at_once(tmp_path: Path) -> 
             assert [status(worker) for worker in workers] == [303, 303]
 
 
+@once
 def test_a_role_that_may_not_sign_in_is_refused_and_signed_out(tmp_path: Path) -> None:
     with (
         running(tmp_path / "data", environment={"ROLLBOOK_SIGN_IN_ROLES": "admin,owner"}) as server,
@@ -325,6 +327,7 @@ def test_ones_own_sessions_are_listed_newest_first_with_their_number(
         assert member.get("/v1/sessions").headers["x-total-count"] == "2"
 
 
+@once
 def test_a_key_alone_signs_nobody_in_and_a_session_is_no_key(server: Server, user: dict, person: httpx2.Client) -> None:
     with visitor(server, Authorization=f"Bearer {server.key}") as program:
         assert not is_signed_in(program)
@@ -351,6 +354,7 @@ def test_the_export_holds_sessions_and_what_is_erased_has_none(
 
 
 @pytest.mark.parametrize("id", ["1", "ses_1", "key_06h15iau59rth0k51t0sbk84b4", "ses_06h15iau59rth0k51t0sbk84b4"])
+@once
 def test_a_session_that_is_none_is_404(http: httpx2.Client, id: str) -> None:
     refused(http.delete(f"/v1/sessions/{id}"), errors.NotFound)
 

@@ -201,6 +201,7 @@ def test_only_with_users_grant_for_who_is_above_member(server: Server, http: htt
 
 
 @pytest.mark.parametrize("purpose", ["reset_password", "change_email", "sign_in"])
+@once
 def test_a_key_alone_does_not_take_over_its_user(http: httpx2.Client, purpose: str) -> None:
     refused(http.post("/v1/users/me/tokens", json=asked(purpose)), errors.NotYourself)
 
@@ -388,6 +389,7 @@ def test_a_password_like_the_users_name_uses_nothing_up(http: httpx2.Client) -> 
 
 
 @pytest.mark.parametrize("purpose", ["reset_password", "sign_in"])
+@once
 def test_a_second_factor_is_asked_for_and_until_it_is_given_nothing_is_used_up(
     http: httpx2.Client, user: dict, purpose: str
 ) -> None:
@@ -547,6 +549,7 @@ class Watched:
         db.one, db.all = note_one, note_all  # type: ignore[method-assign]
 
 
+@once
 def test_unknown_used_replaced_and_expired_tokens_cost_the_same(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

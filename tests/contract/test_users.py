@@ -79,6 +79,7 @@ def test_all_that_can_be_given_is_kept(http: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("fields", ["id", "role,status", "metadata,id", "*", "role,*"])
+@once
 def test_fields_chooses_what_each_call_answers_besides_id_name_and_email(http: httpx2.Client, fields: str) -> None:
     expected = set(WHOLE if "*" in fields else ["id", "name", "email", *fields.split(",")])
     body = {
@@ -120,6 +121,7 @@ def test_fields_chooses_what_each_call_answers_besides_id_name_and_email(http: h
         "%F0%9F%92%A9",
     ],
 )
+@once
 def test_a_malformed_id_is_404_like_an_unknown_one(http: httpx2.Client, id: str) -> None:
     for method, tail, body in (
         ("GET", "", None),
@@ -175,6 +177,7 @@ def test_an_update_that_changes_nothing_is_200_and_leaves_no_trace(later: Server
         later.pass_time(0)
 
 
+@once
 def test_a_user_can_be_read_changed_and_sent_back_whole(http: httpx2.Client, as_role) -> None:
     member = as_role("member", metadata={"a": [1]})
     for client in (http, member):
@@ -186,6 +189,7 @@ def test_a_user_can_be_read_changed_and_sent_back_whole(http: httpx2.Client, as_
         assert client.get(path).json()["name"] == user["name"]
 
 
+@once
 def test_what_the_server_keeps_itself_is_ignored_not_changed(http: httpx2.Client, user: dict) -> None:
     path = f"/v1/users/{user['id']}"
     foreign = {
@@ -218,6 +222,7 @@ def test_null_takes_an_external_id_and_a_limit_away(http: httpx2.Client) -> None
     new_user(http, external_id="gone")
 
 
+@once
 def test_a_password_in_an_update_is_400_and_names_the_call_for_it(http: httpx2.Client, user: dict) -> None:
     for method in ("PUT", "PATCH"):
         answer = http.request(
@@ -258,6 +263,7 @@ def test_the_same_address_in_other_letters_stays_verified(http: httpx2.Client) -
     assert http.get(path).json()["email_verified"] is True
 
 
+@once
 def test_metadata_is_replaced_whole_and_bounded(http: httpx2.Client, user: dict) -> None:
     path = f"/v1/users/{user['id']}"
     largest = {"k": "x" * (16_384 - len('{"k":""}'))}
@@ -508,6 +514,7 @@ def test_the_right_password_answers_the_user_and_notes_the_sign_in(http: httpx2.
     assert TIME(http.get(f"/v1/users/{user['id']}").json()["last_sign_in_at"])
 
 
+@once
 def test_an_unknown_address_and_a_wrong_password_are_told_alike(http: httpx2.Client, user: dict) -> None:
     answers = [
         verify(http, user["email"], "wrong password"),
@@ -532,6 +539,7 @@ def test_a_suspended_user_cannot_sign_in_and_only_the_right_password_learns_why(
 
 
 @pytest.mark.parametrize("known", [True, False])
+@once
 def test_guessing_is_slowed_for_known_and_unknown_addresses_alike(later: Server, known: bool) -> None:
     with later.http() as http:
         later.pass_time(0)
@@ -579,6 +587,7 @@ def test_a_changed_password_works_at_once_and_the_old_one_never_again(http: http
     assert events_of(http, user)[:2] == ["user.created", "user.password_changed"]
 
 
+@once
 def test_who_changes_its_own_password_proves_the_present_one(http: httpx2.Client, as_role) -> None:
     member = as_role("member")
     email = member.user["email"]
@@ -598,6 +607,7 @@ def test_who_changes_its_own_password_proves_the_present_one(http: httpx2.Client
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@once
 def test_users_prove_their_password_to_change_their_own_email(http: httpx2.Client, as_role, method: str) -> None:
     def change(caller: httpx2.Client, id: str = "me", **fields: str) -> httpx2.Response:
         return caller.request(method, f"/v1/users/{id}", json={"name": "Another name", **fields})
@@ -638,6 +648,7 @@ def test_who_has_no_password_changes_their_email_without(server: Server, http: h
         assert own.patch("/v1/users/me", json={"email": "new." + email}).status_code == 200
 
 
+@once
 def test_a_key_of_its_own_does_not_let_anyone_guess_the_password_fast(as_role) -> None:
     member = as_role("member")
     wrong = {"password": "a wholly new one", "current_password": "wrong password"}
