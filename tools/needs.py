@@ -120,11 +120,8 @@ COLLECTIONS = "hosts/collections"
 IN_BOTH = (
     # On PostgreSQL what `make test` tries on SQLite.
     "contract",
-    # The dark theme, and narrow pages.
-    "browser/test_docs.py",
-    "browser/test_every_page.py",
-    "browser/test_shell.py",
-    "browser/test_sign_in.py",
+    # The dark theme, narrow pages, and pages without scripts.
+    "browser",
     # Two programs more.
     "docs/test_sign_in_programs.py",
     # 4,500 connections instead of 2,500.

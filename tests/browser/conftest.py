@@ -22,15 +22,22 @@ NO_LIMITS = {
 }
 
 
+with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+"""`make test` runs the first, `make soak` the second."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`make soak` runs what `make test` has run only where dark pages are looked at, too."""
-    if IS_SOAK:
-        ours = [
-            each for each in items if each.path.parent == Path(__file__).parent and isinstance(each, pytest.Function)
-        ]
-        again = {each for each in ours if "axe_in_both_themes" not in inspect.getsource(each.function)}
-        config.hook.pytest_deselected(items=list(again))
-        items[:] = [each for each in items if each not in again]
+    """`make soak` runs what needs no scripts without them, and what `make test` has run only where dark pages are looked
+    at, too."""
+    ours = [each for each in items if each.path.parent == Path(__file__).parent and isinstance(each, pytest.Function)]
+    left = {each for each in ours if not _runs(each)}
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [each for each in items if each not in left]
+
+
+def _runs(test: pytest.Function) -> bool:
+    has_scripts = not hasattr(test, "callspec") or test.callspec.params.get("scripts", True)
+    return has_scripts is not IS_SOAK or (IS_SOAK and "axe_in_both_themes" in inspect.getsource(test.function))
 
 
 expect.set_options(timeout=PATIENCE)  # 5 s where nobody says so

@@ -16,12 +16,12 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Response, expect
 
 from tests.browser.chromium import sign_in, take_session
+from tests.browser.conftest import with_and_without_scripts
 from tests.browser.population import BROWSER_NAMES, HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user
 from tests.nodes.pair import wait_until
 
 # One way through each form with scripts and without; all else with scripts, or, where none has a part in it, without.
-with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 CHROMIUM = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
 NEW_PASSWORD = "a lobster in the library"
 

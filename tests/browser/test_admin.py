@@ -25,11 +25,11 @@ from rollbook.web.admin.server import as_text, line_of
 from rollbook.web.admin.users import PAGE
 from tests import assistant
 from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, take_session, transferred
+from tests.browser.conftest import with_and_without_scripts
 from tests.browser.population import HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
 
-with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 MANY = 120
 """Users with one name, more than two pages of them."""
 

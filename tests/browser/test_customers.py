@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from rollbook.languages import NAMES, language
 from tests.browser.chromium import axe_in_both_themes, sideways, sign_in
-from tests.browser.conftest import NO_LIMITS
+from tests.browser.conftest import NO_LIMITS, with_and_without_scripts
 from tests.factors import enrolled
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running, serving
 
@@ -292,10 +292,7 @@ def invited(http: httpx2.Client, **fields: object) -> dict:
     return http.post("/v1/users", json={"name": "Invited", "email": email, "status": "invited", **fields}).json()
 
 
-without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
-
-
-@without_scripts
+@with_and_without_scripts
 def test_who_is_invited_chooses_a_name_and_a_password(
     new_page: Callable[..., Page], http: httpx2.Client, scripts: bool
 ) -> None:
@@ -325,7 +322,7 @@ def test_who_is_invited_chooses_a_name_and_a_password(
     expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer valid")
 
 
-@without_scripts
+@with_and_without_scripts
 def test_an_email_is_confirmed_by_a_button_and_not_by_opening_the_link(
     new_page: Callable[..., Page], http: httpx2.Client, user: dict, scripts: bool
 ) -> None:
@@ -358,7 +355,7 @@ def test_a_new_email_counts_once_it_is_confirmed(page: Page, http: httpx2.Client
     assert (found["email"], found["email_verified"]) == (email, True)
 
 
-@without_scripts
+@with_and_without_scripts
 def test_a_link_signs_in_by_a_button(
     new_page: Callable[..., Page], http: httpx2.Client, user: dict, scripts: bool
 ) -> None:
@@ -466,7 +463,7 @@ def wait_for(carried: Callable[[], list[dict]], count: int) -> dict:
     return carried()[-1]
 
 
-@without_scripts
+@with_and_without_scripts
 def test_who_forgot_the_password_sets_a_new_one(
     new_page: Callable[..., Page], http: httpx2.Client, user: dict, carried: Callable[[], list[dict]], scripts: bool
 ) -> None:

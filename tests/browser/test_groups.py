@@ -11,11 +11,10 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 from tests.browser.chromium import axe, sideways, take_session
+from tests.browser.conftest import with_and_without_scripts
 from tests.browser.population import sign_in_by_form
 from tests.browser.test_shell import COVERED
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user
-
-with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import axe, sideways, take_session
+from tests.browser.conftest import with_and_without_scripts
 from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user
 from tests.visitor import signed_in
@@ -123,7 +124,7 @@ def test_to_load_the_page_again_after_a_dry_run_shows_it_with_the_name_of_its_fi
     assert [user["name"] for user in http.get("/v1/users?q=again-anna").json()] == ["Anna Import"]
 
 
-@pytest.mark.parametrize("scripts", [True, False])
+@with_and_without_scripts
 def test_refused_rows_are_shown_fixed_and_uploaded_alone_with_the_same_columns(
     http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path, scripts: bool
 ) -> None:

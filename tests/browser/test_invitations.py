@@ -14,12 +14,12 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 from tests.browser.chromium import axe_in_both_themes, axe_script, take_session
+from tests.browser.conftest import with_and_without_scripts
 from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user
 from tests.visitor import set_password, visitor
 
 PASSWORD = "a lobster in the library"
-with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 
 
 @pytest.fixture

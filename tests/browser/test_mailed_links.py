@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import sign_in
-from tests.browser.conftest import NO_LIMITS
+from tests.browser.conftest import NO_LIMITS, with_and_without_scripts
 from tests.certificates import certified
 from tests.harness import Server, new_user
 from tests.mail_server import MailServer, mail_server
@@ -105,7 +105,7 @@ def test_a_new_email_that_somebody_else_has_is_refused_and_nobody_is_flooded(
     assert mail.to(other["email"]) == [] and http.get(f"/v1/users/{user['id']}").json()["email"] == user["email"]
 
 
-@pytest.mark.parametrize("scripts", [True, False])
+@with_and_without_scripts
 def test_an_email_that_is_not_verified_gets_a_link_from_the_profile_and_nobody_is_flooded(
     new_page: Callable[..., Page], http: httpx2.Client, mail: MailServer, user: dict, scripts: bool
 ) -> None:
@@ -128,7 +128,7 @@ def test_an_email_that_is_not_verified_gets_a_link_from_the_profile_and_nobody_i
     expect(page.get_by_role("button", name="Send confirmation link")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scripts", [True, False])
+@with_and_without_scripts
 def test_the_profile_shows_which_new_email_waits_and_until_when_and_cancels_it(
     new_page: Callable[..., Page], http: httpx2.Client, mail: MailServer, user: dict, scripts: bool
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Error, Page, expect
 
 from tests.browser.chromium import axe_in_both_themes, sideways
+from tests.browser.conftest import with_and_without_scripts
 from tests.factors import App, enrolled
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user
 
@@ -195,7 +196,7 @@ def test_a_passkey_is_asked_for_before_what_is_sensitive(page: Page, server: Ser
         server.pass_time(0)
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+@with_and_without_scripts
 def test_an_authenticator_app_is_set_up_and_asked_for(
     new_context: New, origin: str, http: httpx2.Client, scripts: bool
 ) -> None:

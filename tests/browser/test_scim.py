@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import axe_in_both_themes, sideways, take_session
+from tests.browser.conftest import with_and_without_scripts
 from tests.browser.population import sign_in_by_form
 from tests.browser.test_shell import COVERED
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
@@ -16,7 +16,7 @@ from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 TOKEN = re.compile(r"rbk_[0-9A-Za-z]{38}")
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+@with_and_without_scripts
 def test_who_looks_for_their_provider_finds_the_page_and_on_the_next_one_all_that_is_to_be_pasted(
     new_page: Callable[..., Page], server: Server, scripts: bool
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chromium import axe_in_both_themes, sideways, sign_in, take_session
+from tests.browser.conftest import with_and_without_scripts
 from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user
 
@@ -40,7 +41,7 @@ def opened(new_page: Callable[..., Page], server: Server, cookies: httpx2.Cookie
 # ---- toasts
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+@with_and_without_scripts
 def test_what_was_done_is_said_once(opened: Open, scripts: bool) -> None:
     page = opened("/account", java_script_enabled=scripts)
     page.get_by_role("button", name="Save").first.click()
@@ -277,7 +278,7 @@ def test_the_first_page_after_signing_in_is_in_the_zone_of_the_reader(new_page: 
     assert "created per day (Asia/Tokyo)" in answer.value.text()
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+@with_and_without_scripts
 @pytest.mark.parametrize(("path", "name"), [("/admin/requests", "after"), ("/admin/events", "created_after")])
 def test_times_are_filtered_and_plotted_in_the_zone_of_the_rows(
     opened: Open, path: str, name: str, scripts: bool
@@ -300,7 +301,7 @@ def test_times_are_filtered_and_plotted_in_the_zone_of_the_rows(
 # ---- the user menu
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+@with_and_without_scripts
 def test_the_user_menu_says_who_one_is_and_signs_out(
     server: Server, new_page: Callable[..., Page], scripts: bool
 ) -> None:

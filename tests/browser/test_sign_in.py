@@ -13,10 +13,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chromium import Watch, axe_in_both_themes, sign_in
+from tests.browser.conftest import with_and_without_scripts
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running, serving
 
 NEW = "a few random words"
-with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 
 
 @pytest.fixture(scope="module")

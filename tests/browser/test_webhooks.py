@@ -13,13 +13,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import axe, take_session
-from tests.browser.conftest import NO_LIMITS
+from tests.browser.conftest import NO_LIMITS, with_and_without_scripts
 from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running, serving
 from tests.nodes.pair import wait_until
 
 URL = "https://hooks.invalid/rollbook"
-with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,11 @@ from tests.contract.answers import Log
 from tests.contract.test_bulk_jobs import done, results, undone
 from tests.contract.test_imports import done as imported
 from tests.contract.test_imports import reported
+from tests.engines import once
 from tests.grids import grid
 from tests.harness import Server, new_key, new_user
 
+pytestmark = once  # who may do what is a rule of no database
 Client = httpx2.Client
 ALL_BUT_GRANT = sorted(set(SCOPES) - {"users:grant"})
 KEYS = {
