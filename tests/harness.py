@@ -125,6 +125,7 @@ class Server:
             "ROLLBOOK_OWNER_KEY": self.key,
             "ROLLBOOK_CLOCK_FILE": str(self.clock_file),
             "ROLLBOOK_LOG": "json",
+            "ROLLBOOK_MEMBER_FIELDS": "name,email,keys",
             "ROLLBOOK_DATABASE": database_of(data),
             "ROLLBOOK_DATABASE_DIRECT": direct_of(data),
             **(cheap_hashes(flags, environment or {}) if cheap else {}),

@@ -61,7 +61,7 @@ def set_password(visitor: httpx2.Client, link: str, password: str) -> httpx2.Res
     assert page.status_code == 200, page.text
     token = re.search(r'name="token" value="([^"]+)"', page.text)
     assert token
-    return visitor.post("/account/set-password", data={"token": token[1], "password": password, "again": password})
+    return visitor.post("/account/set-password", data={"token": token[1], "password": password})
 
 
 def own_key(person: httpx2.Client, scopes: Sequence[str] = ()) -> str:

@@ -103,9 +103,11 @@ class FactorRoles(RoleNames):
 
 
 class MemberFields(tuple[str, ...]):
-    """Fields that users can change of themselves: `name`, `email`, and keys of their metadata as `metadata.KEY`."""
+    """Fields that users can change of themselves: `name`, `email`, keys of their metadata as `metadata.KEY`, and
+    `keys`, the API keys of members."""
 
     __slots__ = ()
+    PLAIN = ("name", "email", "keys")
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Self:
@@ -113,8 +115,10 @@ class MemberFields(tuple[str, ...]):
         fields = cls(texts)
         for name in fields:
             key = name.removeprefix("metadata.")
-            if name not in ("name", "email") and (key == name or not 0 < len(key) <= 255 or not key.isprintable()):
-                raise ValueError(f"{name!r} is no field that users can change. Use name, email or metadata.KEY.")
+            if name not in ("name", "email", "keys") and (
+                key == name or not 0 < len(key) <= 255 or not key.isprintable()
+            ):
+                raise ValueError(f"{name!r} is no field that users can change. Use name, email, keys or metadata.KEY.")
         return fields
 
     @property
@@ -566,7 +570,8 @@ class Settings(Fixed, frozen=True, kw_only=True):
         MemberFields,
         says(
             "What users can change of themselves: some of `name` and `email`, and top-level keys of their "
-            "metadata, such as `metadata.nickname`. Admins can change all fields."
+            "metadata, such as `metadata.nickname`. With `keys`, members create API keys on their pages, and see their "
+            "usage and requests there. Admins can change all fields."
         ),
     ] = MemberFields(("name", "email"))
     self_deletion: Annotated[

@@ -393,6 +393,9 @@ class NotYourself(Forbidden):
     message = "You cannot do this to yourself."
 
 
+EMAIL_FOR_ID = "This is an email. Users are named by their ID, which GET /v1/users?email=… tells."
+
+
 class NotFound(ApiError):
     """The ID is unknown or malformed, the object was deleted, or the path doesn't exist."""
 

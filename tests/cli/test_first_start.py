@@ -283,7 +283,7 @@ def link(said: str) -> str:
 
 def set_password(link: str, password: str = PASSWORD) -> httpx2.Response:
     base, _, token = link.partition("/account/set-password?token=")
-    fields = {"token": token, "password": password, "again": password}
+    fields = {"token": token, "password": password}
     return httpx2.post(f"{base}/account/set-password", data=fields, headers={"Origin": base}, timeout=60)
 
 

@@ -185,3 +185,20 @@ def test_the_page_of_all_keys_answers_in_plain_words(server: Server, http: httpx
     with signed_in(server, new_user(http, role="viewer")) as viewer:
         assert viewer.get("/admin/keys").status_code == 403
         assert key["id"] not in viewer.get("/admin/people", params={"q": key["id"]}).text
+
+
+@once
+def test_several_keys_are_revoked_at_once_and_one_that_may_not_be_keeps_no_other(
+    server: Server, http: httpx2.Client
+) -> None:
+    admin, holder = new_user(http, role="admin"), new_user(http)
+    of_owner, *theirs = make(http), make(http, user_id=holder["id"]), make(http, user_id=holder["id"])
+    left = make(http, user_id=holder["id"])
+    with signed_in(server, admin) as person:
+        assert 'name="id" form="selection"' in person.get("/admin/keys").text
+        selected = [of_owner["id"], *[key["id"] for key in theirs]]
+        assert person.post("/admin/keys/revoke", data={"id": selected}).status_code == 403
+        assert person.post("/admin/keys/revoke", data={"id": [key["id"] for key in theirs]}).status_code == 303
+        assert "2 API keys revoked." in person.get("/admin/keys").text
+    assert [status(server, key["key"]) for key in (of_owner, left)] == [200, 200]
+    assert [status(server, key["key"]) for key in theirs] == [401, 401]

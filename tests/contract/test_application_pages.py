@@ -173,19 +173,19 @@ def test_an_admin_creates_a_webhook_for_an_application_on_its_page(
 ) -> None:
     shop = application(http, name="Shop with hooks")
     page = owner.get(f"/admin/applications/{shop['id']}").text
-    new = f"/account/webhooks/new?user={shop['id']}"
+    new = f"/admin/webhooks/new?user={shop['id']}"
     assert f'href="{new}"' in page and "on behalf of" not in page
     assert "on behalf of" not in owner.get(f"/admin/users/{shop['id']}/keys").text
     assert "For Shop with hooks" in owner.get(new).text
     form = {"user_id": shop["id"], "url": "inbox", "reach": "all", "description": "Orders"}
-    assert owner.post("/account/webhooks", data=form).status_code == 303
+    assert owner.post("/admin/webhooks", data=form).status_code == 303
     [hook] = http.get("/v1/webhooks", params={"user": shop["id"]}).json()
     assert (hook["user_id"], hook["description"]) == (shop["id"], "Orders")
-    refusal = owner.post("/account/webhooks", data={**form, "url": "ftp://x"})
+    refusal = owner.post("/admin/webhooks", data={**form, "url": "ftp://x"})
     assert refusal.status_code == 400 and "For Shop with hooks" in refusal.text
-    assert owner.get("/account/webhooks/new?user=user_00000000000000000000000000").status_code == 404
+    assert owner.get("/admin/webhooks/new?user=user_00000000000000000000000000").status_code == 404
     with signed_in(server, new_user(http, role="viewer")) as viewer, Log(http).silent():
-        assert viewer.post("/account/webhooks", data=form).status_code == 403
+        assert viewer.post("/admin/webhooks", data=form).status_code == 403
 
 
 def test_no_single_click_suspends_or_deletes_an_application(http: httpx2.Client, owner: httpx2.Client) -> None:

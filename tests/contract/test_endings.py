@@ -115,7 +115,7 @@ def password_by_admin(server: Server, http: httpx2.Client, user: dict[str, Any],
 
 def own_password_by_page(server: Server, http: httpx2.Client, user: dict[str, Any], app: App | None) -> None:
     with own_browser(server, user, app) as person:
-        form = {"current_password": user["password"], "password": NEW, "again": NEW}
+        form = {"current_password": user["password"], "password": NEW}
         assert person.post("/account/password", data=form).status_code == 303
         assert is_signed_in(person), "the browser that asks stays signed in"
 

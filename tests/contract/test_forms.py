@@ -18,7 +18,7 @@ from tests.harness import Server
 from tests.visitor import signed_in
 
 FORMS: dict[str, tuple[type[Struct], dict[str, str]]] = {
-    "/account/webhooks/new": (WebhookCreate, {"types": "type", "status": "", "user_id": ""}),
+    "/admin/webhooks/new": (WebhookCreate, {"types": "type", "status": "", "user_id": ""}),
     "/account/keys/new": (KeyCreate, {"expires_at": "expires", "kind": "", "user_id": ""}),
     "/admin/groups/new": (GroupCreate, {}),
     "/admin/users/new": (UserCreate, {"rate_limit": "", "status": "", "kind": "", "private_metadata": ""}),

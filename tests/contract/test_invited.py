@@ -222,6 +222,6 @@ def test_whoever_accepts_an_invitation_lands_on_their_profile_and_not_on_api_key
     with visitor(server, **{"Accept-Language": "de"}) as person:
         page = person.get("/account/invitation", params={"token": made["token"]})
         assert 'lang="de"' in page.text
-        form = {"token": made["token"], "name": "Ines", "password": PASSWORD, "again": PASSWORD}
+        form = {"token": made["token"], "name": "Ines", "password": PASSWORD}
         answer = person.post("/account/invitation", data=form)
         assert (answer.status_code, answer.headers["location"]) == (303, to)

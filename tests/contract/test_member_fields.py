@@ -208,5 +208,5 @@ def test_name_and_email_can_be_closed_to_members_and_stay_open_to_admins(opened:
 
 @pytest.mark.parametrize("field", ["metadata", "metadata.", "role", "external_id", "metadata.\n"])
 def test_only_name_email_and_keys_of_metadata_can_be_opened(field: str, tmp_path: Path) -> None:
-    with pytest.raises(config.ConfigurationError, match=r"Use name, email or metadata\.KEY"):
+    with pytest.raises(config.ConfigurationError, match=r"Use name, email, keys or metadata\.KEY"):
         config.load({"member_fields": (field,)}, {}, None)

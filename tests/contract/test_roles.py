@@ -427,9 +427,8 @@ def test_who_lacks_a_role_is_told_about_the_role_and_who_lacks_a_scope_about_the
         assert answer.status_code == 403 and 'scope="events:read"' in answer.headers["www-authenticate"]
         return str(answer.json()["error"])
 
-    assert (
-        said("member") == said("member", "users:read") == "The role of this API key's user, member, doesn't allow this."
-    )
+    lacks = "The role of this API key's user, member, doesn't allow this. The role viewer does."
+    assert said("member") == said("member", "users:read") == lacks
     assert said("viewer", "users:read") == "This API key does not have the scope events:read."
 
 
@@ -700,9 +699,9 @@ def test_people_are_told_of_each_scope_in_words_of_their_own(people: People) -> 
     assert SCOPES_OF_PEOPLE.keys() == SCOPES.keys()
     member = new_user(people.http)
     with signed_in(people.server, member) as person:
-        answer = person.get("/account/webhooks")
+        answer = person.get("/admin/webhooks")
         assert answer.status_code == 403
-        assert "Your role, member, doesn&#39;t allow you to see webhooks." in answer.text
+        assert "Your role, member, doesn&#39;t allow you to see webhooks. The role viewer does." in answer.text
         assert "This API key" not in answer.text
 
 

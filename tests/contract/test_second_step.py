@@ -496,7 +496,7 @@ def test_a_reset_link_asks_for_the_factor_before_the_new_password_counts(
     app = enrolled(http, user["id"])
     link = http.post(f"/v1/users/{user['id']}/password-link").json()["url"]
     token = link.partition("token=")[2]
-    new = {"token": token, "password": "a few random words", "again": "a few random words"}
+    new = {"token": token, "password": "a few random words"}
     with visitor(server) as person:
         page = person.get(link)
         assert 'name="code"' in page.text and "has a second factor" in page.text
@@ -504,7 +504,7 @@ def test_a_reset_link_asks_for_the_factor_before_the_new_password_counts(
             answer = person.post("/account/set-password", data=new | given)
             assert answer.status_code == 401 and "code" in answer.text
         assert not is_signed_in(person)
-        weak = new | {"password": "password", "again": "password", "code": app.recovery_codes[0]}
+        weak = new | {"password": "password", "code": app.recovery_codes[0]}
         assert person.post("/account/set-password", data=weak).status_code == 400, "uses no code up"
         first_step(person, user)
         done = person.post("/account/set-password", data=new | {"code": app.recovery_codes[0]})
@@ -527,7 +527,7 @@ def test_a_sign_in_link_asks_for_the_factor(server: Server, http: httpx2.Client,
 def test_a_passkey_opens_a_reset_link_too(server: Server, http: httpx2.Client, user: dict) -> None:
     device = with_passkey(server, user)
     link = http.post(f"/v1/users/{user['id']}/password-link").json()["url"]
-    new = {"token": link.partition("token=")[2], "password": "a few random words", "again": "a few random words"}
+    new = {"token": link.partition("token=")[2], "password": "a few random words"}
     with at_localhost(server) as person:
         page = person.get(link)
         credential = device.get(options(page.text), named(server))

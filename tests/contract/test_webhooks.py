@@ -423,6 +423,6 @@ def test_the_inbox_has_no_values_of_headers(server: Server, http: httpx2.Client)
     wait_until(lambda: user["id"] in http.get(f"{path(made)}/deliveries").text)
     assert http.post(f"{path(made)}/test", json={}).json()["outcome"] == "delivered"
     with signed_in(server) as owner:
-        page = owner.get("/account/webhooks/inbox", params={"webhook": made["id"]}).text
+        page = owner.get("/admin/webhooks/inbox", params={"webhook": made["id"]}).text
     assert "Authorization" in page and "webhook-signature" in page and "of-the-receiver" not in page
     assert not [name for name, content in server.kept().items() if b"of-the-receiver" in content]

@@ -72,7 +72,7 @@ def test_every_page_of_the_dashboard_that_the_docs_name_is_there(owner: httpx2.C
         for name in guide.CHAPTERS
         for found in re.findall(r"`(/(?:account|admin)[a-z/-]*)`", (guide.folder() / f"{name}.md").read_text())
     }
-    assert {"/admin/events", "/account/webhooks", "/account/webhooks/inbox", "/admin/webhooks"} <= named
+    assert {"/admin/events", "/admin/webhooks", "/admin/webhooks/inbox"} <= named
     for path in named:
         assert owner.get(path).status_code == 200, path
 

@@ -10,7 +10,7 @@ from rollbook.actions.webhooks import WebhookDetails
 from rollbook.records.webhooks import Webhook
 from rollbook.records.webhooks.deliveries import Delivery
 from rollbook.records.webhooks.health import WebhookHealth
-from rollbook.web.account.webhook_deliveries import why
+from rollbook.web.admin.webhook_deliveries import why
 
 SECOND, MINUTE = clock.SECOND, clock.MINUTE
 

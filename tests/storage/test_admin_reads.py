@@ -389,15 +389,15 @@ async def every_read(visit: Visitor) -> None:
         "/admin/server/mail",
     ):
         await visit("GET", path.rstrip("?"))
-    made = await visit("POST", "/account/webhooks/inbox")
-    hook = "/account/webhooks/" + re.search(rb"webhook_\w{26}", made.head)[0].decode()  # type: ignore[index]
+    made = await visit("POST", "/admin/webhooks/inbox")
+    hook = "/admin/webhooks/" + re.search(rb"webhook_\w{26}", made.head)[0].decode()  # type: ignore[index]
     await visit("POST", f"{hook}/replays", **{"from": "2023-10-27T10:00"})
     delivery = re.search(rb"dlv_\w{26}", (await visit("POST", f"{hook}/test")).head)[0].decode()  # type: ignore[index]
     sent = ("", "outcome=failed", "type=user.created", f"user={one}", "trigger=test", "created_after=2023-10-27T10:00")
     for path in (
-        "/account/webhooks",
         "/admin/webhooks",
-        "/account/webhooks/inbox",
+        "/admin/webhooks",
+        "/admin/webhooks/inbox",
         hook,
         *(f"{hook}/deliveries?{query}" for query in sent),
         f"{hook}/replays",

@@ -53,7 +53,7 @@ def own_password_by_page(server: Server, http: httpx2.Client, user: dict[str, An
     with visitor(server) as person:
         assert sign_in(person, user["email"], user["password"]).status_code == 303
         assert person.post("/account/sign-in/code", data={"code": app.recovery_codes[0]}).status_code == 303
-        form = {"current_password": user["password"], "password": NEW, "again": NEW}
+        form = {"current_password": user["password"], "password": NEW}
         assert person.post("/account/password", data=form).status_code == 303
 
 

@@ -73,7 +73,7 @@ def test_the_first_mailed_password_ends_what_another_person_had(
         assert page.status_code == 200 and 'name="code"' not in page.text, "the squatter's factor is not asked for"
         assert squatter.ways_in() == ALL, "to look ends nothing"
         if way == "page":
-            form = {"token": token_of(link), "password": NEW, "again": NEW}
+            form = {"token": token_of(link), "password": NEW}
             assert owner.post("/account/set-password", data=form).status_code == 303
         else:
             consumed = {"token": token_of(link), "password": NEW, "revoke_keys": False}
@@ -125,7 +125,7 @@ def test_who_reads_the_mailbox_alone_lifts_no_factor_that_no_stranger_can_have_s
         assert reader.post("/account/not-me", data={"token": confirmation}).status_code == 403
         link = mailed(http, mail, user, "reset_password").link
         assert 'name="code"' in reader.get(link).text
-        form = {"token": token_of(link), "password": NEW, "again": NEW}
+        form = {"token": token_of(link), "password": NEW}
         assert reader.post("/account/set-password", data=form).status_code in (400, 401)
         body = {"token": token_of(link), "password": NEW}
         assert http.post("/v1/tokens/consume", json=body).json()["code"] == "second_factor_required"

@@ -36,7 +36,7 @@ from rollbook.actions.proof import Proven, prove
 from rollbook.actions.usage import ALL
 from rollbook.auth import key_format
 from rollbook.auth.server_secret import Purpose, Secret
-from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound, PreconditionFailed
+from rollbook.errors import Forbidden, InsufficientScope, KeyLimitReached, NotFound, PreconditionFailed
 from rollbook.quota import Limit
 from rollbook.records import events, keys, lineages, marks, users
 from rollbook.records import keys as records
@@ -216,11 +216,18 @@ async def get(on: Rollbook, by: Principal, id: str) -> Key:
     return key
 
 
+def may_have_own(on: Rollbook, by: Principal) -> bool:
+    """Test whether a person who is signed in may create API keys of their own."""
+    return by.role != "member" or "keys" in on.settings.member_fields
+
+
 async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
     """Create an API key
 
     Returns the key in full. A key can't create a key with more permissions or a later expiry than its own.
     """
+    if by.key_id is None and not may_have_own(on, by):
+        raise Forbidden("On this server, members have no API keys of their own.")
     user_id = await subject(on, by, "keys:write", given(new.user_id))
     user = await users.get(on.db, user_id)
     may_touch(by, user_id, user.role)

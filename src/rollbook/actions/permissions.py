@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rollbook import clock, ids, roles
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
-from rollbook.errors import InsufficientScope, NotFound, ProofRequired
+from rollbook.errors import EMAIL_FOR_ID, InsufficientScope, NotFound, ProofRequired
 from rollbook.records import users
 from rollbook.storage.database import Queries
 
@@ -19,28 +21,37 @@ def require(by: Principal, scope: str, about: str | None = None) -> None:
     if scope in caller.scopes_on_all:
         return
     if about is None or about != caller.user_id or scope not in caller.scopes_on_self:
-        raise _lacking(by, scope, roles.reach(caller.role, None)[about is not None and about == caller.user_id])
+        is_own = about is not None and about == caller.user_id
+        raise _lacking(by, scope, lambda role: roles.reach(role, None)[is_own])
 
 
 def require_own(by: Principal, scope: str) -> None:
     """This scope, be it only for the caller's own keys or sessions: the action narrows itself to them. Raises
     InsufficientScope."""
     if scope not in by.caller.scopes_on_self:
-        raise _lacking(by, scope, roles.grantable(by.role))
+        raise _lacking(by, scope, roles.grantable)
 
 
-def _lacking(by: Principal, scope: str, of_role: frozenset[str]) -> InsufficientScope:
-    """Names the scope if a key of this user could have it, and otherwise the role: then there is no scope to add."""
-    if scope in of_role:
+def _lacking(by: Principal, scope: str, scopes_of: Callable[[str], frozenset[str]]) -> InsufficientScope:
+    """Names the scope if a key of this user could have it, and otherwise the role that would do: then there is no scope
+    to add. `scopes_of` are those of a role."""
+    if scope in scopes_of(by.role):
         return InsufficientScope(f"This API key does not have the scope {scope}.", scope=scope)
     if by.key_id is None:
-        return InsufficientScope(refusal(by, scope), scope=scope)
-    return InsufficientScope(f"The role of this API key's user, {by.role}, doesn't allow this.", scope=scope)
+        return InsufficientScope(refusal(by, scope, scopes_of), scope=scope)
+    lack = f"The role of this API key's user, {by.role}, doesn't allow this. {_enough(scope, scopes_of)}"
+    return InsufficientScope(lack, scope=scope)
 
 
-def refusal(by: Principal, scope: str) -> str:
+def refusal(by: Principal, scope: str, scopes_of: Callable[[str], frozenset[str]] = roles.ON_ALL.__getitem__) -> str:
     """The sentence for a person whose role lacks a scope."""
-    return f"Your role, {by.role}, doesn't allow you to {roles.SCOPES_OF_PEOPLE[scope]}."
+    lack = f"Your role, {by.role}, doesn't allow you to {roles.SCOPES_OF_PEOPLE[scope]}."
+    return f"{lack} {_enough(scope, scopes_of)}"
+
+
+def _enough(scope: str, scopes_of: Callable[[str], frozenset[str]]) -> str:
+    """The least role that has a scope, as a sentence."""
+    return f"The role {next(role for role in roles.ROLES if scope in scopes_of(role))} does."
 
 
 def require_audience(by: Principal, audience: str | None) -> None:
@@ -134,5 +145,5 @@ async def subject_or_all(on: Rollbook, by: Principal, scope: str, named: str | N
 def known(kind: str, id: str) -> str:
     """The id, unless it has not even the form of one. Raises NotFound."""
     if not ids.is_id(kind, id):
-        raise NotFound()
+        raise NotFound(EMAIL_FOR_ID if kind == "user" and "@" in id else None)
     return id

@@ -78,5 +78,6 @@ def own_changes(user: User, values: Mapping[str, Any], opened: MemberFields, is_
 
 
 def _refused(names: list[str], opened: MemberFields) -> InsufficientScope:
-    own = f" You can change your own {', '.join(opened)}." if opened else ""
+    fields = ", ".join(name for name in opened if name != "keys")
+    own = f" You can change your own {fields}." if fields else ""
     return InsufficientScope(f"Only admins can change {', '.join(names)}.{own}", scope="users:write")

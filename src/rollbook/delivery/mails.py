@@ -162,7 +162,7 @@ def _of_key(event: Event, object: dict[str, Any]) -> Occasion | None:
 def _of_webhook(event: Event, object: dict[str, Any]) -> Occasion | None:
     # Not its URL: whoever created it has chosen where that leads.
     facts = {"webhook": str(object["id"]), "reason": str(object["status_reason"]), "time": moment(event.created_at)}
-    return Occasion("webhook_disabled", facts=facts, page=f"/account/webhooks/{object['id']}")
+    return Occasion("webhook_disabled", facts=facts, page=f"/admin/webhooks/{object['id']}")
 
 
 def _of_password(event: Event, object: dict[str, Any]) -> Occasion | None:

@@ -4,6 +4,7 @@ trailing slashes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 from rollbook.errors import MethodNotAllowed, NotFound
@@ -11,10 +12,12 @@ from rollbook.http.body import EARLY, BodyRule
 from rollbook.http.request import Request, RequestName, Response, line
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# Characters of a wrong path that are compared with the paths of calls, and how like one of them it must be.
+MAX_COMPARED, LIKE = 64, 0.75
 # RFC 5789 section 3.1; RFC 7396.
 ACCEPT_PATCH = line("Accept-Patch", "application/merge-patch+json, application/json")
 
-# Bytes of the largest form that anyone may send: a password of 256 characters twice, and the token of a link.
+# Bytes of the largest form that anyone may send: a password of 256 characters, and the token of a link.
 STRANGERS_FORM = 8_192
 
 Ids = tuple[str, ...]
@@ -165,6 +168,12 @@ class Routes:
                 return plan(request, match[1])
         return self._refuse(request, match)
 
+    def _nearest(self, path: str) -> str | None:
+        """The call that a wrong path probably means, as a sentence."""
+        calls = [call for call in self._static if call.startswith("/v1/")]
+        nearest = get_close_matches(path[:MAX_COMPARED].rstrip("/"), calls, 1, LIKE)
+        return f"Did you mean {nearest[0]}? This path doesn't exist." if nearest else None
+
     async def _refuse(self, request: Request, match: tuple[Resource, Ids] | None) -> Response:
         if match is None:
             if request.path == "*":  # OPTIONS asks about the server as a whole (RFC 9110 section 9.3.7)
@@ -174,7 +183,7 @@ class Routes:
                     if (instead := await entrance.before_refusal(request, ())) is not None:
                         return instead
                     break
-            raise NotFound()
+            raise NotFound(self._nearest(request.path))
         resource, _ = match
         if request.method == "OPTIONS":
             return Response(204, resource.options)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock, ids
-from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
+from rollbook.errors import EMAIL_FOR_ID, EmailTaken, ExternalIdTaken, NotFound
 from rollbook.records import marks, password_parameters, rules, unique_keys, usage, user_dates
 from rollbook.records.dialect import dialect
 from rollbook.records.presenting import Flag, Hidden, Json, PrivateJson, Time, presenter
@@ -149,7 +149,7 @@ async def get(queries: Queries, id: str) -> User:
     """The user. Raises NotFound."""
     row = await queries.one(BY_ID, id)
     if row is None:
-        raise NotFound()
+        raise NotFound(EMAIL_FOR_ID if "@" in id else None)
     return User._make(row)
 
 

@@ -41,6 +41,8 @@ NOTICES: dict[str, Notice] = {
     "password-changed": Notice("ok", "Your password has been changed. All other browsers have been signed out."),
     "key-saved": Notice("ok", "Saved. The change takes effect within a second, on all servers."),
     "key-revoked": Notice("ok", "API key revoked. It no longer works."),
+    "keys-revoked": Notice("ok", "{} revoked. Nothing works with them any more.", ("API key", "API keys")),
+    "no-key-selected": Notice("warn", "Select at least one API key."),
     "session-ended": Notice("ok", "You have been signed out there."),
     "sessions-ended": Notice("ok", "You have been signed out everywhere else."),
     "user-created": Notice("ok", "User created. They can sign in with the password you chose."),

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from msgspec import Struct
 
 from rollbook import clock
-from rollbook.actions import permissions
+from rollbook.actions import keys, permissions
 from rollbook.actions.checking import check
 from rollbook.actions.principal import Principal, stranger
 from rollbook.actions.second_factors import Duty
@@ -61,6 +61,8 @@ CUSTOMER_PAGES = (
     "/account/stop-email-change",
     "/account/delete",
 )
+# Those of people who are signed in, beside /account itself, which are for customers where the person is a member.
+OWN_PAGES = ("/account/profile", "/account/email/", "/account/password", "/account/security", "/account/sessions")
 # Fields of the URL that stay when a reader changes the language.
 KEPT = ("token", "next")
 VARY = b"Vary: Accept-Encoding, Accept, HX-Request\r\n"
@@ -162,7 +164,19 @@ class PageRequest:
     @cached_property
     def is_public(self) -> bool:
         """Test whether the page is one that customers see."""
-        return self.request.path.startswith(CUSTOMER_PAGES)
+        return self.request.path.startswith(CUSTOMER_PAGES) or self.has_own_pages
+
+    @property
+    def has_own_pages(self) -> bool:
+        """Test whether this is one of the pages of a member: who has no dashboard has these, in the brand."""
+        path = self.request.path
+        is_own = path == "/account" or path.startswith(OWN_PAGES)
+        return is_own and self.person is not None and not self.may("users:read")
+
+    @property
+    def layout(self) -> str:
+        """The template of the frame."""
+        return "public.html" if self.is_public else "base.html"
 
     @cached_property
     def language(self) -> Language:
@@ -215,8 +229,10 @@ class PageRequest:
         return self.person
 
     def is_for(self, who: str) -> bool:
-        """Test whether they are among those a page is for: everyone who is signed in, owners, or who has this scope for
-        every user."""
+        """Test whether they are among those a page is for: everyone who is signed in, who may have API keys, owners, or
+        who has this scope for every user."""
+        if who == "key holder":
+            return keys.may_have_own(self.on, self.by)
         return who == "person" or (self.by.role == "owner" if who == "owner" else self.may(who))
 
     def may(self, scope: str) -> bool:

@@ -9,7 +9,7 @@ from rollbook import logos
 from rollbook.http.routing import STRANGERS_FORM
 from rollbook.roles import Scope
 from rollbook.web import assets, docs, log_page, proof, usage_page, well_known
-from rollbook.web.account import links, profile, security, sign_in, webhook_deliveries, webhook_form, webhooks
+from rollbook.web.account import links, profile, security, sign_in
 from rollbook.web.admin import (
     applications,
     bulk,
@@ -25,6 +25,9 @@ from rollbook.web.admin import (
     user,
     user_tabs,
     users,
+    webhook_deliveries,
+    webhook_form,
+    webhooks,
 )
 from rollbook.web.keys import form, lists
 
@@ -33,12 +36,13 @@ PASTED = 524_288
 LOGO = 2 * logos.MAX_SIZE
 """Most bytes of a form with a logo: one that is too large is told so."""
 
-Who = Literal["anyone", "person", "owner"] | Scope
+Who = Literal["anyone", "person", "key holder", "owner"] | Scope
 
 
 class Page(NamedTuple):
-    """One page, or one form that is sent. `who` may open it: anyone, a person who is signed in, an owner, or a person
-    with a role in which this scope reaches every user. The actions decide again.
+    """One page, or one form that is sent. `who` may open it: anyone, a person who is signed in, one who may have API
+    keys of their own, an owner, or a person with a role in which this scope reaches every user. The actions decide
+    again.
 
     `path` may have values in braces, each a whole segment: /admin/users/{id}.
     """
@@ -89,24 +93,24 @@ PAGES = [
     Page("GET", "/account/delete", profile.show_delete, "person"),
     Page("POST", "/account/delete", profile.delete_account, "person"),
     Page("GET", "/account/deleted", profile.show_deleted, "anyone"),
-    Page("GET", "/account/keys", lists.show_own, "person"),
-    Page("POST", "/account/keys", lists.create, "person"),
-    Page("GET", "/account/keys/new", lists.show_form, "person"),
-    Page("GET", "/account/keys/{id}", lists.show_one, "person"),
-    Page("POST", "/account/keys/{id}", lists.save, "person"),
-    Page("GET", "/account/keys/{id}/edit", lists.show_edit, "person"),
-    Page("GET", "/account/keys/{id}/secret", lists.show_secret, "person"),
-    Page("POST", "/account/keys/{id}/reveal", lists.reveal, "person"),
-    Page("POST", "/account/keys/{id}/rotate", lists.rotate, "person"),
-    Page("POST", "/account/keys/{id}/revoke", lists.revoke, "person"),
-    Page("GET", "/account/assistants", form.show_assistants, "person"),
-    Page("POST", "/account/assistants", form.connect_assistant, "person"),
-    Page("GET", "/account/usage", usage_page.show_own, "person"),
-    Page("GET", "/account/usage/live", usage_page.show_own_live, "person"),
-    Page("GET", "/account/usage/export", usage_page.export_own, "person"),
-    Page("GET", "/account/requests", log_page.show_own, "person"),
-    Page("GET", "/account/requests/live", log_page.show_own_live, "person"),
-    Page("GET", "/account/requests/{id}", log_page.show_own_request, "person"),
+    Page("GET", "/account/keys", lists.show_own, "key holder"),
+    Page("POST", "/account/keys", lists.create, "key holder"),
+    Page("GET", "/account/keys/new", lists.show_form, "key holder"),
+    Page("GET", "/account/keys/{id}", lists.show_one, "key holder"),
+    Page("POST", "/account/keys/{id}", lists.save, "key holder"),
+    Page("GET", "/account/keys/{id}/edit", lists.show_edit, "key holder"),
+    Page("GET", "/account/keys/{id}/secret", lists.show_secret, "key holder"),
+    Page("POST", "/account/keys/{id}/reveal", lists.reveal, "key holder"),
+    Page("POST", "/account/keys/{id}/rotate", lists.rotate, "key holder"),
+    Page("POST", "/account/keys/{id}/revoke", lists.revoke, "key holder"),
+    Page("GET", "/account/assistants", form.show_assistants, "key holder"),
+    Page("POST", "/account/assistants", form.connect_assistant, "key holder"),
+    Page("GET", "/account/usage", usage_page.show_own, "key holder"),
+    Page("GET", "/account/usage/live", usage_page.show_own_live, "key holder"),
+    Page("GET", "/account/usage/export", usage_page.export_own, "key holder"),
+    Page("GET", "/account/requests", log_page.show_own, "key holder"),
+    Page("GET", "/account/requests/live", log_page.show_own_live, "key holder"),
+    Page("GET", "/account/requests/{id}", log_page.show_own_request, "key holder"),
     Page("GET", "/account/security", security.show, "person"),
     Page("POST", "/account/security/apps", security.add_app, "person"),
     Page("GET", "/account/security/app", security.show_app, "person"),
@@ -121,31 +125,6 @@ PAGES = [
     Page("GET", "/account/sessions", sign_in.show_sessions, "person"),
     Page("POST", "/account/sessions/end-others", sign_in.end_other_sessions, "person"),
     Page("POST", "/account/sessions/{id}/end", sign_in.end_session, "person"),
-    Page("GET", "/account/webhooks", webhooks.show, "person"),
-    Page("POST", "/account/webhooks", webhook_form.create, "person"),
-    Page("GET", "/account/webhooks/new", webhook_form.show_new, "person"),
-    Page("GET", "/account/webhooks/inbox", webhooks.show_inbox, "person"),
-    Page("POST", "/account/webhooks/inbox", webhooks.create_inbox, "person"),
-    Page("GET", "/account/webhooks/inbox/live", webhooks.show_inbox_live, "person"),
-    Page("GET", "/account/webhooks/{id}", webhooks.show_one, "person"),
-    Page("POST", "/account/webhooks/{id}", webhook_form.save, "person"),
-    Page("GET", "/account/webhooks/{id}/edit", webhook_form.show_edit, "person"),
-    Page("GET", "/account/webhooks/{id}/live", webhooks.show_live, "person"),
-    Page("GET", "/account/webhooks/{id}/settings", webhooks.show_settings, "person"),
-    Page("POST", "/account/webhooks/{id}/test", webhook_deliveries.test, "person"),
-    Page("GET", "/account/webhooks/{id}/deliveries", webhook_deliveries.show, "person"),
-    Page("GET", "/account/webhooks/{id}/deliveries/{delivery}", webhook_deliveries.show_one, "person"),
-    Page("GET", "/account/webhooks/{id}/deliveries/{delivery}/live", webhook_deliveries.show_live, "person"),
-    Page("POST", "/account/webhooks/{id}/deliveries/{delivery}/resend", webhook_deliveries.resend, "person"),
-    Page("GET", "/account/webhooks/{id}/replays", webhook_deliveries.show_replays, "person"),
-    Page("POST", "/account/webhooks/{id}/replays", webhook_deliveries.create_replay, "person"),
-    Page("GET", "/account/webhooks/{id}/replays/live", webhook_deliveries.show_replays_live, "person"),
-    Page("POST", "/account/webhooks/{id}/replays/{replay}/cancel", webhook_deliveries.cancel_replay, "person"),
-    Page("POST", "/account/webhooks/{id}/status", webhooks.set_status, "person"),
-    Page("GET", "/account/webhooks/{id}/secret", webhooks.show_secret, "person"),
-    Page("POST", "/account/webhooks/{id}/reveal", webhooks.reveal, "person"),
-    Page("POST", "/account/webhooks/{id}/rotate-secret", webhooks.rotate_secret, "person"),
-    Page("POST", "/account/webhooks/{id}/delete", webhooks.delete, "person"),
     Page("GET", "/admin", overview.show, "users:read"),
     Page("POST", "/admin/first-steps/dismiss", overview.dismiss_first_steps, "users:write"),
     Page("GET", "/admin/applications", applications.show_all, "users:read"),
@@ -172,6 +151,7 @@ PAGES = [
     Page("GET", "/admin/groups/{id}/delete", groups.ask_delete, "groups:write"),
     Page("POST", "/admin/groups/{id}/delete", groups.delete, "groups:write"),
     Page("GET", "/admin/keys", lists.show_all, "keys:read"),
+    Page("POST", "/admin/keys/revoke", lists.revoke_some, "keys:write"),
     Page("GET", "/admin/bulk-jobs", bulk_jobs.show_all, "users:write"),
     Page("GET", "/admin/bulk-jobs/{id}", bulk_jobs.show_one, "users:write"),
     Page("GET", "/admin/bulk-jobs/{id}/live", bulk_jobs.show_live, "users:write"),
@@ -257,7 +237,31 @@ PAGES = [
     Page("GET", "/admin/users/{id}/usage", usage_page.show_theirs, "requests:read"),
     Page("GET", "/admin/users/{id}/usage/live", usage_page.show_their_live, "requests:read"),
     Page("GET", "/admin/users/{id}/usage/export", usage_page.export_theirs, "requests:read"),
-    Page("GET", "/admin/webhooks", webhooks.show_all, "webhooks:read"),
+    Page("GET", "/admin/webhooks", webhooks.show, "person"),
+    Page("POST", "/admin/webhooks", webhook_form.create, "person"),
+    Page("GET", "/admin/webhooks/new", webhook_form.show_new, "person"),
+    Page("GET", "/admin/webhooks/inbox", webhooks.show_inbox, "person"),
+    Page("POST", "/admin/webhooks/inbox", webhooks.create_inbox, "person"),
+    Page("GET", "/admin/webhooks/inbox/live", webhooks.show_inbox_live, "person"),
+    Page("GET", "/admin/webhooks/{id}", webhooks.show_one, "person"),
+    Page("POST", "/admin/webhooks/{id}", webhook_form.save, "person"),
+    Page("GET", "/admin/webhooks/{id}/edit", webhook_form.show_edit, "person"),
+    Page("GET", "/admin/webhooks/{id}/live", webhooks.show_live, "person"),
+    Page("GET", "/admin/webhooks/{id}/settings", webhooks.show_settings, "person"),
+    Page("POST", "/admin/webhooks/{id}/test", webhook_deliveries.test, "person"),
+    Page("GET", "/admin/webhooks/{id}/deliveries", webhook_deliveries.show, "person"),
+    Page("GET", "/admin/webhooks/{id}/deliveries/{delivery}", webhook_deliveries.show_one, "person"),
+    Page("GET", "/admin/webhooks/{id}/deliveries/{delivery}/live", webhook_deliveries.show_live, "person"),
+    Page("POST", "/admin/webhooks/{id}/deliveries/{delivery}/resend", webhook_deliveries.resend, "person"),
+    Page("GET", "/admin/webhooks/{id}/replays", webhook_deliveries.show_replays, "person"),
+    Page("POST", "/admin/webhooks/{id}/replays", webhook_deliveries.create_replay, "person"),
+    Page("GET", "/admin/webhooks/{id}/replays/live", webhook_deliveries.show_replays_live, "person"),
+    Page("POST", "/admin/webhooks/{id}/replays/{replay}/cancel", webhook_deliveries.cancel_replay, "person"),
+    Page("POST", "/admin/webhooks/{id}/status", webhooks.set_status, "person"),
+    Page("GET", "/admin/webhooks/{id}/secret", webhooks.show_secret, "person"),
+    Page("POST", "/admin/webhooks/{id}/reveal", webhooks.reveal, "person"),
+    Page("POST", "/admin/webhooks/{id}/rotate-secret", webhooks.rotate_secret, "person"),
+    Page("POST", "/admin/webhooks/{id}/delete", webhooks.delete, "person"),
     Page("GET", "/docs", docs.landing, "anyone"),
     Page("GET", "/docs/errors/{code}", docs.error, "anyone"),
     Page("GET", "/docs/search", docs.search, "anyone"),

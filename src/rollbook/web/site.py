@@ -26,6 +26,7 @@ from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_
 from rollbook.web.pages import PAGES, Page
 
 SECURITY = "/account/security"
+REFUSALS = {"owner": "Only owners can do this.", "key holder": "On this server, members have no API keys of their own."}
 PATHS = frozenset(row.path for row in PAGES if row.method == "GET")
 # The accuracy of a session's `last_seen_at`.
 SEEN_EVERY = 60 * clock.SECOND
@@ -68,7 +69,7 @@ class Site:
             if row.who != "anyone" and person is None:
                 return self._to_sign_in(page)
             if row.who != "anyone" and not page.is_for(row.who):
-                raise Forbidden("Only owners can do this." if row.who == "owner" else refusal(page.by, row.who))
+                raise Forbidden(REFUSALS.get(row.who) or refusal(page.by, row.who))
             if person is not None and await self._must_add_factor(page, person, row):
                 return page.redirect(SECURITY)
             if row.method == "GET" and row.who != "anyone" and not page.is_htmx and "" in page.query.values():

@@ -10,7 +10,7 @@ from rollbook.records import event_types, events, webhooks
 from rollbook.records.events import Actor
 from rollbook.records.presenting import Hidden, Time, presenter
 from rollbook.records.webhooks import Webhook, cursors
-from rollbook.storage.database import Queries, Row, Tx
+from rollbook.storage.database import Queries, Row, Tx, scalar
 
 HOURS = 24
 MAX_FAILING = 10_000
@@ -50,6 +50,10 @@ FAILING = f"""
     SELECT count(*), min(failed_at) FROM (
         SELECT failed_at FROM webhook_lanes WHERE webhook_id != '{webhooks.MAIL_ID}' LIMIT {MAX_FAILING}) AS few"""
 RECORDED_AFTER = "SELECT created_at FROM events WHERE seq > ? ORDER BY seq LIMIT 1"
+
+COUNT_FAILING = """
+    SELECT count(*) FROM webhooks AS w JOIN webhook_cursors AS c ON c.webhook_id = w.id
+    WHERE w.status = 'disabled' OR w.status = 'enabled' AND c.failing_since IS NOT NULL"""
 
 ADD_HOUR = """
     INSERT INTO webhook_hours (webhook_id, hour, delivered, failed, duration) VALUES (?, ?, ?, ?, ?)
@@ -170,6 +174,11 @@ async def backlog(queries: Queries) -> Backlog:
     since = [at for at in (failed_at, None if recorded is None else recorded[0]) if at is not None]
     oldest = max(0, clock.now() - min(since)) // clock.SECOND if since else 0
     return Backlog(enabled, disabled, waiting, failing, oldest)
+
+
+async def count_failing(queries: Queries) -> int:
+    """Webhooks that fail now, or were disabled since they did."""
+    return await scalar(queries, COUNT_FAILING)
 
 
 async def add_hour(tx: Tx, webhook_id: str, hour: DeliveryHour) -> None:

@@ -10,7 +10,7 @@ from rollbook.actions import own_email, passkeys, sessions, tokens
 from rollbook.actions.arguments.tokens import TokenConsume
 from rollbook.actions.proof import GivenFactor
 from rollbook.actions.tokens import OpenToken
-from rollbook.errors import ApiError, InvalidParameter, TokenInvalid
+from rollbook.errors import ApiError, TokenInvalid
 from rollbook.http.request import Response
 from rollbook.records.one_time_tokens import OF_PASSWORDS
 from rollbook.web import factors, forms
@@ -121,10 +121,7 @@ async def set_password(page: PageRequest) -> Response:
     open = await opened(page, *OF_PASSWORDS)
     if open is None:
         return await dead(page)
-    password = form.get("password", "")
-    if form.get("again", "") != password:
-        return await _password_form(page, open, InvalidParameter(page.t("passwords_differ"), param="again"))
-    values: dict[str, object] = {"token": token_of(page), "password": password}
+    values: dict[str, object] = {"token": token_of(page), "password": form.get("password", "")}
     if open.token.purpose == "invite":
         values["name"] = form.get("name", open.user.name)
     else:
@@ -140,7 +137,7 @@ async def set_password(page: PageRequest) -> Response:
         return page.leave(used.redirect_url)
     if used.signed_in is None:
         return page.redirect(page.localized("/account/sign-in"), "password-set-only")
-    return page.redirect(home(used.user.role), "password-set", page.cookies(used.signed_in))
+    return page.redirect(page.localized(home(used.user.role)), "password-set", page.cookies(used.signed_in))
 
 
 async def _password_form(page: PageRequest, open: OpenToken, error: ApiError | None = None) -> Response:

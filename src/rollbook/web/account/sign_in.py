@@ -153,8 +153,8 @@ async def show_sessions(page: PageRequest) -> Response:
         sessions=all_sessions,
         others=mine.total - 1,
         browser=sessions.name,
-        idle=_hours(settings.session_idle_timeout),
-        lifetime=_hours(settings.session_lifetime),
+        idle=_hours(page, settings.session_idle_timeout),
+        lifetime=_hours(page, settings.session_lifetime),
     )
 
 
@@ -174,7 +174,6 @@ async def end_other_sessions(page: PageRequest) -> Response:
     return page.redirect("/account/sessions", "sessions-ended")
 
 
-def _hours(hours: int) -> str:
+def _hours(page: PageRequest, hours: int) -> str:
     """`1 hour`, `14 days`."""
-    number, unit = (hours // 24, "day") if hours % 24 == 0 else (hours, "hour")
-    return f"{number} {unit}{'' if number == 1 else 's'}"
+    return page.language.counted("hour", hours) if hours % 24 else page.language.counted("day", hours // 24)

@@ -27,8 +27,8 @@ from rollbook.records.users import User
 from rollbook.roles import APPLICATION, APPLICATION_ROLES
 from rollbook.storage.database import Queries
 from rollbook.web import forms, lists, plots, usage
-from rollbook.web.account import webhooks as webhook_pages
 from rollbook.web.admin import stopping, user_tabs
+from rollbook.web.admin import webhooks as webhook_pages
 from rollbook.web.admin.events import wrong
 from rollbook.web.keys import pages
 from rollbook.web.keys.pages import theirs

@@ -18,7 +18,7 @@ from rollbook.web.admin.background_jobs import JobView, show_list, with_names
 from rollbook.web.admin.user_filters import asked_of, list_url
 from rollbook.web.page_request import PageRequest, download_file
 
-SECTION = "admin/users"
+SECTION = "admin/bulk-jobs"
 MAX_REFUSED = 50
 """Refused users who are named on the page of a job. The others are in its results."""
 LISTS = {"users": "/admin/users", "invitations": "/admin/invitations", "deleted": "/admin/users/deleted"}

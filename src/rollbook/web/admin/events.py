@@ -25,8 +25,7 @@ from rollbook.records import event_types, events
 from rollbook.records.events import Event
 from rollbook.records.user_history import OF_USERS, KeptField
 from rollbook.web import forms, zones
-from rollbook.web.account import webhooks
-from rollbook.web.admin import changes
+from rollbook.web.admin import changes, webhooks
 from rollbook.web.page_request import PageRequest, download_file, minute, whole_number
 
 COLUMNS = (

@@ -22,7 +22,7 @@ from rollbook.records.user_list.query import PERSONS, Filters
 from rollbook.roles import APPLICATION, ROLES
 from rollbook.storage.database import Queries, Tx
 from rollbook.web import plots, usage
-from rollbook.web.admin import changes
+from rollbook.web.admin import attention, changes
 from rollbook.web.admin.changes import EventInWords
 from rollbook.web.page_request import PageRequest, cookie_of
 
@@ -146,6 +146,7 @@ async def show(page: PageRequest) -> Response:
         total=board.total,
         applications=board.applications,
         steps=steps,
+        needs=await attention.needs_of(page),
         is_empty=bool(steps) and not any(step.done for step in steps),
         new_day=board.created[DAYS],
         new_week=board.created[DAYS + 1],

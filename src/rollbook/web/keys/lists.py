@@ -10,6 +10,7 @@ from rollbook.actions import events, keys
 from rollbook.actions.arguments.keys import ListKeys
 from rollbook.actions.checking import check_texts
 from rollbook.actions.keys import KeyPage
+from rollbook.errors import ApiError
 from rollbook.http.request import Response
 from rollbook.roles import SCOPES
 from rollbook.web.keys import form, pages
@@ -53,6 +54,19 @@ async def show_all(page: PageRequest) -> Response:
         scopes=SCOPES,
         **frame,
     )
+
+
+async def revoke_some(page: PageRequest) -> Response:
+    """Revoke the selected keys. Raises the first refusal, once all others are revoked."""
+    ids, refusals = page.getlist("id"), list[ApiError]()
+    for id in ids:
+        try:
+            await keys.revoke(page.on, page.by, id)
+        except ApiError as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise refusals[0]
+    return page.redirect(f"/{SECTION}", "keys-revoked" if ids else "no-key-selected", count=len(ids) or None)
 
 
 async def _keys(page: PageRequest, values: Mapping[str, str], works: bool, offset: int) -> KeyPage:

@@ -1,5 +1,4 @@
-"""The person's webhooks: the list with their health, one in detail, what can be done to it, the page with its secret.
-Also the list of all webhooks of the server.
+"""Webhooks: the list with their health, one in detail, what can be done to it, the page with its secret.
 
 The inbox: a receiver inside the product, so that the first webhook is seen without any other program.
 
@@ -71,7 +70,8 @@ def groups(without: Iterable[str] = ()) -> list[EventGroup]:
     return [EventGroup(NAMES[name], f"{name}.*", types) for name, types in by_kind.items()]
 
 
-SECTION = "account/webhooks"
+SECTION = "admin/webhooks"
+STATES = ("Disabled", "Failing", "Retrying", "Paused", "Enabled")
 MAX_LISTED = 500
 """As many as a server has."""
 LATEST = 5
@@ -94,27 +94,26 @@ ORDERINGS = {"user": "In order for each user", "none": "In any order"}
 
 
 class ListedWebhook(NamedTuple):
-    """A webhook in a list. `owner` is None where the user was erased, or it is the person's own list."""
+    """A webhook in a list. `owner` is None where the user was erased, or the list shows none."""
 
     seen: WebhookDetails
     spark: Any
     owner: str | None
 
+    @property
+    def text(self) -> str:
+        """Text that search looks at."""
+        webhook = self.seen.webhook
+        return f"{webhook.description} {webhook.url} {self.owner or ''}"
+
 
 async def show(page: PageRequest) -> Response:
-    """The person's own."""
-    listing = await webhooks.list_webhooks(page.on, page.by, ListWebhooks(user="me", limit=MAX_LISTED))
-    return page.render("account/webhooks.html", section=SECTION, rows=await rows(page, listing.items))
-
-
-async def show_all(page: PageRequest) -> Response:
-    """All webhooks of the server, with whose they are and how they are doing."""
+    """All webhooks of the server, failing ones first; a viewer's own."""
     listing = await webhooks.list_webhooks(page.on, page.by, ListWebhooks(limit=MAX_LISTED))
-    return page.render(
-        "admin/webhooks.html",
-        section="admin/webhooks",
-        rows=await rows(page, listing.items, with_owners=True),
-    )
+    q, owners = page.query.get("q", "").strip(), page.may("webhooks:read")
+    matching = [row for row in await rows(page, listing.items, owners) if q.casefold() in row.text.casefold()]
+    matching.sort(key=lambda row: STATES.index(row.seen.cause.state))
+    return page.render("admin/webhooks.html", section=SECTION, rows=matching, q=q, total=listing.total, owners=owners)
 
 
 async def show_one(page: PageRequest) -> Response:
@@ -130,7 +129,7 @@ async def show_live(page: PageRequest) -> Response:
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     if not page.is_htmx:
         return page.redirect(path(seen.webhook))
-    return page.render("account/webhook_live.html", **await _live(page, seen, page.next_poll()))
+    return page.render("admin/webhook_live.html", **await _live(page, seen, page.next_poll()))
 
 
 async def set_status(page: PageRequest) -> Response:
@@ -159,9 +158,9 @@ async def show_secret(page: PageRequest) -> Response:
     if shown is None:
         return page.redirect(path(webhook))
     return page.render(
-        "account/webhook_secret.html",
+        "admin/webhook_secret.html",
         secret=True,
-        section=section(page, webhook),
+        section=SECTION,
         webhook=webhook,
         name=title(webhook),
         path=path(webhook),
@@ -187,23 +186,14 @@ async def rotate_secret(page: PageRequest) -> Response:
 async def delete(page: PageRequest) -> Response:
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     await webhooks.delete(page.on, page.by, seen.webhook.id)
-    return page.redirect("/account/webhooks" if is_own(page, seen.webhook) else "/admin/webhooks", "webhook-deleted")
+    return page.redirect("/admin/webhooks", "webhook-deleted")
 
 
 # ---- what other pages show of them too
 
 
 def path(webhook: Webhook) -> str:
-    return f"/account/webhooks/{webhook.id}"
-
-
-def is_own(page: PageRequest, webhook: Webhook) -> bool:
-    return webhook.user_id == page.me.user.id
-
-
-def section(page: PageRequest, webhook: Webhook) -> str:
-    """Admins see those of others on the admin pages."""
-    return SECTION if is_own(page, webhook) else "admin/webhooks"
+    return f"/admin/webhooks/{webhook.id}"
 
 
 def title(webhook: Webhook) -> str:
@@ -257,12 +247,12 @@ async def _people(queries: Queries, webhook: Webhook) -> tuple[str | None, str, 
 
 
 async def frame(page: PageRequest, seen: WebhookDetails, tab: str = "") -> dict[str, Any]:
-    """Context of `account/webhook_head.html`, with the name of the tab that is open."""
+    """Context of `admin/webhook_head.html`, with the name of the tab that is open."""
     webhook = seen.webhook
     owner, role, creator = await page.on.read(_people, webhook)
-    own = is_own(page, webhook)
+    own = webhook.user_id == page.me.user.id
     return {
-        "section": section(page, webhook),
+        "section": SECTION,
         "title": title(webhook),
         "path": path(webhook),
         "tab": tab,
@@ -287,7 +277,7 @@ async def _overview(page: PageRequest, seen: WebhookDetails, error: ApiError | N
     since, until = last_day()
     hours = await page.on.read(hours_of, seen.webhook.id, since)
     return page.render(
-        "account/webhook.html",
+        "admin/webhook.html",
         problems=forms.problems(page, error, {"from": "The start"}),
         starts=STARTS,
         groups=groups(),
@@ -299,7 +289,7 @@ async def _overview(page: PageRequest, seen: WebhookDetails, error: ApiError | N
 async def _settings(page: PageRequest, seen: WebhookDetails, error: ApiError | None = None) -> Response:
     webhook = seen.webhook
     return page.render(
-        "account/webhook_settings.html",
+        "admin/webhook_settings.html",
         problems=forms.problems(page, error, {}),
         types=webhook.types.split(),
         header_names=list(sealed_headers(webhook)),
@@ -318,10 +308,10 @@ INBOX_SHOWN = 20
 async def show_inbox(page: PageRequest) -> Response:
     inboxes = await webhook_deliveries.of_caller(page.on, page.by)
     if not inboxes:
-        return page.render("account/webhook_inbox_none.html", section=SECTION)
+        return page.render("admin/webhook_inbox_none.html", section=SECTION)
     webhook = _chosen(page, inboxes)
     return page.render(
-        "account/webhook_inbox.html",
+        "admin/webhook_inbox.html",
         section=SECTION,
         inboxes=[(webhook.id, f"{title(webhook)}, {moment(webhook.created_at)}") for webhook in inboxes],
         path=path(webhook),
@@ -332,15 +322,15 @@ async def show_inbox(page: PageRequest) -> Response:
 
 async def create_inbox(page: PageRequest) -> Response:
     webhook = (await webhooks.create(page.on, page.by, page.arguments(WebhookCreate, {"url": INBOX}))).webhook
-    return page.redirect(f"/account/webhooks/inbox?webhook={webhook.id}", "inbox-created")
+    return page.redirect(f"/admin/webhooks/inbox?webhook={webhook.id}", "inbox-created")
 
 
 async def show_inbox_live(page: PageRequest) -> Response:
     """New arrivals, for a page that is open."""
     webhook = _chosen(page, await webhook_deliveries.of_caller(page.on, page.by))
     if not page.is_htmx:
-        return page.redirect(f"/account/webhooks/inbox?webhook={webhook.id}")
-    return page.render("account/webhook_inbox_live.html", **await _inbox_live(page, webhook, page.next_poll()))
+        return page.redirect(f"/admin/webhooks/inbox?webhook={webhook.id}")
+    return page.render("admin/webhook_inbox_live.html", **await _inbox_live(page, webhook, page.next_poll()))
 
 
 def _chosen(page: PageRequest, inboxes: list[Webhook]) -> Webhook:

@@ -20,7 +20,7 @@ from rollbook.http.request import Response
 from rollbook.records import event_types
 from rollbook.records.webhooks.deliveries import FAILED, Delivery
 from rollbook.web import forms
-from rollbook.web.account.webhooks import frame, path, section, title
+from rollbook.web.admin.webhooks import SECTION, frame, path, title
 from rollbook.web.page_request import PageRequest
 
 PAGE = 50
@@ -54,7 +54,7 @@ async def show(page: PageRequest) -> Response:
     here = f"{path(webhook)}/deliveries"
     filters = {name: value for name, value in values.items() if value}
     return page.render(
-        "account/webhook_deliveries.html",
+        "admin/webhook_deliveries.html",
         given=values,
         deliveries=batch.items,
         problems=problems,
@@ -87,8 +87,8 @@ async def show_one(page: PageRequest) -> Response:
     if whole.delivery.outcome == outcomes.DELIVERED and not whole.delivery.http_status:
         explained = "The inbox accepted it."
     return page.render(
-        "account/webhook_delivery.html",
-        section=section(page, seen.webhook),
+        "admin/webhook_delivery.html",
+        section=SECTION,
         title=title(seen.webhook),
         request=whole.request,
         request_body=pretty(whole.request.body) if whole.request else "",
@@ -104,12 +104,12 @@ async def show_live(page: PageRequest) -> Response:
     whole = await webhook_deliveries.get_delivery(page.on, page.by, page.ids[0], page.ids[1])
     if not page.is_htmx:
         return page.redirect(f"{path(seen.webhook)}/deliveries/{whole.delivery.id}")
-    return page.render("account/webhook_attempts.html", **await _attempts(page, seen, whole.delivery, page.next_poll()))
+    return page.render("admin/webhook_attempts.html", **await _attempts(page, seen, whole.delivery, page.next_poll()))
 
 
 async def resend(page: PageRequest) -> Response:
     await webhook_deliveries.resend_delivery(page.on, page.by, *page.ids)
-    return page.redirect(f"/account/webhooks/{page.ids[0]}/deliveries/{page.ids[1]}", "delivery-resent")
+    return page.redirect(f"/admin/webhooks/{page.ids[0]}/deliveries/{page.ids[1]}", "delivery-resent")
 
 
 async def test(page: PageRequest) -> Response:
@@ -118,8 +118,8 @@ async def test(page: PageRequest) -> Response:
     whole = await webhook_deliveries.test(page.on, page.by, page.ids[0], page.arguments(WebhookTest, chosen))
     delivery = whole.delivery
     if page.form.get("back") == "inbox":
-        return page.redirect(f"/account/webhooks/inbox?webhook={delivery.webhook_id}")
-    return page.redirect(f"/account/webhooks/{delivery.webhook_id}/deliveries/{delivery.id}")
+        return page.redirect(f"/admin/webhooks/inbox?webhook={delivery.webhook_id}")
+    return page.redirect(f"/admin/webhooks/{delivery.webhook_id}/deliveries/{delivery.id}")
 
 
 async def _attempts(page: PageRequest, seen: WebhookDetails, delivery: Delivery, polls: int | None) -> dict[str, Any]:
@@ -201,7 +201,7 @@ async def show_replays_live(page: PageRequest) -> Response:
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     if not page.is_htmx:
         return page.redirect(f"{path(seen.webhook)}/replays")
-    return page.render("account/webhook_replays_live.html", **await _replays_live(page, seen, page.next_poll()))
+    return page.render("admin/webhook_replays_live.html", **await _replays_live(page, seen, page.next_poll()))
 
 
 async def create_replay(page: PageRequest) -> Response:
@@ -217,12 +217,12 @@ async def create_replay(page: PageRequest) -> Response:
         await webhook_deliveries.create_replay(page.on, page.by, page.ids[0], page.arguments(ReplayCreate, fields))
     except ApiError as error:
         return await _replays_page(page, error)
-    return page.redirect(f"/account/webhooks/{page.ids[0]}/replays", "replay-started")
+    return page.redirect(f"/admin/webhooks/{page.ids[0]}/replays", "replay-started")
 
 
 async def cancel_replay(page: PageRequest) -> Response:
     await webhook_deliveries.cancel_replay(page.on, page.by, *page.ids)
-    return page.redirect(f"/account/webhooks/{page.ids[0]}/replays", "replay-canceled")
+    return page.redirect(f"/admin/webhooks/{page.ids[0]}/replays", "replay-canceled")
 
 
 async def _replays_page(page: PageRequest, error: ApiError | None = None) -> Response:
@@ -230,7 +230,7 @@ async def _replays_page(page: PageRequest, error: ApiError | None = None) -> Res
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     patterns = [("", "The webhook’s"), *((pattern, pattern) for pattern in event_types.patterns())]
     return page.render(
-        "account/webhook_replays.html",
+        "admin/webhook_replays.html",
         problems=forms.problems(page, error, REPLAY_LABELS),
         given={} if error is None else page.form,
         undelivered=await webhook_deliveries.undelivered(page.on, page.by, seen.webhook.id),

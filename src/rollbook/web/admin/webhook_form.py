@@ -14,15 +14,14 @@ from rollbook.records import event_types
 from rollbook.records.users import User
 from rollbook.records.webhooks import INBOX, Webhook, sealed_headers
 from rollbook.web import forms
-from rollbook.web.account import webhooks as webhook_pages
-from rollbook.web.account.webhooks import (
+from rollbook.web.admin import webhooks as webhook_pages
+from rollbook.web.admin.webhooks import (
     FORMATS,
     ORDERINGS,
     PAYLOADS,
     SECTION,
     path,
     redirect_to_secret,
-    section,
     title,
 )
 from rollbook.web.forms import form_of
@@ -106,12 +105,12 @@ def _form(
     owner: User | None = None,
 ) -> Response:
     return page.render(
-        "account/webhook_form.html",
-        section=SECTION if webhook is None else section(page, webhook),
+        "admin/webhook_form.html",
+        section=SECTION,
         webhook=webhook,
         owner=owner,
         title="" if webhook is None else title(webhook),
-        path="/account/webhooks" if webhook is None else path(webhook),
+        path="/admin/webhooks" if webhook is None else path(webhook),
         header_names=[] if webhook is None else list(sealed_headers(webhook)),
         given=values,
         problems=problems,

@@ -1,0 +1,55 @@
+"""Needs of the server on the overview: each a sentence, with the page on which to act."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.actions import backups, imports, keys
+from rollbook.actions.arguments import Time
+from rollbook.actions.arguments.imports import ListImports
+from rollbook.actions.arguments.keys import ListKeys
+from rollbook.records.webhooks import health
+from rollbook.web.page_request import PageRequest
+
+SOON = 7 * clock.DAY
+"""How far keys that expire are looked at ahead, and refused rows back."""
+
+
+class Attention(NamedTuple):
+    text: str
+    path: str
+
+
+async def needs_of(page: PageRequest) -> list[Attention]:
+    """Needs that the reader may look at."""
+    needs = list[Attention]()
+    if page.may("webhooks:read") and (failing := await page.on.read(health.count_failing)):
+        needs.append(Attention(f"{_count(failing, 'webhook')} failing or disabled", "/admin/webhooks"))
+    if page.may("keys:read"):
+        query = ListKeys(user=keys.ALL, limit=1, expires_before=Time(clock.now() + SOON))
+        if expiring := (await keys.select(page.on, page.by, query, True)).total:
+            needs.append(Attention(f"{_count(expiring, 'API key')} about to expire", "/admin/keys?expires=7"))
+    if page.may("users:write"):
+        for job in await imports.list_imports(page.on, page.by, ListImports()):
+            if job.refused and job.created_at > clock.now() - SOON and not imports.options_of(job).dry_run:
+                text = f"{_count(job.refused, 'row')} refused by an import"
+                needs.append(Attention(text, f"/admin/imports/{job.id}"))
+    if page.may("metrics:read"):
+        needs += await asyncio.to_thread(_of_server, page)
+    return needs
+
+
+def _of_server(page: PageRequest) -> list[Attention]:
+    settings, needs = page.on.settings, list[Attention]()
+    if not settings.database and (backups.failure(settings) or not backups.found(settings)):
+        text = "The last backup failed" if backups.failure(settings) else "There is no backup"
+        needs.append(Attention(text, "/admin/server#backup"))
+    if not settings.sends_mail:
+        needs.append(Attention("The server sends no mail: people get their links from you", "/admin/server/mail"))
+    return needs
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
