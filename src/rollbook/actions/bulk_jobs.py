@@ -284,6 +284,8 @@ async def undo_import(on: Rollbook, by: Principal, id: str) -> BulkJob:
     """
     job, _ = await imports.get(on, by, id)
     await imports.check_undo(on, job)
+    if job.added + job.updated > MAX_USERS:
+        raise BadRequest(f"The import changed more than {MAX_USERS:,} users, the most that a job can have.")
     if job.added:
         require(by, "users:delete")
     require_proof(by)

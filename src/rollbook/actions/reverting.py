@@ -55,6 +55,8 @@ REASONS = {
     "webhook.deleted": "A deleted webhook can't be brought back. Create it again.",
     "webhook.rotated": "A new secret can't become the old one. Rotate it again.",
     "webhook.disabled": "Resume the webhook instead.",
+    "import.finished": "To undo it, undo the import.",
+    "bulk_job.finished": "To undo it, undo the bulk job.",
     "second_factor.activated": "To undo it, remove the second factor.",
     "second_factor.removed": "A second factor that was removed can't be brought back. The user can set it up again.",
     "second_factor.lifted": "Second factors that were lifted can't be brought back. The user can set them up again.",
