@@ -461,6 +461,8 @@ def test_columns_are_said_and_refused_records_written_to_be_fixed(tmp_path: Path
         again = rollbook("users", "import", "fix.csv", *options, "--json", *place, cwd=tmp_path)
         summary = json.loads(again.stdout)
         assert (again.returncode, summary["added"], summary["columns"][-1]["name"]) == (0, 1, "problem")
+        unknown = rollbook("users", "import", "p.csv", "--map", "Nope=email", *place, cwd=tmp_path)
+        assert "must name columns of the file, unlike column Nope (4 columns)" in unknown.stderr
         (tmp_path / "page.csv").write_text("<html><body>Session expired")
         wrong = rollbook("users", "import", "page.csv", *place, cwd=tmp_path)
         assert "is a web page" in wrong.stderr and "--map" not in wrong.stderr, "its columns are not what is wrong"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import select
 import signal
 import sys
@@ -205,7 +206,14 @@ def _begun(on: Rollbook, source: io.BufferedReader[_Source], task: FileImport, i
     except InvalidParameter as problem:
         if problem.param == "mapping":
             _show_columns(task)
+            raise InvalidParameter(_named(problem.message, task), param="mapping") from None
         raise
+
+
+def _named(message: str, task: FileImport) -> str:
+    """A sentence about the mapping with the names of its columns, which the caller gave, instead of their numbers."""
+    names = [*msgspec.json.decode(str(task.options.mapping or "{}"))]
+    return re.sub(r"entry (\d+)(?: of \d+)?", lambda entry: f"column {names[int(entry[1]) - 1]}", message)
 
 
 def _show_columns(task: FileImport) -> None:
@@ -301,7 +309,7 @@ def send(server: Remote, task: FileImport) -> None:
     if job.get("error_code") == InvalidParameter.code and " no field" in job["error"]:
         _show_columns(task)
     if job["status"] != "finished":
-        raise ApiError(job["error"] or "The import was canceled. What was imported by then stays.")
+        raise ApiError(_named(job["error"] or "", task) or "The import was canceled. What was imported by then stays.")
     if task.options.dry_run:
         hint(f"To import what was tested: {server.command('imports', 'run', id)}")
 
