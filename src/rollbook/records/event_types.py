@@ -72,7 +72,7 @@ TYPES: dict[str, EventType] = {
     "user.sign_in_failed": EventType(
         "A wrong password, or a wrong code of a second factor, was given for a user.",
         USER,
-        more="At most one a minute for each user: more attempts in that time are not recorded.",
+        more="At most one a minute for each user.",
     ),
     "user.confirmation_failed": EventType(
         "A wrong current password or code was given for a user by whoever was signed in, or had their API key.",
@@ -87,14 +87,11 @@ TYPES: dict[str, EventType] = {
     "user.guesses_exhausted": EventType(
         "A hundred wrong passwords, or codes of a second factor, were given for a user with no right one between.",
         USER,
-        more="Until there is one, only browsers in which they have signed in before, passkeys and recovery codes are "
-        "accepted.",
     ),
     "user.access_ended": EventType(
         "All that led into a user's account ended: their password, second factors, sessions, API keys and links.",
         USER,
-        more="An admin or an import took over a user who had not verified their email, or whoever has the email said "
-        "that the account isn't theirs.",
+        more="They were adopted, or whoever has the email said that the account isn't theirs.",
     ),
     "user.deleted": EventType("A user was deleted.", USER, more="They can be restored."),
     "user.restored": EventType("A deleted user was restored.", USER),
@@ -115,7 +112,7 @@ TYPES: dict[str, EventType] = {
     "group.member_removed": EventType(
         "A user was removed from a group.",
         MEMBER,
-        more="Not recorded when the user or the group is deleted: users who are restored are in their groups again.",
+        more="Not recorded when the user or the group is deleted.",
     ),
     "key.created": EventType("An API key was created.", KEY),
     "key.updated": EventType(
@@ -142,8 +139,7 @@ TYPES: dict[str, EventType] = {
     "session.created": EventType(
         "A user signed in to the dashboard or, with an `audience`, to an application.",
         {**SESSION, "new_device": False},
-        more="`new_device`, of the dashboard only, says whether they have signed in before, but not with this browser "
-        "in the last 180 days.",
+        more="`new_device`, of the dashboard only: they had signed in before, but not with this browser in 180 days.",
     ),
     "session.revoked": EventType("A user signed out, or was signed out.", SESSION),
     "session.reuse_detected": EventType(
@@ -187,8 +183,8 @@ TYPES: dict[str, EventType] = {
     "token.requested": EventType(
         "Someone asked for a one-time token, and it is sent to the user.",
         examples.REQUESTED_TOKEN,
-        more="Recorded only if there is such a user, and the token can be delivered. A webhook that names this type in "
-        "its `types` gets `token`, `url` and `email` in the object as well, to send the token.",
+        more="Recorded only if there is such a user, and the token can be delivered. A webhook that names this type "
+        "gets `token`, `url` and `email` in the object as well.",
     ),
     "token.email_change_requested": EventType(
         "A change of a user's email was requested.",
