@@ -70,6 +70,16 @@ def test_good_news_goes_by_itself_unless_it_is_being_read(
     expect(page.locator(".toast")).to_have_count(0)
 
 
+def test_the_current_page_is_outlined_where_the_system_chooses_the_colors(
+    opened: Open, new_context: Callable[..., BrowserContext]
+) -> None:
+    page = opened("/admin/users", new_context(forced_colors="active").new_page())
+    style = "link => getComputedStyle(link).outlineStyle"
+    side = page.get_by_role("navigation", name="Dashboard").locator("a")
+    assert {link.evaluate(style) for link in side.all() if link.get_attribute("aria-current")} == {"solid"}
+    assert {link.evaluate(style) for link in side.all() if not link.get_attribute("aria-current")} == {"none"}
+
+
 # ---- keyboard
 
 
