@@ -1420,7 +1420,7 @@ def test_a_user_is_shown_as_they_were(http: httpx2.Client, browse: Callable[...,
     page.get_by_role("link", name="Show them right after it").click()
     expect(changed).to_have_count(0)
     page.goto(f"/admin/users/{user['id']}")
-    page.get_by_role("link", name="As they were at an earlier time").click()
+    page.get_by_role("link", name="See this user at an earlier time").click()
     page.get_by_label("Time (UTC)").fill("2023-10-27T10:00")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_text("There was no such user at this time.")).to_be_visible()

@@ -138,7 +138,7 @@ def test_the_export_of_a_system_says_where_each_of_its_columns_goes(http: httpx2
         "createdTimestamp": "mapped created_at",
         "totp": "ignored Empty or false in every record.",
         "resetToken": "ignored Named like a secret: of these, only passwords and secrets of authenticator apps are imported.",
-        "requiredActions": "ignored Nothing of a user comes from it in exports of Keycloak.",
+        "requiredActions": "ignored Exports of Keycloak have nothing about a user in this column.",
         "credentials": "mapped password_hash",
         "access": "ignored Empty or false in every record.",
     }

@@ -528,8 +528,8 @@ def export_users(
 def import_users(
     server: options.Server, fields: Fields, file: Path, report: Path | None, refused: Path | None, json: bool
 ) -> None:
-    """Import users from a file, with their password hashes: NDJSON, a JSON array or CSV, also compressed. `-` is
-    standard input.
+    """Import users from a file, with their password hashes: CSV, NDJSON (one JSON object per line) or JSON, also
+    compressed. `-` is standard input.
 
     Records that can't be imported are reported with their line and the reason, and the exit code is then 1. Users who
     are imported without a password (--unknown-hashes) are reported with their ID. Importing the same file again changes

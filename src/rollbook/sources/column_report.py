@@ -138,7 +138,7 @@ class ColumnReport:
             return "Named like a secret: of these, only passwords and secrets of authenticator apps are imported."
         if name in self._fallbacks:
             return "Used only where other columns are empty."
-        return f"Nothing of a user comes from it in exports of {self._system}."
+        return f"Exports of {self._system} have nothing about a user in this column."
 
 
 PROBLEM_SAYS = "Says why a record was refused before."

@@ -81,7 +81,7 @@ NOTICES: dict[str, Notice] = {
     "membership-saved": Notice("ok", "Saved. The user is in the group."),
     "none-selected": Notice("warn", "Select at least one user."),
     "none-match": Notice("warn", "No user matches any more."),
-    "bulk-job-canceled": Notice("ok", "Job canceled. Users who were changed already stay so."),
+    "bulk-job-canceled": Notice("ok", "Job canceled. Users who were changed already stay changed."),
     "import-canceled": Notice("ok", "Import canceled. Users who were imported already stay."),
     "event-reverted": Notice("ok", "Put back. What has changed since stayed as it was."),
     "settings-saved": Notice("ok", "Saved. All servers follow within a second."),
