@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 MISSING = "These tests need PostgreSQL 14 or newer. `make test` brings it, or says how."
 USER = "rollbook"
-# For tests that are not about durability: what the disk costs would be most of their time. And a process of autovacuum
-# would start every second for one of the hundred databases.
-HASTY = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off")
+# For tests that are not about durability: what the disk costs would be most of their time. A process of autovacuum would
+# start every second for one of the hundred databases. And without it there are no statistics, so that PostgreSQL thinks
+# every table large and compiles queries for seconds: it was nine tenths of what it computed in all tests.
+HASTY = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off", "jit=off")
 
 
 @cache
