@@ -34,7 +34,7 @@ RESOURCES: dict[str, dict[str, str]] = {
         "activate": "activate_user",
         "restore": "restore_user",
         "setPassword": "set_password",
-        "createPasswordLink": "create_password_link",
+        "createToken": "create_token",
     },
     "application": {
         "create": "create_application",

@@ -32,7 +32,6 @@ NAMES: dict[str, Name] = {
         put="update_user",
         delete="delete_user",
         set_password="set_password",
-        create_password_link="create_password_link",
         list_tokens="list_tokens",
         create_token="create_token",
         revoke_token="revoke_token",

@@ -39,7 +39,6 @@ SECRETS = {
     "Key": ("key",),
     "Webhook": ("secret",),
     "Token": ("token", "url"),
-    "PasswordLink": ("url",),
     "SecondFactor": ("secret", "otpauth_url", "recovery_codes"),
     "RecoveryCodes": ("recovery_codes",),
 }
@@ -658,13 +657,7 @@ def example(operation: Operation, by: str) -> list[str]:
     variable = {"import": "job"}.get(snake(returned), snake(returned))
     shown = operation.success["content"]["application/json"].get("example", {})
     field = next(
-        (
-            each
-            for each in {"Key": ("key", "id"), "PasswordLink": ("url",), "Count": ("count",)}.get(
-                returned, ("id", "status")
-            )
-            if each in shown
-        ),
+        (each for each in {"Key": ("key", "id"), "Count": ("count",)}.get(returned, ("id", "status")) if each in shown),
         "",
     )
     return [f">>> {variable} = await {call}"] + ([f">>> {variable}.{field}", repr(shown[field])] if field else [])

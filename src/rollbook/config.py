@@ -521,8 +521,7 @@ class Settings(Fixed, frozen=True, kw_only=True):
         Origins,
         says(
             "Origins of your applications, such as `https://app.example.com`, to which people may continue after they "
-            "used a one-time token. localhost and 127.0.0.1 are always allowed. While it is empty, setup and password "
-            "reset links can lead to any `https` URL, and other tokens to none."
+            "used a one-time token. localhost and 127.0.0.1 are always allowed."
         ),
     ] = Origins()
     page_limit: Annotated[

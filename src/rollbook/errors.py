@@ -527,7 +527,7 @@ class TooManyRequests(ApiError):
 class TooManyAttempts(TooManyRequests):
     """Too many wrong passwords or codes for this account or from this client (settings `attempts_limit` and
     `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that has signed in before and a
-    password reset link are not affected by others' attempts."""
+    link to set a password are not affected by others' attempts."""
 
     code = "too_many_attempts"
     message = "Too many failed attempts."

@@ -1,4 +1,4 @@
-"""Prepares the first start: the database, the server's secret, and an owner with an API key and a setup link.
+"""Prepares the first start: the database, the server's secret, and an owner with an API key and a link.
 
 So there is never a moment in which a stranger could claim the server.
 """
@@ -42,7 +42,7 @@ class FirstStart(NamedTuple):
     remark: str | None
     """An environment variable that had no effect, and why."""
     link: str | None
-    """The token of the owner's setup link, if it was just created."""
+    """The token of the owner's link, if it was just created."""
     needs_password: bool
     """True if the owner could sign in to the dashboard if they had a password."""
     has_key: bool = True

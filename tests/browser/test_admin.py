@@ -409,7 +409,7 @@ def test_a_row_has_a_menu_that_the_keyboard_opens(
     assert stored(http, user)["status"] == "suspended"
     choose("Activate", asks=False)
     expect(page.get_by_role("row", name=user["name"])).to_contain_text("active")
-    choose("Create password reset link", asks=False)
+    choose("Create link to set a password", asks=False)
     expect(page.get_by_text("/account/set-password")).to_be_visible()
     page.goto(f"/admin/users?q=menu+{tag}&role=member")
     choose("Delete")
@@ -1124,7 +1124,7 @@ def test_a_set_password_link_is_made_for_a_user(
     user = new_user(http)
     page = browse()
     page.goto(of(user))
-    assert choose(page, "Create password reset link").status == 303
+    assert choose(page, "Create link to set a password").status == 303
     link = page.locator(".copyable code").inner_text()
     assert link.startswith(server.url)
     sign_in_by_form(server, user["email"], user["password"])
@@ -1279,7 +1279,7 @@ def test_an_admin_sees_an_owner_and_cannot_touch_it(
             ("/suspend", {}),
             ("/delete", {}),
             ("/purge", {"confirm": owner["email"]}),
-            ("/password-link", {}),
+            ("/link", {}),
             ("/keys", {"name": "mine"}),
             (f"/keys/{key['id']}/rotate", {}),
             (f"/keys/{key['id']}/revoke", {}),

@@ -60,7 +60,7 @@ def visitor(server: Server, **headers: str) -> httpx2.Client:
 
 
 def link(http: httpx2.Client, user: dict) -> str:
-    answer = http.post(f"/v1/users/{user['id']}/password-link")
+    answer = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"})
     return answer.json()["url"]
 
 

@@ -193,7 +193,7 @@ def test_the_palette_finds_people_and_offers_what_can_be_done_to_them(opened: Op
     field.press("ArrowDown")
     expect(found).to_be_focused()
     actions = palette.get_by_role("group", name="Actions for Zoë O'Müller")
-    expect(actions.get_by_role("button")).to_have_text(["Suspend", "Create password reset link"])
+    expect(actions.get_by_role("button")).to_have_text(["Suspend", "Create link to set a password"])
     expect(actions.get_by_role("link")).to_have_text(["API keys", "Events"])
     assert not axe_in_both_themes(page)
     page.keyboard.press("ArrowRight")

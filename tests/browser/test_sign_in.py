@@ -55,7 +55,7 @@ def fill_new(page: Page, password: str) -> None:
 
 
 def link(http: httpx2.Client, user: dict[str, Any]) -> str:
-    return http.post(f"/v1/users/{user['id']}/password-link").json()["url"]
+    return http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
 
 
 def is_at(page: Page, path: str) -> None:
@@ -421,7 +421,9 @@ def test_a_link_leads_to_the_application_that_asked_for_it(
 ) -> None:
     """The policy of the page lets its form lead there, and there alone."""
     application = f"http://localhost:{elsewhere('<h1>Welcome back</h1>')}/welcome?from=reset"
-    answer = http.post(f"/v1/users/{user['id']}/password-link", json={"redirect_url": application})
+    answer = http.post(
+        f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password", "redirect_url": application}
+    )
     page = new_context(java_script_enabled=scripts).new_page()
     told: list[str] = []
     page.on("request", lambda request: told.append(request.headers.get("referer", "")))

@@ -100,7 +100,7 @@ LONG = "a" * 300
         (("users", "set", OWNER_EMAIL, "--password", "short"), "8 characters"),
         (
             ("users", "invite", OWNER_EMAIL, "--redirect-url", "http://example.com"),
-            "--redirect-url must be an https URL",
+            "--redirect-url must lead to an origin",
         ),
         (("users", "export", "--format", "xml"), "--format must be one of"),
         (("users", "import", os.devnull, "--from", "paper"), "--from must be one of"),
@@ -175,6 +175,7 @@ def test_a_word_that_is_almost_a_command_is_recognized() -> None:
     assert "Did you mean 'users'" in refused("user", code=2)
     assert "Did you mean 'list'" in refused("users", "lst", code=2)
     assert "Did you mean '--search'" in refused("groups", "list", "--q", "ada", code=2), "the name that the API has"
+    assert "Did you mean '--user'" in refused("events", "list", "--user-id", "user_1", code=2)
     assert "Did you mean '--role'" in refused("users", "list", "--roel", "admin", code=2)
     assert good("help", "users", "get") == good("users", "show", "--help") == good("users", "get", "--help")
 

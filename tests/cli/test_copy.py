@@ -169,7 +169,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         key = http.post("/v1/keys", json={"name": "shown", "revealable": True, "scopes": ["users:read"]}).json()
         revoked = http.post("/v1/keys", json={"name": "revoked"}).json()
         assert http.delete(f"/v1/keys/{revoked['id']}").status_code == 204
-        assert http.post(f"/v1/users/{new_user(http)['id']}/password-link").status_code == 201
+        assert (
+            http.post(f"/v1/users/{new_user(http)['id']}/tokens", json={"purpose": "reset_password"}).status_code == 201
+        )
         once = http.post(
             "/v1/users",
             json={"name": "Once", "email": "once@example.com", "password": PASSWORD},

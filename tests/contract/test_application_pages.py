@@ -165,7 +165,7 @@ def test_its_page_has_its_keys_webhooks_and_requests(server: Server, http: httpx
         assert text in page, text
     assert owner.get(f"/admin/applications/{new_user(http)['id']}").status_code == 404
     tabs = owner.get(f"/admin/users/{shop['id']}").text
-    assert f'/admin/users/{shop["id"]}/sessions"' not in tabs and "password-link" not in tabs
+    assert f'/admin/users/{shop["id"]}/sessions"' not in tabs and "/link" not in tabs
 
 
 def test_an_admin_creates_a_webhook_for_an_application_on_its_page(
@@ -216,12 +216,12 @@ def test_no_single_click_suspends_or_deletes_an_application(http: httpx2.Client,
 def test_a_suspended_user_is_offered_no_link_to_set_a_password(http: httpx2.Client, owner: httpx2.Client) -> None:
     """With it they would type a password twice before they learn that they can't sign in."""
     user = new_user(http)
-    assert "/password-link" in owner.get(f"/admin/users/{user['id']}").text
+    assert "/link" in owner.get(f"/admin/users/{user['id']}").text
     http.post(f"/v1/users/{user['id']}/suspend")
-    assert "/password-link" not in owner.get(f"/admin/users/{user['id']}").text
-    assert "/password-link" not in owner.get("/admin/users", params={"q": user["email"]}).text
+    assert "/link" not in owner.get(f"/admin/users/{user['id']}").text
+    assert "/link" not in owner.get("/admin/users", params={"q": user["email"]}).text
     with Log(http).silent():
-        answer = owner.post(f"/admin/users/{user['id']}/password-link")
+        answer = owner.post(f"/admin/users/{user['id']}/link")
     assert answer.status_code == 400 and "The user is suspended. Activate them first." in answer.text
 
 

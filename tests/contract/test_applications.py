@@ -180,7 +180,7 @@ def test_nobody_gets_a_way_to_sign_in_as_an_application(server: Server, http: ht
         for caller in (http, itself):
             refused(caller.put(f"{at}/password", json={"password": PASSWORD}), errors.BadRequest)
             refused(caller.post(f"{at}/second-factors", json={"kind": "totp"}), errors.BadRequest)
-        refused(http.post(f"{at}/password-link", json={}), errors.BadRequest)
+        refused(http.post(f"{at}/tokens", json={"purpose": "reset_password"}), errors.BadRequest)
         for purpose in ("invite", "reset_password", "verify_email", "sign_in"):
             refused(http.post(f"{at}/tokens", json={"purpose": purpose}), errors.BadRequest)
         change = {"purpose": "change_email", "email": f"shop{next(numbers)}@example.com"}

@@ -56,7 +56,7 @@ WRITES: tuple[tuple[str, str, Any], ...] = (
     ("PATCH", "/v1/users/{user}", {"email": "{email}"}),
     ("PATCH", "/v1/users/{user}", {"role": "member"}),
     ("PUT", "/v1/users/{user}/password", {"password": "a planted password"}),
-    ("POST", "/v1/users/{user}/password-link", {}),
+    ("POST", "/v1/users/{user}/tokens", {"purpose": "reset_password"}),
     ("POST", "/v1/users/{user}/second-factors", {"kind": "totp"}),
     ("POST", "/v1/users/{user}/suspend", None),
     ("POST", "/v1/users/{user}/activate", None),

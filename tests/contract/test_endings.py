@@ -121,7 +121,7 @@ def own_password_by_page(server: Server, http: httpx2.Client, user: dict[str, An
 
 
 def password_by_link(server: Server, http: httpx2.Client, user: dict[str, Any], app: App | None) -> None:
-    link = http.post(f"/v1/users/{user['id']}/password-link", json={}).json()["url"]
+    link = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
     with visitor(server) as person:
         assert set_password(person, link, NEW).status_code == 303
 

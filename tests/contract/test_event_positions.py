@@ -89,7 +89,7 @@ def busy(http: httpx2.Client) -> dict[str, Any]:
         if number % 10 == 3:
             key = http.post("/v1/keys", json={"name": "k", "user_id": user["id"]}).json()
             http.delete(f"/v1/keys/{key['id']}")
-            http.post(path(user) + "/password-link")
+            http.post(path(user) + "/tokens", json={"purpose": "reset_password"})
             new_user(http)
     return user
 
@@ -103,7 +103,7 @@ def busy(http: httpx2.Client) -> dict[str, Any]:
         ("type=user.created,key.revoked", ("user.created", "key.revoked")),
         ("type=user.created&type=key.revoked&type=key.revoked", ("user.created", "key.revoked")),
         ("type=key.*", ("key.created", "key.revoked")),
-        ("type=user.*&type=password_link.created", ("user.created", "user.updated", "password_link.created")),
+        ("type=user.*&type=token.created", ("user.created", "user.updated", "token.created")),
         ("type=*", None),
         ("type=webhook.*", ()),
     ],

@@ -123,7 +123,6 @@ CHANGES = [
         None,
         lambda http, user: http.delete(path(user)),
     ),
-    Change("password_link.created", lambda http, user: http.post(path(user) + "/password-link")),
     Change(
         "token.created",
         lambda http, user: http.post(path(user) + "/tokens", json={"purpose": "verify_email", "data": {}}),
@@ -163,8 +162,6 @@ def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
         assert event["object"] == {"id": user["id"]}
     elif change.type == "key.created":
         assert event["object"].items() <= http.get(f"/v1/keys/{answer.json()['id']}").json().items()
-    elif change.type == "password_link.created":
-        assert event["object"] == {"user_id": user["id"], "expires_at": answer.json()["expires_at"]}
     elif change.type == "token.created":
         (token,) = http.get(path(user) + "/tokens").json()
         assert event["object"] == {name: value for name, value in token.items() if name != "redirect_url"} | {
@@ -484,7 +481,7 @@ def test_metadata_that_events_share_is_in_each_of_them_before_and_after(http: ht
         now = http.patch(path(user) + "?fields=*", json=changes).json()
         (event,) = log.news()
         assert event["object"] == now and event["before"] == {name: was[name] for name in changes}
-    http.post(path(user) + "/password-link")
+    http.post(path(user) + "/tokens", json={"purpose": "reset_password"})
     http.delete(path(user))
     assert log.news()[-1]["object"] == now
     assert http.delete(path(user) + "?purge=true").is_success

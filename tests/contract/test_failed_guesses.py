@@ -107,7 +107,7 @@ def test_a_known_browser_has_a_hundred_of_its_own_and_a_password_link_opens_the_
         for number in range(MAX):
             assert sign_in(known, user["email"], f"wrong {number}").status_code == 401
         assert sign_in(known, user["email"], user["password"]).status_code == 401
-        link = http.post(f"/v1/users/{user['id']}/password-link").json()["url"]
+        link = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
         assert set_password(unknown, link, NEW).status_code == 303
         assert verify(http, user, NEW).status_code == 200
     assert exhausted(http, user) == 2

@@ -84,9 +84,6 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
             207,
             "user.created",
         ),
-        "/v1/users/{userId}/password-link": Post(
-            f"/v1/users/{user['id']}/password-link", None, 201, "password_link.created"
-        ),
         "/v1/users/{userId}/tokens": Post(
             f"/v1/users/{user['id']}/tokens", {"purpose": "verify_email"}, 201, "token.created"
         ),

@@ -284,7 +284,7 @@ def test_users_whose_hash_is_not_known_are_refused_or_imported_without_it_and_na
         assert "cff36ea" not in line["reason"] and "sesame" not in line["reason"]
         guess = {"email": each["email"], "password": each["password_hash"]}
         refused(http.post("/v1/users/verify-password", json=guess), errors.WrongPassword)
-    assert http.post(f"/v1/users/{first['user_id']}/password-link").status_code == 201
+    assert http.post(f"/v1/users/{first['user_id']}/tokens", json={"purpose": "reset_password"}).status_code == 201
 
     # Again, those are named who have no password by now.
     http.put(f"/v1/users/{second['user_id']}/password", json={"password": OWNER_PASSWORD})

@@ -139,7 +139,7 @@ def test_keys_of_an_invited_user_work(server: Server, http: httpx2.Client) -> No
 
 
 def by_link(server: Server, http: httpx2.Client, user: dict[str, Any]) -> None:
-    link = http.post(f"/v1/users/{user['id']}/password-link").json()["url"]
+    link = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "invite"}).json()["url"]
     with visitor(server) as person:
         assert set_password(person, link, PASSWORD).status_code == 303
 

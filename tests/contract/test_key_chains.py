@@ -89,7 +89,9 @@ class Chain:
             answer = by.post(f"/v1/users/{id['id']}/tokens", json={"purpose": purpose, "expires_in": 86_400})
             assert answer.status_code == 201, answer.text
             self.links[purpose] = answer.json()["url"]
-        self.links["link"] = by.post(f"/v1/users/{new_user(self.http)['id']}/password-link").json()["url"]
+        self.links["link"] = by.post(
+            f"/v1/users/{new_user(self.http)['id']}/tokens", json={"purpose": "reset_password"}
+        ).json()["url"]
         job = by.post("/v1/bulk-jobs", json={"action": "setup_links", "ids": [new_user(self.http)["id"]]}).json()
         path = f"/v1/bulk-jobs/{job['id']}"
         wait_until(lambda: by.get(path).json()["status"] == "finished")

@@ -31,7 +31,7 @@ ALL = [
         "list_webhooks",
         "replay_webhook",
     ),
-    "send_password_link",
+    "send_link",
 ]
 ASKING = ("suspend_user", "delete_user")
 
@@ -294,7 +294,7 @@ def test_results_have_no_secrets(server: Server, http: httpx2.Client, user: dict
     ]
     texts = [json.dumps(result) for result in results]
     assert not [text for text in texts if any(each in text for each in (made["secret"], key, server.key, "$argon2"))]
-    told = call(http, "send_password_link", user_id=user["id"], purpose="reset_password")
+    told = call(http, "send_link", user_id=user["id"], purpose="reset_password")
     assert told["isError"] and "url" not in told["structuredContent"], told  # this server sends no mail
 
 
@@ -482,7 +482,7 @@ def test_arguments_are_checked_as_the_api_checks_them(http: httpx2.Client) -> No
         ("create_user", {"name": "A", "email": "a@example.com", "role": "owner"}, "role"),
         ("delete_user", {"user_id": "user_1", "purge": True}, "purge"),
         ("user_timeline", {}, "user"),
-        ("send_password_link", {"user_id": "user_1", "purpose": "sign_in"}, "purpose"),
+        ("send_link", {"user_id": "user_1", "purpose": "sign_in"}, "purpose"),
     ):
         told = call(http, name, **arguments)
         assert told["isError"] and told["structuredContent"]["code"] == "invalid_parameter", (name, told)

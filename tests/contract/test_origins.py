@@ -60,7 +60,7 @@ def test_links_never_lead_to_a_host_that_a_stranger_can_own(http: httpx2.Client,
 
 
 def test_links_in_what_is_passed_on_never_follow_the_request(http: httpx2.Client, server: Server, user: dict) -> None:
-    made = http.post(f"/v1/users/{user['id']}/password-link", headers={"Host": "10.0.0.7"})
+    made = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}, headers={"Host": "10.0.0.7"})
     assert made.json()["url"].startswith(server.url)
 
 

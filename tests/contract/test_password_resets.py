@@ -51,7 +51,7 @@ def test_a_reset_link_offers_it(server: Server, http: httpx2.Client, chosen: boo
     user = new_user(http)
     with signed_in(server, user) as thief:
         key = own_key(thief)
-    link = http.post(f"/v1/users/{user['id']}/password-link", json={}).json()["url"]
+    link = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
     with visitor(server) as person:
         page = person.get(link).text
         assert 'name="revoke_keys" type="checkbox" value="on" checked' in page
@@ -134,6 +134,6 @@ def test_without_it_all_of_that_goes_on(server: Server, http: httpx2.Client) -> 
 
 def test_a_first_password_revokes_nothing(server: Server, http: httpx2.Client) -> None:
     user = new_user(http)
-    link = http.post(f"/v1/users/{user['id']}/password-link", json={}).json()["url"]
+    link = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
     with visitor(server) as person:
         assert "revoke_keys" not in person.get(link).text

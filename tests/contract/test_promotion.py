@@ -40,7 +40,7 @@ def test_a_promotion_ends_what_others_hold_for_the_user_and_nothing_of_their_own
         own = own_key(person)
         with server.http(own) as client:
             made_with_own = new_key(client)
-        link = admin.post(f"/v1/users/{user['id']}/password-link").json()["url"]
+        link = admin.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
         assert http.patch(f"/v1/users/{user['id']}", json={"role": role}).status_code == 200
         assert not is_signed_in(person)
     assert [status(server, key) for key in (planted, made_with_it, rotated)] == [401] * 3
@@ -75,10 +75,7 @@ def test_what_is_no_promotion_ends_nothing(server: Server, http: Client) -> None
 
 def test_the_page_says_what_a_promotion_ends_before_it_is_saved(server: Server, user: dict[str, Any]) -> None:
     with signed_in(server) as owner:
-        assert (
-            "ends their setup or password reset link and the API keys that others created"
-            in owner.get(f"/admin/users/{user['id']}").text
-        )
+        assert "ends their links and the API keys that others created" in owner.get(f"/admin/users/{user['id']}").text
 
 
 def test_the_command_line_promotes_alike(server: Server, http: Client, user: dict[str, Any]) -> None:
@@ -90,7 +87,7 @@ def test_the_command_line_promotes_alike(server: Server, http: Client, user: dic
 
 # ---- users:grant
 
-WITHOUT = ["users:read", "users:write", "users:delete", "keys:read", "keys:write"]
+WITHOUT = ["users:read", "users:write", "users:delete", "tokens:create", "keys:read", "keys:write"]
 
 
 def grants(http: Client, admin: dict[str, Any]) -> dict[str, Callable[[Client], httpx2.Response]]:
@@ -106,7 +103,7 @@ def grants(http: Client, admin: dict[str, Any]) -> dict[str, Callable[[Client], 
         "activate": lambda by: by.post(f"/v1/users/{suspended['id']}/activate"),
         "restore": lambda by: by.post(f"/v1/users/{deleted['id']}/restore"),
         "password": lambda by: by.put(f"{other}/password", json={"password": GOOD}),
-        "link": lambda by: by.post(f"{other}/password-link"),
+        "link": lambda by: by.post(f"{other}/tokens", json={"purpose": "reset_password"}),
         "email": lambda by: by.patch(other, json={"email": f"moved-{admin['id']}@example.com"}),
         "demote": lambda by: by.patch(other, json={"role": "member"}),
     }
@@ -132,7 +129,7 @@ def test_without_the_scope_a_key_still_manages_members(http: Client, as_role: Ca
     path = f"/v1/users/{user['id']}"
     assert narrow.patch(path, json={"name": "Renamed", "role": "member"}).status_code == 200
     assert narrow.put(f"{path}/password", json={"password": GOOD}).status_code == 204
-    assert narrow.post(f"{path}/password-link").status_code == 201
+    assert narrow.post(f"{path}/tokens", json={"purpose": "reset_password"}).status_code == 201
     assert narrow.post(f"{path}/suspend").status_code == narrow.post(f"{path}/activate").status_code == 200
     assert narrow.delete(path).status_code == 204
     assert narrow.post(f"{path}/restore").status_code == 200

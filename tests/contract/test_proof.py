@@ -97,7 +97,7 @@ def test_a_form_that_is_refused_after_the_proof_leaves_the_person_signed_in(pers
             "/admin/users/new",
             {"name": "Eve", "email": "eve-{id}@example.com", "role": "admin", "password": "a good one"},
         ),
-        ("/admin/users/{admin}/password-link", {}),
+        ("/admin/users/{admin}/link", {}),
     ],
 )
 def test_what_outlives_a_session_or_ends_something_asks_for_the_password(

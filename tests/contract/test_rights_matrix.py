@@ -194,7 +194,7 @@ WAYS: dict[str, Way] = {
     "deletion": on_user("DELETE"),
     "restoration": on_user("POST", "/restore", prepare=deleted),
     "password": on_user("PUT", "/password", {"password": "another for the matrix"}, persons_only=True),
-    "password link": on_user("POST", "/password-link", persons_only=True),
+    "password link": on_user("POST", "/tokens", {"purpose": "reset_password"}, persons_only=True),
     "token": on_user("POST", "/tokens", {"purpose": "sign_in"}, persons_only=True),
     "token revoked": on_user("DELETE", "/tokens/{about}", prepare=token, persons_only=True),
     "second factor": on_user("POST", "/second-factors", {"kind": "totp"}, persons_only=True),

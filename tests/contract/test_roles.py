@@ -60,7 +60,6 @@ PUT /v1/users/{userId}           member yes no no             viewer yes no no  
 PATCH /v1/users/{userId}         member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
 DELETE /v1/users/{userId}        member no no no              viewer no no no              admin yourself yes no       owner yourself yes yes
 PUT /v1/users/{userId}/password  member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
-POST /v1/users/{userId}/password-link member no no no          viewer no no no              admin yourself yes no       owner yourself yes yes
 GET /v1/users/{userId}/tokens    member no no no              viewer no no no              admin yes yes yes           owner yes yes yes
 POST /v1/users/{userId}/tokens   member no no no              viewer no no no              admin yes yes no            owner yes yes yes
 DELETE /v1/users/{userId}/tokens/{tokenId} member no no no    viewer no no no              admin yes yes no            owner yes yes yes

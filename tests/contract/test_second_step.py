@@ -494,7 +494,7 @@ def test_a_reset_link_asks_for_the_factor_before_the_new_password_counts(
     server: Server, http: httpx2.Client, user: dict
 ) -> None:
     app = enrolled(http, user["id"])
-    link = http.post(f"/v1/users/{user['id']}/password-link").json()["url"]
+    link = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
     token = link.partition("token=")[2]
     new = {"token": token, "password": "a few random words"}
     with visitor(server) as person:
@@ -526,7 +526,7 @@ def test_a_sign_in_link_asks_for_the_factor(server: Server, http: httpx2.Client,
 
 def test_a_passkey_opens_a_reset_link_too(server: Server, http: httpx2.Client, user: dict) -> None:
     device = with_passkey(server, user)
-    link = http.post(f"/v1/users/{user['id']}/password-link").json()["url"]
+    link = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
     new = {"token": link.partition("token=")[2], "password": "a few random words"}
     with at_localhost(server) as person:
         page = person.get(link)

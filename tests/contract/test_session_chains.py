@@ -44,7 +44,7 @@ class Impostor:
         assert browser.post("/account/sign-in-link", data={"token": link["token"]}).status_code == 303
         self.browsers["sign-in link"] = browser
         self.member = new_user(self.http)
-        link = by.post(f"/v1/users/{self.member['id']}/password-link", json={}).json()
+        link = by.post(f"/v1/users/{self.member['id']}/tokens", json={"purpose": "reset_password"}).json()
         browser = visitor(self.server)
         assert set_password(browser, link["url"], NEW).status_code == 303
         self.browsers["password link"] = browser

@@ -77,7 +77,7 @@ def test_what_an_admin_set_for_others_is_shown_and_ends_in_one_step(
         ended = end_selected(owner, bad.user["id"])  # type: ignore[attr-defined]
         assert f"What {bad.user['name']} set for others" in unescape(ended)  # type: ignore[attr-defined]
         of = dict(re.findall(r"<li><a [^>]+>([^<]+)</a>: (.*?)</li>", ended))
-        assert "Send them a password reset link" in of["Vera Viewer"] and "Send them" not in of["Sock Puppet"]
+        assert "Send them a link to set a password" in of["Vera Viewer"] and "Send them" not in of["Sock Puppet"]
         assert "Nothing that they set" in owner.get(f"{path}/set-for-others").text
     assert [signs_in(http, user) for user in (viewer, keyed)] == [401, 401]
     assert http.get(f"/v1/users/{factor['id']}/second-factors").json()["second_factors"] == []
@@ -106,7 +106,7 @@ def test_it_has_what_the_admin_did_as_someone_else_and_no_other_events_hide_it(
     http.delete(f"/v1/users/{restored['id']}").raise_for_status()
     bad.patch(f"/v1/users/{email['id']}", json={"email": f"x{email['email']}"}).raise_for_status()
     bad.post(f"/v1/users/{restored['id']}/restore").raise_for_status()
-    url = bad.post(f"/v1/users/{link['id']}/password-link").json()["url"]
+    url = bad.post(f"/v1/users/{link['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
     with visitor(server) as opened:
         assert set_password(opened, url, PLANTED).status_code == 303
     for user in (changed, later):
@@ -148,7 +148,7 @@ def test_who_has_set_another_password_by_a_link_of_someone_else_is_not_shown(
     bad = as_role("admin")
     user = new_user(http, name="Ann Again", role="viewer")
     bad.put(f"/v1/users/{user['id']}/password", json={"password": PLANTED}).raise_for_status()
-    url = http.post(f"/v1/users/{user['id']}/password-link").json()["url"]
+    url = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
     with visitor(server) as opened:
         assert set_password(opened, url, "a password of their own").status_code == 303
     with signed_in(server) as owner:

@@ -252,10 +252,8 @@ def restricted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Clie
 @grid("url", REDIRECTS)
 def test_it_leads_only_to_the_origins_of_the_setting(restricted: httpx2.Client, url: str) -> None:
     user = new_user(restricted)
-    for answer in (
-        restricted.post(path(user) + "/tokens", json=asked("verify_email", redirect_url=url)),
-        restricted.post(path(user) + "/password-link", json={"redirect_url": url}),
-    ):
+    for purpose in ("verify_email", "reset_password"):
+        answer = restricted.post(path(user) + "/tokens", json=asked(purpose, redirect_url=url))
         if REDIRECTS[url]:
             assert answer.status_code == 201, answer.text
         else:
@@ -263,15 +261,11 @@ def test_it_leads_only_to_the_origins_of_the_setting(restricted: httpx2.Client, 
 
 
 @once
-def test_without_the_setting_only_password_links_lead_elsewhere(http: httpx2.Client, user: dict) -> None:
-    url = {"redirect_url": "https://app.example.com/welcome"}
-    assert (
-        "redirect_origins"
-        in refused(http.post(path(user) + "/tokens", json=asked("verify_email", **url)), errors.InvalidParameter)[
-            "error"
-        ]
+def test_without_the_setting_it_leads_nowhere_else(http: httpx2.Client, user: dict) -> None:
+    answer = http.post(
+        path(user) + "/tokens", json=asked("verify_email", redirect_url="https://app.example.com/welcome")
     )
-    assert http.post(path(user) + "/password-link", json=url).status_code == 201
+    assert "redirect_origins" in refused(answer, errors.InvalidParameter)["error"]
 
 
 # ---- what each does
@@ -415,13 +409,6 @@ def test_a_newer_token_ends_the_older_of_its_purpose(http: httpx2.Client, user: 
     newer = new_token(http, user["id"])
     refused(consume(http, older["token"]), errors.TokenInvalid)
     assert consume(http, newer["token"]).status_code == consume(http, other["token"]).status_code == 200
-
-
-def test_a_password_link_and_a_reset_token_are_one(http: httpx2.Client, user: dict) -> None:
-    made = new_token(http, user["id"], purpose="reset_password")
-    link = http.post(path(user) + "/password-link").json()
-    refused(used(http, made), errors.TokenInvalid)
-    assert consume(http, link["url"].partition("token=")[2], password=NEW).status_code == 200
 
 
 def test_a_revoked_token_ends(http: httpx2.Client, user: dict) -> None:

@@ -7,7 +7,7 @@ import copy
 import inspect
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,6 +68,23 @@ def test_errors_have_types_by_code_and_say_what_to_do(client: Rollbook) -> None:
         client.users.create(name="", email="a@example.com", password="short")
     assert [fault.param for fault in invalid.value.faults] == ["name", "password"]
     assert invalid.value.request_id and str(invalid.value).startswith("The name is blank. The password is shorter")
+
+
+def test_a_wrong_keyword_is_told_with_the_one_that_was_meant(server: Server, client: Rollbook) -> None:
+    async def of_async() -> None:
+        async with AsyncRollbook(url=server.url, key=server.key) as other:
+            await other.keys.create(name="A", user="me")  # type: ignore[unexpected-keyword]
+
+    calls: list[Callable[[], object]] = [
+        lambda: client.events.list(user_id="me"),  # type: ignore[unexpected-keyword]
+        lambda: client.events.with_raw_response.list(user_id="me"),  # type: ignore[unexpected-keyword]
+        lambda: asyncio.run(of_async()),
+    ]
+    for call, meant in zip(calls, ("user", "user", "user_id"), strict=True):
+        with pytest.raises(TypeError, match=f"Did you mean '{meant}'"):
+            call()
+    with pytest.raises(errors.InvalidParameter, match=r'"user_id" is not a parameter .* Did you mean user\?'):
+        client.request("GET", "/v1/events", query={"user_id": "me"})
 
 
 def test_every_code_of_the_description_has_a_type() -> None:

@@ -79,7 +79,9 @@ def test_strangers_keep_out_neither_a_session_nor_a_key_nor_a_browser_that_signe
 
 def test_a_password_set_with_a_link_lifts_the_lock(server: Server, http: httpx2.Client, user: dict) -> None:
     lock(server, user["email"])
-    link = urlsplit(http.post(f"/v1/users/{user['id']}/password-link").json()["url"]).query.removeprefix("token=")
+    link = urlsplit(
+        http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "reset_password"}).json()["url"]
+    ).query.removeprefix("token=")
     new = "a lobster in the library"
     with visitor(server) as person, visitor(server) as another:
         fields = {"token": link, "password": new}

@@ -71,7 +71,7 @@ def test_a_new_user_is_invited_by_mail_unless_the_link_is_asked_for(
     assert (found["status"], found["email_verified"]) == ("active", True), "they can read that email"
 
     answer = owner.post("/admin/users/new", data={"name": "Bob", "email": shown, "role": "member", "show_link": "on"})
-    assert answer.headers["location"].endswith("/password-link")
+    assert answer.headers["location"].endswith("/link")
     [link] = re.findall(r"<code[^>]*>(http[^<]+)</code>", owner.get(answer.headers["location"]).text)
     accept(server, link)
     found = user(http, shown)

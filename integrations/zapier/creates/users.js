@@ -46,7 +46,7 @@ const create = (key, label, description, inputFields, perform, sample = USER) =>
 const createUser = create(
   "create_user",
   "Create User",
-  "Creates a user. Without a password, they are invited: create a setup link for them.",
+  "Creates a user. Without a password, they are invited: create a link for them.",
   [
     ...FIELDS.map((each) => (["name", "email"].includes(each.key) ? { ...each, required: true } : each)),
     { key: "password", label: "Password", type: "password", helpText: "8 to 256 characters." },
@@ -88,10 +88,15 @@ const activateUser = create(
 
 const createSetupLink = create(
   "create_setup_link",
-  "Create Setup Link",
+  "Create Link",
   "Creates a link with which a user sets or resets their password. Send it to them by email.",
   [USER_ID],
-  (z, bundle) => call(z, bundle, "POST", `/users/${id(bundle.inputData.user_id)}/password-link`, { body: {} }),
+  async (z, bundle) => {
+    const path = `/users/${id(bundle.inputData.user_id)}`;
+    const { status } = await call(z, bundle, "GET", path, {});
+    const body = status === "invited" ? { purpose: "invite" } : { purpose: "reset_password", expires_in: 259200 };
+    return call(z, bundle, "POST", `${path}/tokens`, { body });
+  },
   { url: "https://users.example.com/set-password/EXAMPLE", expires_at: "2023-10-30T10:00:00Z" },
 );
 

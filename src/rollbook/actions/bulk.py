@@ -74,7 +74,7 @@ async def bulk_users(
     if sum(isinstance(op.fields, UserCreate) and op.fields.password is not UNSET for op in operations) > MAX_PASSWORDS:
         refuse(
             "operations",
-            f"must have at most {MAX_PASSWORDS} passwords. Import users with many, or send them setup links",
+            f"must have at most {MAX_PASSWORDS} passwords. Import users with many, or send them links",
         )
     if count is not None:
         await count(len(operations))

@@ -505,9 +505,8 @@ def _faults(kind: type[Struct], values: Mapping[str, Any], hook: Hook) -> list[F
     for name in values:
         if name not in fields and len(faults) < MAX_FAULTS:
             allowed = f"Fields: {', '.join(fields) or 'none'}."
-            faults.append(
-                Fault(shortened(name), refused.get(name) or f"{quoted(name)} is not a field of this request. {allowed}")
-            )
+            message = f"{quoted(name)} is not a field of this request. {did_you_mean(name, fields)}{allowed}"
+            faults.append(Fault(shortened(name), refused.get(name) or message))
     return faults
 
 
@@ -574,6 +573,12 @@ def _perhaps(value: str, words: Iterable[str]) -> str:
     """The nearest of the known values, as one more sentence; nothing if none is near."""
     nearest = get_close_matches(value[:64], words, 1)
     return f". Perhaps you mean {nearest[0]}" if nearest else ""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A question for the nearest of the known names, and a space; nothing if none is near."""
+    nearest = get_close_matches(name[:64], list(names), 1)
+    return f"Did you mean {nearest[0]}? " if nearest else ""
 
 
 def _choices(kind: Any) -> list[str]:

@@ -204,7 +204,7 @@ def _hashes(costs: passwords.Costs) -> Iterator[Finding]:
         yield warning(what, text, "Ask them to sign in, which replaces the hash.")
     for used in costs.shut:
         text = f"{used.whose} {used.parameters}, which needs {used.price.mebibytes:,} MiB: no password matches"
-        yield warning(what, text, "Send them setup links.")
+        yield warning(what, text, "Send them links to set new ones.")
     for used in costs.weak:
         text = f"{used.whose} {used.parameters}, which is easy to guess at for whoever steals the database"
         yield warning(what, text, "It is replaced when they sign in, or set a password by a link.")

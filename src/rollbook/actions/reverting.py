@@ -42,7 +42,7 @@ GONE = "What this event is about no longer exists."
 CHANGES_NOTHING = "This event changed nothing that can be put back."
 REASONS = {
     "user.created": "To undo it, delete the user.",
-    "user.password_changed": "A password can't be put back: the old one is not kept. Create a password reset link.",
+    "user.password_changed": "A password can't be put back: the old one is not kept. Create a link to set a new one.",
     "user.access_ended": "An adoption can't be undone: the passwords and keys that it ended are not kept.",
     "user.purged": "A user who was erased can't be brought back.",
     "group.created": "To undo it, delete the group.",

@@ -53,7 +53,7 @@ _CLOSES = {
     "second_factor.lifted": (FACTORS,),
     "session.revoked": (LINK,),
 }
-_LINKS = ("password_link.created", "token.created", "token.requested")
+_LINKS = ("token.created", "token.requested")
 
 
 class Way(NamedTuple):
@@ -157,8 +157,8 @@ class Trail:
 
 
 def _purpose(event: StaffEvent) -> str:
-    """Purpose of a token; setup and password reset links, of which there is one, have the same."""
-    purpose = event.object.get("purpose", "")
+    """Purpose of a token; those of passwords, of which a user has one, have the same."""
+    purpose = event.object["purpose"]
     return "" if purpose in ("invite", "reset_password") else purpose
 
 

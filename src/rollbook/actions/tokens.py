@@ -15,8 +15,7 @@ from msgspec import UNSET, UnsetType
 from rollbook import clock, ids
 from rollbook.actions import attempts, creators, passwords, proof, second_factors, user_kinds
 from rollbook.actions.arguments import NewPassword
-from rollbook.actions.arguments.passwords import PasswordLinkCreate
-from rollbook.actions.arguments.tokens import TokenConsume, TokenCreate
+from rollbook.actions.arguments.tokens import HANDED_ON, TokenConsume, TokenCreate
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
@@ -61,16 +60,6 @@ def check(settings: Settings, url: str | None) -> str:
     return str(url)
 
 
-def check_of_link(settings: Settings, url: str | None) -> str:
-    """The URL of a password link as it is kept, empty for none. While `redirect_origins` is empty, any https host is
-    accepted, as before there was the setting. Raises InvalidParameter."""
-    if url is None or settings.redirect_origins:
-        return check(settings, url)
-    if not url.startswith("https:") and not _is_local(url):
-        refuse("redirect_url", "must be an https URL. http is accepted on localhost and 127.0.0.1")
-    return str(url)
-
-
 def origin(url: str) -> str:
     """Origin of a URL, as browsers send it (RFC 6454 section 6.2). The URL has passed the pattern of
     `arguments.RedirectUrl`: what precedes the path is a scheme, a host and a port, and nothing else."""
@@ -86,8 +75,6 @@ def _is_local(url: str) -> bool:
 SEALED: Purpose = "links"
 OF_FACTOR = (*OF_PASSWORDS, "sign_in", "change_email")
 """Purposes for which a token alone is not enough, where there is a second factor."""
-LINK_LIFETIME = 3 * clock.DAY
-"""Lifetime of a setup or password reset link, in microseconds."""
 
 
 NOT_MAILED = (
@@ -229,6 +216,10 @@ async def _create(tx: Tx, by: Principal, new: NewToken, text: str) -> IssuedToke
     await _check_possible(tx, by, user, new)
     if not text:  # on a folder whose server has not started with mail yet
         await cursors.start_once(tx, webhooks.MAIL_ID)
+    return await _issued(tx, by, user, new, text)
+
+
+async def _issued(tx: Tx, by: Principal, user: User, new: NewToken, text: str) -> IssuedToken:
     token = await add(tx, by.actor, user, new)
     details = one_time_tokens.in_events(token) | {"send": not text}
     await events.record(tx, "token.created", user.id, by.actor, details)
@@ -296,45 +287,16 @@ async def _revoke(tx: Tx, by: Principal, id: str, token_id: str) -> None:
     await events.record(tx, "token.revoked", id, by.actor, one_time_tokens.in_events(token))
 
 
-# ---- setup and password reset links
-
-
-async def create_password_link(on: Rollbook, by: Principal, id: str, new: PasswordLinkCreate) -> IssuedToken:
-    """Create a setup or password reset link
-
-    The same as a token with the purpose `reset_password`, or `invite` for an invited user, that is valid for three
-    days. Whoever opens `url` can set the password once. They are then signed in to the dashboard or, with a
-    `redirect_url`, continue there without being signed in to the dashboard. Send it over a channel you trust. For a
-    user with a role above member, the key needs the scope `users:grant` as well.
-    """
-    require(by, "users:write")
-    redirect_url = check_of_link(on.settings, given(new.redirect_url))
-    return await on.write(_create_link, by, known("user", id), redirect_url, tokens.mint())
-
-
-async def _create_link(tx: Tx, by: Principal, id: str, redirect_url: str, text: str) -> IssuedToken:
-    await creators.lock_people(tx, by, "users:write", id)
-    user = await users.get(tx, id)
-    may_grant(by, user.role)
-    check_can_use(user)
-    await _check_not_oneself(tx, by, id)
-    return await add_link(tx, by, user, text, redirect_url)
-
-
 def password_purpose(status: str) -> str:
     """Purpose of a token with which a user with this status sets a password."""
     return "invite" if status == "invited" else "reset_password"
 
 
-async def add_link(tx: Tx, by: Principal, user: User, text: str, redirect_url: str = "") -> IssuedToken:
-    """Instead of an older one."""
-    purpose = password_purpose(user.status)
-    origin = creators.of(by, user.id)
-    new = record(text, user.id, purpose, LINK_LIFETIME, redirect_url=redirect_url, origin=origin)
-    token = await add(tx, by.actor, user, new)
-    details = {"user_id": user.id, "expires_at": clock.format_time(token.expires_at)}
-    await events.record(tx, "password_link.created", user.id, by.actor, details)
-    return IssuedToken(token, text)
+async def add_link(tx: Tx, by: Principal, user: User, text: str) -> IssuedToken:
+    """A link with which a new user sets a password, which a person hands on."""
+    lifetime = HANDED_ON * clock.SECOND
+    new = record(text, user.id, password_purpose(user.status), lifetime, origin=creators.of(by, user.id))
+    return await _issued(tx, by, user, new, text)
 
 
 # ---- using

@@ -16,6 +16,7 @@ from rollbook.actions.arguments import applications as application_arguments
 from rollbook.actions.checking import (
     MAX_FAULTS,
     check,
+    did_you_mean,
     fields_of,
     from_texts,
     invalid,
@@ -121,7 +122,8 @@ def parse_query(kind: type[S], query: str) -> S:
             name = item[1]
         if name not in fields:
             allowed = f"Parameters: {', '.join(fields)}." if fields else "This endpoint has no parameters."
-            faults.append(Fault(shortened(name), f"{quoted(name)} is not a parameter of this endpoint. {allowed}"))
+            message = f"{quoted(name)} is not a parameter of this endpoint. {did_you_mean(name, fields)}{allowed}"
+            faults.append(Fault(shortened(name), message))
         elif name in texts and name not in show.LISTS:
             faults.append(Fault(name, f"{name} must not be repeated."))
         elif value == "":

@@ -22,7 +22,7 @@ DETACH = options.option("--detach", "Don't wait until it has ended.")
 SENTENCES = {
     "role": "Change the role of {} to {}?",
     "metadata": "Change the metadata of {}?",
-    "setup_links": "Create setup links for {}?",
+    "setup_links": "Create links to set a password for {}?",
 }
 
 

@@ -26,7 +26,7 @@ COMMANDS = {
     "sessions": "List where a user is signed in, and sign them out there.",
     "events": "Read and follow the event log, and put back what events changed.",
     "webhooks": "Create, test and replay webhooks, and forward events to a program on this machine.",
-    "imports": "Look at the imports of a server, and cancel one.",
+    "imports": "Look at the imports of a server, cancel and undo them.",
     "bulk": "Change many users in the background: run, undo, list and cancel bulk jobs.",
     "logs": "Read and follow the request log: calls made with API keys.",
     "usage": "Show how many requests were made, by endpoint and API key, and how long they took.",

@@ -56,7 +56,7 @@ HELP: dict[Any, str] = {
     "revealable": "Let the key be revealed again. [default: yes]",
     "scopes": "Scopes of the key, separated by commas, or `all`: everything its user can do.",
     "skip_imports": "Leave out the events of imports, except `import.finished`.",
-    "expires_in": "How long it can be used, at most 30 days. Default: the server's setting for the purpose.",
+    "expires_in": "How long it can be used, at most 30 days. Default: by its purpose.",
     "group": "Only members of this group, named by its ID or its name.",
     "expires_at": "When the key expires: a duration such as 30d or 12h, an RFC 3339 time, or `never`.",
     "mapping": "Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` "

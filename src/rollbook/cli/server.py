@@ -150,7 +150,7 @@ def _keep(settings: Settings, lines: list[str]) -> Path | None:
 
 def welcome(settings: Settings, prepared: FirstStart, url: str) -> list[str]:
     """Next steps after the start: the addresses of the server, the dashboard and the docs, the owner and, on first
-    start, a setup link and a curl command to paste."""
+    start, a link to sign in and a curl command to paste."""
     make_key = f"{program()} keys create {shlex.quote(prepared.owner)}{where(settings)}"
     base = settings.public_url.rstrip("/") or url
     another = "  (another port: --port 9000)" if settings.port == Settings().port else ""
@@ -184,7 +184,7 @@ def welcome(settings: Settings, prepared: FirstStart, url: str) -> list[str]:
 
 
 def invite(settings: Settings, prepared: FirstStart) -> str:
-    """The command that creates a setup link for the owner."""
+    """The command that creates a link for the owner."""
     return f"{program()} users invite {shlex.quote(prepared.owner)}{where(settings)}"
 
 

@@ -11,6 +11,7 @@ import msgspec
 from rollbook import destinations, ids, roles
 from rollbook.actions.arguments import imports as import_arguments
 from rollbook.actions.arguments import passwords as password_arguments
+from rollbook.actions.arguments import tokens as token_arguments
 from rollbook.actions.arguments import users as user_arguments
 from rollbook.actions.checking import check
 from rollbook.api import users as user_calls
@@ -39,6 +40,9 @@ CURRENT_PASSWORD = options.option(
     metavar="PASSWORD",
 )
 QUIET_LINK = options.option("--quiet -q", "Print only the link.")
+INVITE: dict[str, object] = {"purpose": "invite"}
+RESET: dict[str, object] = {"purpose": "reset_password", "expires_in": token_arguments.HANDED_ON}
+"""Tokens for a link that a person hands on, by whether its user has been active."""
 
 
 # ---- reading
@@ -192,7 +196,7 @@ def create_user(server: options.Server, fields: Fields, password: str | None, js
             )
         shown(user, json, quiet)
         if not (json or quiet):
-            what, words = ("a setup link", ("users", "invite")) if is_invited else ("an API key", ("keys", "create"))
+            what, words = ("a link", ("users", "invite")) if is_invited else ("an API key", ("keys", "create"))
             hint(f"To create {what} for them: {backend.command(*words, user['email'])}")
 
 
@@ -210,8 +214,9 @@ def create_user(server: options.Server, fields: Fields, password: str | None, js
     options.PUBLIC_URL,
     options.JSON,
     QUIET_LINK,
-    fields=password_arguments.PasswordLinkCreate,
-    call=("POST", f"{ONE}/password-link"),
+    fields=token_arguments.TokenCreate,
+    call=("POST", f"{ONE}/tokens"),
+    elsewhere={"purpose": "by status", "email": "of the user", "data": "tokens create", "send": "tokens create"},
 )
 def invite_user(
     server: options.Server,
@@ -223,26 +228,28 @@ def invite_user(
     json: bool,
     quiet: bool,
 ) -> None:
-    """Create a setup or password reset link, and the user if they don't exist yet. USER is an email, or the ID of a
-    user who exists.
+    """Create a link to set a password, and the user if they don't exist yet. USER is an email, or the ID of a user
+    who exists.
 
-    The link works once and expires after three days. A newer link replaces it. This command sends no
-    email: send the link over a channel you trust, or mail it with `tokens create USER --purpose invite --send`.
+    The link works once. It expires after three days, for an invited user after seven. A newer link replaces it. This
+    command sends no email: send the link over a channel you trust, or mail it with `tokens create USER --purpose invite
+    --send`.
     """
     base = options.public_url(public_url)
     with server(make=True) as backend:
         body = fields.sent(backend)
-        check(password_arguments.PasswordLinkCreate, body, 0)  # before a user is created
+        check(token_arguments.TokenCreate, INVITE | body, 0)  # before a user is created
         invited, is_new = _invited(backend, user, name, role)
-        link = backend.link(at("users", invited["id"], "password-link"), base, body)
+        token = INVITE if invited["status"] == "invited" else RESET
+        link = backend.link(at("users", invited["id"], "tokens"), base, token | body)
         if json:
-            as_json({"user": invited, "is_new": is_new, **link})
+            as_json({"user": invited, "is_new": is_new, "url": link["url"], "expires_at": link["expires_at"]})
             return
         line(link["url"])
         if quiet:
             return
         _explain_invited(backend, invited, is_new, role)
-        opens = "can set the password" if body else "can set the password and is signed in"
+        opens = "can set the password" if "redirect_url" in body else "can set the password and is signed in"
         hint(
             f"Whoever opens the link {opens}. It works once and expires at {when(link['expires_at'])}. "
             "Send it over a channel you trust."
@@ -263,14 +270,8 @@ def _invited(backend: Backend, email: str, name: str | None, role: str | None) -
     by_id = email.startswith("user_") and "@" not in email
     user = backend.user(email) if by_id else next(backend.users({"email": email}, 1, 0), None)
     if user is None:
-        return backend.create_user(
-            {
-                "name": name or email.partition("@")[0],
-                "email": email,
-                "status": "invited",
-                "role": role or "member",
-            }
-        ), True
+        person = {"name": name or email.partition("@")[0], "email": email, "role": role or "member"}
+        return backend.create_user({**person, "status": "invited"}), True
     if is_barred(user["status"]):
         activate = backend.command("users", "set", user["email"], "--status", "active")
         raise Failure(f"{user['email']} is suspended and can't sign in. To activate them: {activate}")

@@ -168,7 +168,7 @@ async def count_password_parameters(on: Rollbook) -> bool:
     await on.db.write(password_parameters.settle, dict.fromkeys(others, 0) | users, clock.now())
     for use in (await on.read(passwords.costs, on.settings)).shut:
         logger.warning(
-            "%s password hashes of %s MiB (%s), which no password matches: send setup links",
+            "%s password hashes of %s MiB (%s), which no password matches: send links to set new ones",
             use.whose,
             use.price.mebibytes,
             use.parameters,

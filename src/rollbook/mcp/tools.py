@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from rollbook.actions.checking import fields_of, invalid
+from rollbook.actions.checking import fields_of, invalid, metadata_pair
 from rollbook.api.route import Route
 from rollbook.api.routes import ROUTES
 from rollbook.errors import Fault, quoted
@@ -86,7 +86,7 @@ TOOLS = {
         Tool(
             "create_user",
             "POST /v1/users",
-            "Creates an invited user, who sets a password by `send_password_link`. They have the role member.",
+            "Creates an invited user, who sets a password by `send_link`. They have the role member.",
             "name email external_id metadata",
             sends={"status": "invited"},
         ),
@@ -166,7 +166,7 @@ TOOLS = {
             reaches_out=True,
         ),
         Tool(
-            "send_password_link",
+            "send_link",
             "POST /v1/users/{userId}/tokens",
             "Mails a user a link to set a password: `invite` for new users, `reset_password` for others. The link is "
             "never shown here.",
@@ -303,7 +303,7 @@ def _as_texts(name: str, value: Any) -> list[tuple[str, str]]:
     if value is None:
         return []
     if isinstance(value, dict):
-        return [pair for key, part in value.items() for pair in _as_texts(f"{name}[{key}]", part)]
+        return [(name, ",".join(metadata_pair(key, _as_text(part)) for key, part in value.items()))]
     if isinstance(value, list):
         return [(name, ",".join(map(_as_text, value)))]
     return [(name, _as_text(value))]

@@ -173,12 +173,10 @@ TYPES: dict[str, EventType] = {
         {"user_id": examples.CHARLIE_ID, "recovery_codes_left": 9},
         more="`recovery_codes_left` says how many are left.",
     ),
-    "password_link.created": EventType("A setup or password reset link was created.", examples.PASSWORD_LINK),
     "token.created": EventType(
         "A one-time token was created.",
         {**examples.TOKEN, "send": False},
-        more="The token itself is never contained. `send`: whether Rollbook mails it. Setup and password reset links "
-        "are `password_link.created`.",
+        more="The token itself is never contained. `send`: whether Rollbook mails it.",
     ),
     "token.requested": EventType(
         "Someone asked for a one-time token, and it is sent to the user.",

@@ -114,7 +114,6 @@ TOKEN: dict[str, Any] = _OBJECTS["TOKEN"]
 REQUESTED_TOKEN: dict[str, Any] = _OBJECTS["REQUESTED_TOKEN"]
 CARRIED: dict[str, str] = _OBJECTS["CARRIED"]
 """Fields that a delivery has more, which carries the token."""
-PASSWORD_LINK: dict[str, Any] = _OBJECTS["PASSWORD_LINK"]
 SECOND_FACTOR: dict[str, Any] = _OBJECTS["SECOND_FACTOR"]
 EXPORTED: dict[str, Any] = _OBJECTS["EXPORTED"]
 BULK_JOB: dict[str, Any] = _OBJECTS["BULK_JOB"]

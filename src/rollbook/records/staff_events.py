@@ -25,7 +25,6 @@ TYPES = (
     "second_factor.codes_regenerated",
     "second_factor.lifted",
     "session.revoked",
-    "password_link.created",
     "token.created",
     "token.requested",
     "token.consumed",

@@ -122,7 +122,6 @@ MAX_NAMES = 100
 _NAMES = f"WHERE id IN ({', '.join('?' * MAX_NAMES)})"
 NAMES = f"SELECT id, name FROM users {_NAMES} UNION ALL SELECT id, name FROM deleted_users {_NAMES}"
 EMAILS = f"SELECT id, email FROM users {_NAMES} UNION ALL SELECT id, email FROM deleted_users {_NAMES}"
-WITH_PASSWORD = f"SELECT id FROM users {_NAMES} AND password_hash IS NOT NULL"
 EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
 
 # Rows of usage erased together with the user. The rest follows within minutes, so that other writes don't wait.
@@ -410,14 +409,6 @@ async def emails(queries: Queries, ids: Sequence[str]) -> dict[str, str]:
     """Emails of these users, as `names`."""
     padded = [*ids, *[""] * (MAX_NAMES - len(ids))]
     return {row[0]: row[1] for row in await queries.all(EMAILS, *padded, *padded)}
-
-
-async def with_password(queries: Queries, ids: Sequence[str]) -> set[str]:
-    """Find which of these users have a password."""
-    user_ids = set[str]()
-    for part in in_parts(ids, MAX_NAMES):
-        user_ids |= {row[0] for row in await queries.all(WITH_PASSWORD, *part)}
-    return user_ids
 
 
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Secrets that only the response to a form has: a new API key, a setup link. The response redirects to a page, which
+"""Secrets that only the response to a form has: a new API key, a link. The response redirects to a page, which
 reads it from a sealed cookie of its own: reloading shows it again for ten minutes, and sends nothing again. Nothing is
 stored, so any server can show the page."""
 

@@ -95,14 +95,14 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
-				name: "Create Password Link",
-				value: "createPasswordLink",
-				action: "Create a setup or password reset link",
-				description: "The same as a token with the purpose <code>reset_password</code>, or <code>invite</code> for an invited user, that is valid for three days",
+				name: "Create Token",
+				value: "createToken",
+				action: "Create a one-time token",
+				description: "Send <code>url</code> to the user: it leads to a page of Rollbook",
 				routing: {
 					request: {
 						method: "POST",
-						url: "=/v1/users/{{ encodeURIComponent($parameter.userId) }}/password-link",
+						url: "=/v1/users/{{ encodeURIComponent($parameter.userId) }}/tokens",
 						headers: {
 							"Idempotency-Key": idempotencyKey
 						}
@@ -991,7 +991,7 @@ export const properties: INodeProperties[] = [
 					"activate",
 					"restore",
 					"setPassword",
-					"createPasswordLink"
+					"createToken"
 				]
 			}
 		}
@@ -2172,12 +2172,147 @@ export const properties: INodeProperties[] = [
 		}
 	},
 	{
+		displayName: "Purpose",
+		name: "purpose",
+		default: "change_email",
+		type: "options",
+		options: [
+			{
+				name: "Change Email",
+				value: "change_email"
+			},
+			{
+				name: "Invite",
+				value: "invite"
+			},
+			{
+				name: "Reset Password",
+				value: "reset_password"
+			},
+			{
+				name: "Sign In",
+				value: "sign_in"
+			},
+			{
+				name: "Verify Email",
+				value: "verify_email"
+			}
+		],
+		description: "<code>invite</code>: An invited user sets their first password. <code>reset_password</code>: Sets a password, for users who have forgotten theirs or have none yet. <code>verify_email</code>: Confirms the user's email. <code>change_email</code>: Changes the user's email to <code>email</code>, and confirms it. <code>sign_in</code>: Signs the user in without a password.",
+		routing: {
+			send: {
+				type: "body",
+				property: "purpose",
+				propertyInDotNotation: false
+			}
+		},
+		required: true,
+		displayOptions: {
+			show: {
+				resource: [
+					"user"
+				],
+				operation: [
+					"createToken"
+				]
+			}
+		}
+	},
+	{
 		displayName: "Additional Fields",
 		name: "additionalFields",
 		type: "collection",
 		placeholder: "Add Field",
 		default: {},
 		options: [
+			{
+				displayName: "Data",
+				name: "data",
+				default: "{}",
+				type: "json",
+				description: "A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events: no place for secrets. Null: as if it were missing.",
+				routing: {
+					send: {
+						type: "body",
+						property: "data",
+						propertyInDotNotation: false,
+						value: "={{ typeof $value === \"string\" ? JSON.parse($value) : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Email",
+				name: "email",
+				default: "",
+				type: "string",
+				placeholder: "name@email.com",
+				description: "The new email. Required for <code>change_email</code>, and only for that.",
+				routing: {
+					send: {
+						type: "body",
+						property: "email",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Expires In",
+				name: "expires_in",
+				default: 1,
+				type: "number",
+				typeOptions: {
+					minValue: 1,
+					maxValue: 2592000
+				},
+				description: "Seconds until it expires, at most 30 days. Default: by its purpose.",
+				routing: {
+					send: {
+						type: "body",
+						property: "expires_in",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Language",
+				name: "language",
+				default: "de",
+				type: "options",
+				options: [
+					{
+						name: "De",
+						value: "de"
+					},
+					{
+						name: "En",
+						value: "en"
+					},
+					{
+						name: "Es",
+						value: "es"
+					},
+					{
+						name: "Fr",
+						value: "fr"
+					},
+					{
+						name: "Ja",
+						value: "ja"
+					},
+					{
+						name: "Pt",
+						value: "pt"
+					}
+				],
+				description: "Language of the page. Default: the one that the browser prefers.",
+				routing: {
+					send: {
+						type: "body",
+						property: "language",
+						propertyInDotNotation: false
+					}
+				}
+			},
 			{
 				displayName: "Redirect URL",
 				name: "redirect_url",
@@ -2191,6 +2326,20 @@ export const properties: INodeProperties[] = [
 						propertyInDotNotation: false
 					}
 				}
+			},
+			{
+				displayName: "Send",
+				name: "send",
+				default: false,
+				type: "boolean",
+				description: "Whether Rollbook mails it to the user. <code>token</code> and <code>url</code> are then not returned. Needs the setting <code>smtp</code>. Default: <code>false</code>.",
+				routing: {
+					send: {
+						type: "body",
+						property: "send",
+						propertyInDotNotation: false
+					}
+				}
 			}
 		],
 		displayOptions: {
@@ -2199,7 +2348,7 @@ export const properties: INodeProperties[] = [
 					"user"
 				],
 				operation: [
-					"createPasswordLink"
+					"createToken"
 				]
 			}
 		}
@@ -2232,7 +2381,7 @@ export const properties: INodeProperties[] = [
 					"user"
 				],
 				operation: [
-					"createPasswordLink"
+					"createToken"
 				]
 			}
 		}
@@ -4334,10 +4483,6 @@ export const properties: INodeProperties[] = [
 						value: "limit.*"
 					},
 					{
-						name: "Any Password Link Event",
-						value: "password_link.*"
-					},
-					{
 						name: "Any Second Factor Event",
 						value: "second_factor.*"
 					},
@@ -4436,10 +4581,6 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Limit: Exceeded",
 						value: "limit.exceeded"
-					},
-					{
-						name: "Password Link: Created",
-						value: "password_link.created"
 					},
 					{
 						name: "Second Factor: Activated",

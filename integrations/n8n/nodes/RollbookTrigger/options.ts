@@ -33,10 +33,6 @@ export const properties: INodeProperties[] = [
 				value: "limit.*"
 			},
 			{
-				name: "Any Password Link Event",
-				value: "password_link.*"
-			},
-			{
 				name: "Any Second Factor Event",
 				value: "second_factor.*"
 			},
@@ -135,10 +131,6 @@ export const properties: INodeProperties[] = [
 			{
 				name: "Limit: Exceeded",
 				value: "limit.exceeded"
-			},
-			{
-				name: "Password Link: Created",
-				value: "password_link.created"
 			},
 			{
 				name: "Second Factor: Activated",

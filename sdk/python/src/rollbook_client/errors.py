@@ -357,7 +357,7 @@ class RateLimitExceeded(TooManyRequests):
 class TooManyAttempts(TooManyRequests):
     """`too_many_attempts`: Too many wrong passwords or codes for this account or from this client (settings
     `attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that
-    has signed in before and a password reset link are not affected by others' attempts.
+    has signed in before and a link to set a password are not affected by others' attempts.
     """
 
 

@@ -138,8 +138,6 @@ EventPattern = (
         "second_factor.lifted",
         "second_factor.codes_regenerated",
         "second_factor.used_recovery_code",
-        "password_link.*",
-        "password_link.created",
         "token.*",
         "token.created",
         "token.requested",
@@ -214,7 +212,6 @@ EventType = (
         "second_factor.lifted",
         "second_factor.codes_regenerated",
         "second_factor.used_recovery_code",
-        "password_link.created",
         "token.created",
         "token.requested",
         "token.email_change_requested",
@@ -385,7 +382,7 @@ class BulkOperation(TypedDict):
     password.
     """
     expires_in: NotRequired[int]
-    """Seconds until it expires, at most 30 days. Default: the server's setting for the purpose. 1 to 2,592,000."""
+    """Seconds until it expires, at most 30 days. Default: by its purpose. 1 to 2,592,000."""
     redirect_url: NotRequired[str]
     """The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting
     `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to 1,024 characters.
@@ -455,8 +452,8 @@ class ImportOptions(TypedDict, total=False):
     """
     unknown_hashes: str | None
     """What happens to users whose password hash is in no format that Rollbook knows. `refuse`: they are refused.
-    `skip`: they are imported without a password, and the report names them, so that you can send them a setup
-    link. Default: refuse.
+    `skip`: they are imported without a password, and the report names them, so that you can send them a link to
+    set one. Default: refuse.
     """
     dry_run: bool | None
     """`true`: do the same work and report on it, but change nothing. Default: False."""
@@ -665,19 +662,6 @@ class BulkResults(Model):
     """The results."""
     _kinds = {"results": each(BulkResult)}
     _known = ("results",)
-
-
-class PasswordLink(Model):
-    """A setup or password reset link. It works once."""
-
-    __slots__ = ()
-    url: str
-    """The link. Only returned once."""
-    expires_at: datetime
-    """When the link expires."""
-    _kinds = {"expires_at": time}
-    _secret = frozenset(["url"])
-    _known = ("url", "expires_at")
 
 
 class UsedToken(Model):

@@ -225,8 +225,8 @@ export class TokenInvalid extends BadRequest {}
 
 /**
  * Too many wrong passwords or codes for this account or from this client (settings `attempts_limit` and
- * `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that has signed in before and a password
- * reset link are not affected by others' attempts.
+ * `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that has signed in before and a link to
+ * set a password are not affected by others' attempts.
  */
 export class TooManyAttempts extends TooManyRequests {}
 

@@ -20,7 +20,7 @@ export interface ImportCreateParams {
   on_conflict?: "fail" | "skip" | "update" | (string & {}) | undefined;
   /**
    * What happens to users whose password hash is in no format that Rollbook knows. `refuse`: they are refused. `skip`: they
-   * are imported without a password, and the report names them, so that you can send them a setup link.
+   * are imported without a password, and the report names them, so that you can send them a link to set one.
    */
   unknown_hashes?: "refuse" | "skip" | (string & {}) | undefined;
   /** `true`: do the same work and report on it, but change nothing. */

@@ -753,14 +753,14 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "import.*" | "import.finished" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "import.*" | "import.finished" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
         /** @description An event to revert. */
         EventRevert: {
             /** @description `true`: only return what would be put back. Default: `false`. */
             dry_run?: boolean;
         };
         /** @description What happened. Later versions can add types: ignore those you don't know. */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.created" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "import.finished" | "settings.updated" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "import.finished" | "settings.updated" | "server.test" | (string & {});
         /** @description All data about a user. */
         Export: {
             user: components["schemas"]["User"];
@@ -1317,24 +1317,6 @@ export interface components {
             /** @description Whether the user's API keys are revoked and their webhooks disabled, and what they created for others ends. Default: `true` for another user, `false` for yourself. */
             revoke_keys?: boolean;
         };
-        /** @description A setup or password reset link. It works once. */
-        PasswordLink: {
-            /**
-             * Format: uri
-             * @description The link. Only returned once.
-             */
-            url: string;
-            /**
-             * Format: date-time
-             * @description When the link expires.
-             */
-            expires_at: string;
-        };
-        /** @description A setup or password reset link to create. */
-        PasswordLinkCreate: {
-            /** @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. */
-            redirect_url?: string;
-        };
         /** @description Your own password or, if you have a second factor, a code. */
         PasswordProof: {
             /**
@@ -1843,10 +1825,11 @@ export interface components {
             purpose: "change_email" | "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
             /**
              * Format: int64
-             * @description Seconds until it expires, at most 30 days. Default: the server's setting for the purpose.
+             * @description Seconds until it expires, at most 30 days. Default: by its purpose.
              * @example 3600
              */
             expires_in?: number;
+            /** @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. */
             redirect_url?: string;
             /**
              * Format: email

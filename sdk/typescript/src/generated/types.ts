@@ -171,12 +171,6 @@ export interface NotReverted extends Object<"NotReverted"> {}
 /** A password to set. Users who change their own password must send the current one. */
 export interface PasswordChange extends Object<"PasswordChange"> {}
 
-/** A setup or password reset link. It works once. */
-export interface PasswordLink extends Object<"PasswordLink"> {}
-
-/** A setup or password reset link to create. */
-export interface PasswordLinkCreate extends Object<"PasswordLinkCreate"> {}
-
 /** Your own password or, if you have a second factor, a code. */
 export interface PasswordProof extends Object<"PasswordProof"> {}
 

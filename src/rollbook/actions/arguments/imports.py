@@ -64,7 +64,7 @@ class ColumnMapping(str):
 
 
 class ImportedUser(UserCreate, kw_only=True):
-    """A user to import: with a `password`, the hash of one, or neither, and then they set one through a setup link."""
+    """A user to import: with a `password`, the hash of one, or neither, and then they set one by a link."""
 
     kind: Annotated[UserKind, says(f"{ABOUT_KIND} Default: `person`. Can't be changed.")] | UnsetType = UNSET
     id: UserId | UnsetType = UNSET
@@ -131,7 +131,7 @@ class ImportOptions(Query):
         Meta(
             description="What happens to users whose password hash is in no format that Rollbook knows. "
             "`refuse`: they are refused. `skip`: they are imported without a password, and the "
-            "report names them, so that you can send them a setup link."
+            "report names them, so that you can send them a link to set one."
         ),
     ] = "refuse"
     dry_run: Annotated[bool, Meta(description="`true`: do the same work and report on it, but change nothing.")] = False

@@ -14,7 +14,6 @@ from rollbook.actions.arguments import (
     GivenEmail,
     GivenPassword,
     NewPassword,
-    RedirectUrl,
 )
 from rollbook.schemas import says
 
@@ -50,12 +49,6 @@ class ChallengeAnswer(Body):
     challenge: ChallengeText
     code: Code
     address: Address | UnsetType = UNSET
-
-
-class PasswordLinkCreate(Body):
-    """A setup or password reset link to create."""
-
-    redirect_url: RedirectUrl | UnsetType = UNSET
 
 
 class PasswordProof(Body):

@@ -26,10 +26,12 @@ TokenLifetime = Annotated[
     Meta(
         ge=1,
         le=MAX_TOKEN_LIFETIME,
-        description="Seconds until it expires, at most 30 days. Default: the server's setting for the purpose.",
+        description="Seconds until it expires, at most 30 days. Default: by its purpose.",
         examples=[3600],
     ),
 ]
+HANDED_ON = 3 * 86_400
+"""Seconds for which a link for a new password can be used that a person hands on, and no mail."""
 TokenSend = Annotated[
     bool,
     says("Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the setting `smtp`."),

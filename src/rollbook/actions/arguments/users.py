@@ -57,7 +57,7 @@ class UserFields(Body, kw_only=True):
 
 
 class UserCreate(UserFields, kw_only=True):
-    """A user to create. Users without a password get one through a setup link."""
+    """A user to create. Users without a password set one by a link."""
 
     name: Name  # type: ignore[bad-override-mutable-attribute]  # frozen
     email: Email  # type: ignore[bad-override-mutable-attribute]  # frozen

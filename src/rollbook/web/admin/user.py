@@ -14,8 +14,7 @@ from msgspec import UNSET, UnsetType
 from rollbook import clock, languages
 from rollbook.actions import invitations, second_factors, users
 from rollbook.actions import tokens as links
-from rollbook.actions.arguments.passwords import PasswordLinkCreate
-from rollbook.actions.arguments.tokens import TokenCreate
+from rollbook.actions.arguments.tokens import HANDED_ON, TokenCreate
 from rollbook.actions.arguments.users import UserCreate, UserUpdate
 from rollbook.api.show import for_people
 from rollbook.auth import tokens
@@ -179,16 +178,14 @@ def _language(page: PageRequest) -> LanguageCode | UnsetType:
 
 
 async def redirect_to_link(page: PageRequest, user: User, is_new: bool = False) -> Response:
-    """Create an invitation, setup or password reset link, which ends the one before, and lead to its page."""
-    if user.status == "invited":
-        link = await links.create_token(
-            page.on, page.by, user.id, TokenCreate(purpose="invite", language=_language(page))
-        )
-    else:
-        link = await links.create_password_link(page.on, page.by, user.id, PasswordLinkCreate())
+    """Create a link to set a password, which ends the one before, and lead to its page."""
+    purpose = links.password_purpose(user.status)
+    lifetime = UNSET if purpose == "invite" else HANDED_ON
+    new = TokenCreate(purpose=purpose, expires_in=lifetime, language=_language(page))
+    link = await links.create_token(page.on, page.by, user.id, new)
     url = tokens.link_url(page.on.url, link.token.purpose, link.text, link.token.language)
     shown = {"url": url, "expires_at": link.token.expires_at, "is_new": is_new}
-    return shown_once.redirect(page, f"/admin/users/{user.id}/password-link", shown)
+    return shown_once.redirect(page, f"/admin/users/{user.id}/link", shown)
 
 
 async def show_link(page: PageRequest) -> Response:
@@ -205,7 +202,6 @@ async def show_link(page: PageRequest) -> Response:
         link_url=shown["url"],
         expires_at=shown["expires_at"],
         is_new=shown["is_new"],
-        is_setup=not await user_records.with_password(page.on.db, [user.id]),
         minutes=shown_once.MINUTES,
     )
 

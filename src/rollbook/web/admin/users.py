@@ -21,7 +21,7 @@ from rollbook.errors import InvalidParameter, Unavailable
 from rollbook.http.request import Response, line
 from rollbook.records.groups import Group
 from rollbook.records.user_list.query import Position, Query
-from rollbook.records.users import User, with_password
+from rollbook.records.users import User
 from rollbook.roles import DELETED, ROLES, STATUSES
 from rollbook.web import forms, zones
 from rollbook.web.admin import bulk, stopping
@@ -94,7 +94,6 @@ async def show(page: PageRequest) -> Response:
         "positions": {name: query.get(name, "") for name in POSITIONS},
         "listed": listed,
         "stops": await stopping.of_users(page, listed.users),
-        "with_password": await with_password(page.on.db, [user.id for user in listed.users]),
         "retention_days": page.on.settings.deleted_retention,
         "number": number,
         "pages": pages,
@@ -238,8 +237,7 @@ async def show_matches(page: PageRequest) -> Response:
     except (InvalidParameter, Unavailable):
         pass
     stops = await stopping.of_users(page, people)
-    having = await with_password(page.on.db, [user.id for user in people])
-    return page.render("admin/people.html", people=people, groups=teams, found=batch, stops=stops, with_password=having)
+    return page.render("admin/people.html", people=people, groups=teams, found=batch, stops=stops)
 
 
 async def _matches(page: PageRequest, **filters: str) -> list[User]:

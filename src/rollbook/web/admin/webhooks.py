@@ -41,7 +41,6 @@ NAMES = {
     "key": "API keys",
     "session": "Sessions",
     "token": "One-time tokens",
-    "password_link": "Password links",
     "second_factor": "Second factors",
     "limit": "Rate limits",
     "webhook": "Webhooks",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from .._keywords import explain_keywords
 from .._models import Model
 from .._pages import By
 from .._requests import Request
@@ -25,6 +26,9 @@ class AsyncResource:
 
     def __init__(self, client: AsyncRollbook, *, raw: bool = False) -> None:
         self._client, self._raw = client, raw
+
+    def __init_subclass__(cls) -> None:
+        explain_keywords(cls)
 
     async def _call(self, request: Request, decode: Callable[[httpx2.Response], T]) -> T:
         response = await self._client._send(request, decode)

@@ -28,7 +28,6 @@ from ..types import (
     KeyKind,
     LoggedRequest,
     Member,
-    PasswordLink,
     PublicKeys,
     RecoveryCodes,
     Replay,
@@ -1772,7 +1771,7 @@ class AsyncImports(AsyncImporting):
                 set to those of the file. `fail`: the report names them. Default: skip.
             unknown_hashes: What happens to users whose password hash is in no format that Rollbook knows.
                 `refuse`: they are refused. `skip`: they are imported without a password, and the report names
-                them, so that you can send them a setup link. Default: refuse.
+                them, so that you can send them a link to set one. Default: refuse.
             dry_run: `true`: do the same work and report on it, but change nothing. Default: False.
             events: `each`: record `user.created` and `user.updated` for each user. `summary`: record
                 `import.finished`, and changes of users who exist to anything but their name, metadata and
@@ -3703,47 +3702,6 @@ class AsyncUsers(AsyncResource):
             nothing,
         )
 
-    async def create_password_link(
-        self, user_id: str, *, redirect_url: str | Omit = OMIT, idempotency_key: str | None = None
-    ) -> PasswordLink:
-        """Create a setup or password reset link.
-
-        The same as a token with the purpose `reset_password`, or `invite` for an invited user, that is valid
-        for three days. Whoever opens `url` can set the password once. They are then signed in to the dashboard
-        or, with a `redirect_url`, continue there without being signed in to the dashboard. Send it over a
-        channel you trust. For a user with a role above member, the key needs the scope `users:grant` as well.
-
-        Scope: `users:write`.
-
-        Args:
-            user_id: ID of the user, or `me` for the user the API key belongs to.
-            redirect_url: The page that the person continues to, instead of the dashboard: a URL at an origin of
-                the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
-                1,024 characters.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
-
-        Raises:
-            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-
-        Example:
-            >>> password_link = await client.users.create_password_link(
-            ...     "user_065n18a8k1rnhbvqalm9j3ts0c", redirect_url="https://app.example.com/sign-in"
-            ... )
-            >>> password_link.url
-            'https://api.example.com/account/set-password?token=Example-Only-Example-Only-Example-Only-Exam'
-        """
-        return await self._call(
-            build(
-                "POST",
-                f"/v1/users/{segment(user_id)}/password-link",
-                body={"redirect_url": redirect_url},
-                idempotency_key=idempotency_key,
-            ),
-            one_of(PasswordLink),
-        )
-
     async def list_tokens(self, user_id: str) -> Sequence[Token]:
         """List a user's open tokens.
 
@@ -3792,8 +3750,7 @@ class AsyncUsers(AsyncResource):
                 users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email.
                 `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user
                 in without a password.
-            expires_in: Seconds until it expires, at most 30 days. Default: the server's setting for the
-                purpose. 1 to 2,592,000.
+            expires_in: Seconds until it expires, at most 30 days. Default: by its purpose. 1 to 2,592,000.
             redirect_url: The page that the person continues to, instead of the dashboard: a URL at an origin of
                 the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
                 1,024 characters.
@@ -3905,7 +3862,6 @@ class AsyncUsersWithRawResponse:
         self.verify_password = raw(found.verify_password)
         self.verify_challenge = raw(found.verify_challenge)
         self.set_password = raw(found.set_password)
-        self.create_password_link = raw(found.create_password_link)
         self.list_tokens = raw(found.list_tokens)
         self.create_token = raw(found.create_token)
         self.revoke_token = raw(found.revoke_token)
