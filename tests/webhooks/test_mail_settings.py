@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -165,7 +166,7 @@ def test_the_stored_password_goes_to_no_other_server_user_or_encryption(owner: h
 
 
 def test_what_does_not_fit_is_told_beside_its_field_and_nothing_is_saved(
-    owner: httpx2.Client, http: httpx2.Client, mail: MailServer
+    owner: httpx2.Client, http: httpx2.Client, mail: MailServer, tmp_path: Path
 ) -> None:
     before = len(changes(http))
     for field, value in {
@@ -181,6 +182,10 @@ def test_what_does_not_fit_is_told_beside_its_field_and_nothing_is_saved(
         assert problem(brand(owner, b"", **fields), next(iter(fields)))
     for logo in (b"GIF89a", b"\x89PNG\r\n\x1a\n" + b"." * 262_144, b"<svg><script/></svg>"):
         assert problem(brand(owner, logo, brand_name="Acme"), "brand_logo")
+    image = tmp_path / "logo.svg"
+    image.write_bytes(SVG)
+    answer = brand(owner, b"", brand_logo=str(image))
+    assert "no file of the server is read" in problem(answer, "brand_logo"), "not even whether it is there is told"
     assert len(changes(http)) == before
 
 

@@ -106,6 +106,8 @@ async def tried(on: Rollbook, by: Principal, changes: Mapping[str, str]) -> Sett
     for name in changes:
         if name not in NAMES or name in on.configured.stated:
             refuse(name, "is set where the server is started, and can only be changed there")
+    if (changes.get("brand_logo") or "data:").partition(":")[0] != "data":
+        refuse("brand_logo", "must be an image that is uploaded: no file of the server is read")
     values = {name: value for name, value in {**on.stored, **changes}.items() if value}
     if values.get("smtp") and not (values.get("mail_from") or on.configured.mail_from):
         refuse("mail_from", "is required")

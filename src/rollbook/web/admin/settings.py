@@ -33,6 +33,7 @@ LABELS = {
     "password": "The password",
     "mail_from": "The sender",
     "brand_name": "The name",
+    "brand_logo": "The logo",
 }
 
 
