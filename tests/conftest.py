@@ -16,11 +16,15 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from tests import cost, forks
+from tests.certificates import certified
 from tests.harness import Server, new_key, new_user, running
+from tests.mail_server import MailServer, mail_server
 from tests.valkey import ValkeyServer, running_valkey
 
 # How long an example takes says more about the machine than about the code.
-hypothesis_settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile(
+    "tests", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis_settings.load_profile("tests")
 
 RECORD = Path(__file__).parents[1] / "benchmarks" / "suite.json"
@@ -101,6 +105,13 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """One for all tests that do no harm to it."""
     with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
+    """A server of another that takes mail."""
+    with mail_server(certified(tmp_path_factory.mktemp("tls"), "127.0.0.1")) as listening:
+        yield listening
 
 
 @pytest.fixture(scope="module")

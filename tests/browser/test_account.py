@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,12 +46,6 @@ def member(server: Server, http: httpx2.Client, new_page: Callable[..., Page]) -
         return Member(user, page)
 
     return make
-
-
-@pytest.fixture(scope="module")
-def http(server: Server) -> Iterator[httpx2.Client]:
-    with server.http() as client:
-        yield client
 
 
 def send(page: Page, button: str | Locator) -> Response:

@@ -35,12 +35,6 @@ MANY = 120
 
 
 @pytest.fixture(scope="module")
-def http(server: Server) -> Iterator[httpx2.Client]:
-    with server.http() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
 def crowd(http: httpx2.Client) -> list[dict[str, Any]]:
     return [new_user(http, name=f"Crowd {number:03}", email=f"crowd{number:03}@example.com") for number in range(MANY)]
 

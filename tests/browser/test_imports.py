@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -24,12 +24,6 @@ CSV = """E-mail,Full name,Plan,role
 {0}bert@import.example,Bert Import,free,member
 no-address,No Email,free,member
 """
-
-
-@pytest.fixture(scope="module")
-def http(server: Server) -> Iterator[httpx2.Client]:
-    with server.http() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,11 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import sign_in
 from tests.browser.conftest import NO_LIMITS, with_and_without_scripts
-from tests.certificates import certified
 from tests.harness import Server, new_user
-from tests.mail_server import MailServer, mail_server
+from tests.mail_server import MailServer
 
 NEW = "a few random words"
 NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    with mail_server(certified(tmp_path_factory.mktemp("tls"), "127.0.0.1")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -62,12 +62,6 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def http(server: Server) -> Iterator[httpx2.Client]:
-    with server.http() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
 def owner_cookies(server: Server) -> httpx2.Cookies:
     return sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD)
 

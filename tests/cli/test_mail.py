@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.certificates import certified
 from tests.cli.command import rollbook
 from tests.cli.test_doctor import examine, states
 from tests.harness import running
-from tests.mail_server import MailServer, mail_server
-
-
-@pytest.fixture(scope="module")
-def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    with mail_server(certified(tmp_path_factory.mktemp("tls"), "127.0.0.1")) as found:
-        yield found
+from tests.mail_server import MailServer
 
 
 def test_a_mail_is_sent_to_try_the_settings(mail: MailServer, tmp_path: Path) -> None:

@@ -12,16 +12,10 @@ from rollbook.actions.checking import collections_of
 from rollbook.api.routes import ROUTES
 from tests.contract.expect import refused
 from tests.engines import once
-from tests.harness import Server, new_user
+from tests.harness import new_user
 
 Client = httpx2.Client
 METADATA = {"plan": "pro", "seats": 5}
-
-
-@pytest.fixture(scope="module")
-def http(server: Server) -> Iterator[Client]:
-    with server.http() as client:
-        yield client
 
 
 @pytest.fixture

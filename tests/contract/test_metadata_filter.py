@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -13,7 +13,7 @@ from rollbook.actions.checking import metadata_pair
 from tests.contract.expect import links
 from tests.engines import once
 from tests.grids import grid
-from tests.harness import Server, new_user
+from tests.harness import new_user
 
 VALUES: list[tuple[Any, str]] = [
     ("pro", "pro"),
@@ -161,9 +161,3 @@ def test_what_is_no_filter_is_400(http: httpx2.Client, query: str) -> None:
     answer = http.get(f"/v1/users?{query}")
     assert answer.status_code == 400 and answer.json()["param"].startswith("metadata"), answer.text
     assert len(answer.content) < 4096
-
-
-@pytest.fixture(scope="module")
-def http(server: Server) -> Iterator[httpx2.Client]:
-    with server.http() as client:
-        yield client

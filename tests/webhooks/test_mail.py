@@ -12,19 +12,12 @@ import pytest
 
 from rollbook import languages
 from rollbook.records.webhooks import MAIL_ID
-from tests.certificates import certified
 from tests.harness import OWNER_EMAIL, Server, new_user
-from tests.mail_server import ACCEPTED, PASSWORD, MailServer, mail_server
+from tests.mail_server import ACCEPTED, PASSWORD, MailServer
 from tests.visitor import sign_in, signed_in, visitor
 from tests.webhooks.hooks import Time
 
 NO_LIMITS = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--page-limit", "none", "--mail-rate", "6000")
-
-
-@pytest.fixture(scope="module")
-def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    with mail_server(certified(tmp_path_factory.mktemp("tls"), "127.0.0.1")) as found:
-        yield found
 
 
 @pytest.fixture(autouse=True)

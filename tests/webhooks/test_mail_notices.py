@@ -12,12 +12,14 @@ import pytest
 
 from rollbook import languages
 from tests.contract import test_imports as imports
+from tests.engines import once
 from tests.factors import App, enrolled
 from tests.harness import Server, new_token, new_user
 from tests.mail_server import Mail, MailServer
 from tests.visitor import is_signed_in, sign_in, signed_in, visitor
 from tests.webhooks.test_mail import add_key, sending
-from tests.webhooks.test_mail import mail as mail
+
+pytestmark = once  # who is told what is decided before anything is written
 
 NEW = "another good one"
 PASSWORD, ADDED = "Your password for Rollbook was changed", "A second factor for Rollbook was added"

@@ -14,7 +14,6 @@ import httpx2
 import pytest
 
 from rollbook.records.webhooks import MAIL_ID
-from tests.certificates import certified
 from tests.harness import OWNER_EMAIL, Server, new_user
 from tests.mail_server import ACCEPTED, PASSWORD, USER, MailServer, mail_server
 from tests.visitor import signed_in, visitor
@@ -24,12 +23,6 @@ MAIL, BRAND = "/admin/server/mail", "/admin/server/brand"
 SENDER = "Acme <no-reply@acme.example>"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>'
-
-
-@pytest.fixture(scope="module")
-def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    with mail_server(certified(tmp_path_factory.mktemp("tls"), "127.0.0.1")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

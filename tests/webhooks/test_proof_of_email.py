@@ -8,23 +8,19 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.certificates import certified
 from tests.contract import test_imports as imports
 from tests.contract.test_adoption import ALL, Squatter
+from tests.engines import once
 from tests.factors import App, enrolled
 from tests.harness import Server, new_key, new_user
-from tests.mail_server import MailServer, mail_server
+from tests.mail_server import MailServer
 from tests.visitor import visitor
 from tests.webhooks.test_mail import sending
 
+pytestmark = once  # what proves an email is a rule of no database
+
 NEW = "a lobster in the library"
 PAGES = {"reset_password": "/account/set-password?", "verify_email": "/account/confirm-email?"}
-
-
-@pytest.fixture(scope="module")
-def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    with mail_server(certified(tmp_path_factory.mktemp("tls"), "127.0.0.1")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
