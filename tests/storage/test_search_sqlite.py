@@ -52,7 +52,7 @@ def test_what_is_found_is_what_holds_the_term(db: Database) -> None:
     choose = random.Random(5)
     rows = db.read_now(everybody)
     seen = set()
-    for _ in range(120):
+    for _ in range(250):
         term = choose.choice(
             (choose.choice(PARTS), "user_0", "us", "ex", choose.choice(rows)[2][:4], choose.choice(rows)[1][:17])
         )
