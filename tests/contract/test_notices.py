@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx2
 import pytest
 
-from tests.harness import Server
+from tests.engines import once
+from tests.harness import Server, new_user
 from tests.visitor import signed_in, visitor
 
 SAVED = "Saved."
 SIGNED_OUT = "You’ve signed out."
 PASSWORD_SET = "Your password is set"
+UNDO = r'action="(/admin/events/\w+/revert)"><input type="hidden" name="back" value="([^"]*)">'
 
 
 @pytest.fixture
@@ -47,3 +51,34 @@ def test_a_page_that_caches_keep_has_no_notice(server: Server, name: str) -> Non
     with visitor(server, Cookie=f"{name}=signed-out") as stranger:
         assert SIGNED_OUT not in stranger.get("/docs/users").text
         assert SIGNED_OUT in stranger.get("/account/sign-in").text
+
+
+@once
+def test_what_a_form_has_changed_is_put_back_by_the_button_of_its_notice(
+    server: Server, http: httpx2.Client, name: str
+) -> None:
+    user = new_user(http)
+    at = f"/admin/users/{user['id']}"
+    with signed_in(server) as person:
+        for action, field in (("suspend", "status"), ("", "name"), ("delete", "status")):
+            before = http.get(f"/v1/users/{user['id']}").json()[field]
+            version = re.search(r'name="version" value="(\d+)"', person.get(at).text)
+            form = {
+                "name": "Other",
+                "email": user["email"],
+                "role": "member",
+                "version": version and version[1],
+                "list": "",
+            }
+            done = person.post(f"{at}/{action}".rstrip("/"), data=form)
+            [(undo, back)] = re.findall(UNDO, person.get(done.headers["location"]).text)
+            undone = person.post(undo, data={"back": back})
+            assert (undone.status_code, undone.headers["location"]) == (303, done.headers["location"])
+            assert http.get(f"/v1/users/{user['id']}").json()[field] == before
+        person.post(f"{at}/sessions/end-all")
+        assert not re.search(UNDO, person.get(at).text), "nothing to put back"
+        for other in ("//evil.invalid", "/admin/../account/sign-out", "/account"):
+            http.post(f"/v1/users/{user['id']}/activate")
+            person.post(f"{at}/suspend")
+            [(undo, _)] = re.findall(UNDO, person.get(at).text)
+            assert person.post(undo, data={"back": other}).headers["location"].startswith("/admin/events/")

@@ -1,9 +1,12 @@
 """Notices about the last action. The redirect after it names one in a cookie, which the next page shows and deletes: no
-link and no reload shows it, and whoever sets that cookie can choose among these texts only, and a number."""
+link and no reload shows it, and whoever sets that cookie can choose among these texts only, a number, and an event that
+a button puts back if the reader presses it and may."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
+
+from rollbook import ids
 
 COOKIE = "-notice"
 """The end of the name of the cookie."""
@@ -16,6 +19,8 @@ class Notice(NamedTuple):
     text: str
     of: tuple[str, str] = ("user", "users")
     """The noun of its number."""
+    undo: str = ""
+    """The event that its button puts back."""
 
 
 _HELD = ("API key or webhook", "API keys and webhooks")
@@ -98,8 +103,10 @@ NOTICES: dict[str, Notice] = {
 
 def found(text: str) -> Notice | None:
     """The notice that the cookie names, with its number of users, or of what else it is about."""
-    name, _, count = text.partition(".")
+    name, count, undo, *_ = f"{text}..".split(".")
     notice = NOTICES.get(name)
+    if notice is not None and ids.is_id("evt", undo):
+        notice = notice._replace(undo=undo)
     if notice is None or not count.isdecimal():
         return notice
     return notice._replace(text=notice.text.format(f"{int(count[:6]):,} {notice.of[count != '1']}"))

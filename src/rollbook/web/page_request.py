@@ -317,13 +317,13 @@ class PageRequest:
         return None if name is None else notices.found(name)
 
     def redirect(
-        self, path: str, notice: str | None = None, headers: bytes = b"", count: int | None = None
+        self, path: str, notice: str | None = None, headers: bytes = b"", count: int | None = None, undo: str = ""
     ) -> Response:
         """Redirect to another page of ours (303: with GET), which shows the notice of this name, with a number of users
-        where it is about many."""
+        where it is about many, and a button that puts back the event `undo`."""
         if notice is not None:
             assert notice in NOTICES
-            text = notice if count is None else f"{notice}.{count}"
+            text = f"{notice}.{'' if count is None else count}.{undo}".rstrip(".")
             headers += self.set_cookie(text, notices.SECONDS, notices.COOKIE)
         location = line("Location", quote(path, safe="/?&=%:,+~@-._#"))
         if self.is_htmx:

@@ -29,7 +29,7 @@ from rollbook.storage.database import Queries
 from rollbook.web import forms, lists, plots, usage
 from rollbook.web.admin import stopping, user_tabs
 from rollbook.web.admin import webhooks as webhook_pages
-from rollbook.web.admin.events import wrong
+from rollbook.web.admin.events import undoable, wrong
 from rollbook.web.keys import pages
 from rollbook.web.keys.pages import theirs
 from rollbook.web.page_request import PageRequest
@@ -179,7 +179,7 @@ async def suspend(page: PageRequest) -> Response:
     if not _is_confirmed(page, user):
         return await _ask(page, user, "suspend", 400)
     await users.suspend(page.on, page.by, user.id)
-    return page.redirect(f"{PATH}/{user.id}", SAYS["suspend"][2])
+    return page.redirect(f"{PATH}/{user.id}", SAYS["suspend"][2], undo=await undoable(page, user.id))
 
 
 async def ask_delete(page: PageRequest) -> Response:
@@ -191,7 +191,7 @@ async def delete(page: PageRequest) -> Response:
     if not _is_confirmed(page, user):
         return await _ask(page, user, "delete", 400)
     await users.delete(page.on, page.by, user.id)
-    return page.redirect(PATH, SAYS["delete"][2])
+    return page.redirect(PATH, SAYS["delete"][2], undo=await undoable(page, user.id))
 
 
 def _is_confirmed(page: PageRequest, user: User) -> bool:

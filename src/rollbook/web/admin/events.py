@@ -6,6 +6,7 @@ Events as a file for other programs: CSV (RFC 4180) for spreadsheets, NDJSON wit
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -52,6 +53,8 @@ def _cells(event: Event) -> dict[str, Any]:
 
 
 SECTION = "admin/events"
+OF_ADMINS = re.compile(r"/admin(/[\w-]+)*(\?[\w%&=+.*~-]*)?", re.ASCII)
+"""Pages that the button of a notice leads back to."""
 PAGE = 50
 TIMES = (("created_after", False), ("created_before", True))
 """And whether it is the end of a range."""
@@ -118,7 +121,15 @@ async def revert(page: PageRequest) -> Response:
         raise
     except ApiError as error:
         return await show_one(page, error)
-    return page.redirect(f"/admin/events/{page.ids[0]}", "event-reverted")
+    back = page.form.get("back", "")
+    return page.redirect(back if OF_ADMINS.fullmatch(back) else f"/admin/events/{page.ids[0]}", "event-reverted")
+
+
+async def undoable(page: PageRequest, user_id: str) -> str:
+    """The event of the one thing that this request has changed of a user and the reader may put back; "" for none."""
+    log = await page.on.read(events.all_of_request, user_id, page.by.request_id or "")
+    undone = [event.id for event in log if (undo := await _undo(page, event)) is not None and not undo.reason]
+    return undone[0] if len(undone) == 1 else ""
 
 
 class Undo(NamedTuple):

@@ -30,7 +30,7 @@ from rollbook.records.groups import Group
 from rollbook.records.users import User
 from rollbook.web import forms, lists
 from rollbook.web.admin import user_tabs
-from rollbook.web.admin.events import wrong
+from rollbook.web.admin.events import undoable, wrong
 from rollbook.web.admin.user_filters import list_url
 from rollbook.web.forms import form_of
 from rollbook.web.page_request import PageRequest, whole_number
@@ -280,12 +280,13 @@ async def join(page: PageRequest) -> Response:
         await groups.set_member(page.on, page.by, group.id, user.id, _role(page))
     except ApiError as error:
         return await _of_user(page, user, form, forms.problems(page, error))
-    return page.redirect(user_tabs.path(page, "groups"), "membership-saved")
+    return page.redirect(user_tabs.path(page, "groups"), "membership-saved", undo=await undoable(page, user.id))
 
 
 async def leave(page: PageRequest) -> Response:
     done = await groups.remove_members(page.on, page.by, page.form.get("group", ""), [page.ids[0]])
-    return page.redirect(user_tabs.path(page, "groups"), "members-removed", count=done)
+    undo = await undoable(page, page.ids[0])
+    return page.redirect(user_tabs.path(page, "groups"), "members-removed", count=done, undo=undo)
 
 
 async def _of_user(

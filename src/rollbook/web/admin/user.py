@@ -31,7 +31,7 @@ from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once, usage
 from rollbook.web.admin import changes, stopping, user_tabs
 from rollbook.web.admin.changes import EventInWords
-from rollbook.web.admin.events import wrong
+from rollbook.web.admin.events import undoable, wrong
 from rollbook.web.admin.user_filters import back_url
 from rollbook.web.page_request import PageRequest, whole_number
 
@@ -63,7 +63,7 @@ async def edit(page: PageRequest) -> Response:
             return await _profile(page, stored.changed_meanwhile(form))
         problems = forms.problems(page, error, proof="current_password")
         return await _profile(page, stored._replace(problems=problems, sent=form))
-    return page.redirect(f"/admin/users/{page.ids[0]}", "user-saved")
+    return page.redirect(f"/admin/users/{page.ids[0]}", "user-saved", undo=await undoable(page, page.ids[0]))
 
 
 async def _update(page: PageRequest, update: UserUpdate) -> None:
@@ -85,12 +85,13 @@ async def suspend(page: PageRequest) -> Response:
         return asks
     count = await _count_of_stopping(page)
     await users.suspend(page.on, page.by, page.ids[0])
-    return page.redirect(back(page), "user-suspended-with" if count else "user-suspended", count=count)
+    notice, undo = "user-suspended-with" if count else "user-suspended", await undoable(page, page.ids[0])
+    return page.redirect(back(page), notice, count=count, undo=undo)
 
 
 async def activate(page: PageRequest) -> Response:
     await users.activate(page.on, page.by, page.ids[0])
-    return page.redirect(back(page), "user-activated")
+    return page.redirect(back(page), "user-activated", undo=await undoable(page, page.ids[0]))
 
 
 async def delete(page: PageRequest) -> Response:
@@ -98,7 +99,8 @@ async def delete(page: PageRequest) -> Response:
         return asks
     count = await _count_of_stopping(page)
     await users.delete(page.on, page.by, page.ids[0])
-    return page.redirect(back(page), "user-deleted-with" if count else "user-deleted", count=count)
+    notice, undo = "user-deleted-with" if count else "user-deleted", await undoable(page, page.ids[0])
+    return page.redirect(back(page), notice, count=count, undo=undo)
 
 
 async def _count_of_stopping(page: PageRequest) -> int | None:

@@ -148,7 +148,7 @@
     const words = text.data;
     text.data = "";
     setTimeout(() => { text.data = words; }, 100);
-    if (!found.classList.contains("ok")) return;
+    if (!found.classList.contains("ok") || found.querySelector("form")) return;
     const go = () => { if (!found.matches(":hover, :focus-within")) found.remove(); else setTimeout(go, 2000); };
     setTimeout(go, 10000);
   }
