@@ -706,6 +706,7 @@ def test_the_log_is_filtered_by_all_that_is_told_of_a_request_and_says_what_it_d
     page.get_by_label("Path", exact=True).fill("/v1/users/me")
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("tbody tr")).to_have_count(3)
+    page.get_by_text("More filters", exact=True).click()
     page.get_by_label("Path match").select_option("exact")
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("tbody tr")).to_have_count(2)
@@ -756,6 +757,7 @@ def test_a_request_is_found_by_its_id(
     page.goto("/account/requests?status=4xx")
     id = page.locator("tbody tr").last.get_attribute("id") or ""
     page.goto("/account/requests")
+    page.get_by_text("More filters", exact=True).click()
     page.get_by_label("Request ID").fill(f" {id} ")
     page.get_by_role("button", name="Apply").click()
     page.wait_for_url(f"**/account/requests/{id}")

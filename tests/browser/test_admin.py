@@ -1383,6 +1383,7 @@ def test_an_event_is_put_back_from_its_page(
     page = browse(scripts=False)
     page.goto(f"/admin/users/{user['id']}/events")
     page.locator("tbody tr", has_text="Ann → Bob").get_by_role("link", name="user.updated").click()
+    page.get_by_text("What is put back", exact=True).click()
     rows = page.get_by_role("region", name="What is put back").locator("tbody tr")
     expect(rows).to_have_text([re.compile(r"name\s*Bob\s*Ann"), re.compile(r"metadata.seats\s*4\s*3")])
     expect(page.get_by_text("metadata.plan has changed since.")).to_be_visible()
