@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from rollbook import config
 from rollbook.cli import main as command
-from rollbook.config import Fixed, Settings
+from rollbook.config import Fixed, Settings, Source
 
 COMMAND, FIXED = "rollbook.cli.main", "tests.fixed"
 NAMES = frozenset(field.name for field in msgspec.structs.fields(Fixed))
@@ -46,8 +47,13 @@ def take() -> None:
         else:
             rest.append(argument)
     sys.argv[:] = rest
-    config.hints()  # of the class itself
-    config.Settings = lambda **values: replaced(Settings(**values), texts)  # type: ignore[bad-assignment]
+    load = config.load
+
+    def loaded(*arguments: Any, **options: Any) -> tuple[Settings, list[Source]]:
+        settings, sources = load(*arguments, **options)
+        return replaced(settings, texts), sources
+
+    config.load = loaded
 
 
 def main() -> None:

@@ -604,7 +604,7 @@ def test_a_connection_that_is_cut_is_reported_and_the_copy_can_be_repeated(kept:
 
 
 def test_a_comparison_with_what_is_no_database_says_so(kept: Kept, empty: str, tmp_path: Path) -> None:
-    assert "needs 1 migration" in refused("copy", "--verify", "--from", f"sqlite:{kept.data}", "--to", empty)
+    assert "migrate` on it first" in refused("copy", "--verify", "--from", f"sqlite:{kept.data}", "--to", empty)
     assert "no database" in refused("copy", "--verify", "--from", f"sqlite:{kept.data}", "--to", f"sqlite:{tmp_path}")
     (tmp_path / "rollbook.db").write_text("no database, but a text that is longer than a header")
     assert "cannot be used" in refused("copy", "--from", f"sqlite:{tmp_path}", "--to", empty)

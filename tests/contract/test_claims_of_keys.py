@@ -69,8 +69,7 @@ SHOP = "users:write,tokens:create,sessions:create,sessions:verify,sessions:write
 CLAIMS = [
     Claim(
         "sign-in.md",
-        "It can't list users, and can't change anything about viewers, admins and owners, because it lacks the scope "
-        "`users:grant`.",
+        "It can't list users or, without `users:grant`, change anything about viewers, admins and owners",
         "admin",
         SHOP,
         [
@@ -82,15 +81,15 @@ CLAIMS = [
     ),
     Claim(
         "tokens.md",
-        "Without `users:grant`, it can only create tokens for members.",
+        "Without `users:grant`, it only creates tokens for members.",
         "admin",
         "users:read,tokens:create,tokens:consume",
         about(ABOVE, TOKENS),
         about(("member",), TOKENS),
     ),
     Claim(
-        "follow.md",
-        "Its role `viewer` can't change other users, and its scopes narrow it further:",
+        "authentication.md",
+        "| `viewer` | Can read all users, groups and events, and have webhooks. Otherwise like a member. |",
         "viewer",
         "users:read,groups:read,events:read,webhooks:read,webhooks:write",
         about(("member", *ABOVE), *WRITES, ("DELETE", "/v1/users/{user}", None)),
@@ -98,9 +97,8 @@ CLAIMS = [
     ),
     Claim(
         "keys.md",
-        "Without it, a key can't create or promote admins, and [can't change "
-        "anything](authentication.md#keys-without-usersgrant) about viewers, admins and owners, so a leaked key can't "
-        "become an admin or shut one out.",
+        "a key without it [can't change anything](authentication.md#keys-without-usersgrant) about viewers, admins and "
+        "owners, so a leaked one can't become an admin or shut one out.",
         "owner",
         "users:read,users:write,users:delete,tokens:create,keys:write,sessions:write,users:import",
         [
@@ -150,8 +148,8 @@ CLAIMS = [
     ),
     Claim(
         "authentication.md",
-        "It needs `users:read` as well for other `fields` of a user who exists, to choose users of a [bulk "
-        "job](bulk-jobs.md) by a filter, and to change users by SCIM.",
+        "Other `fields` of existing users, users of a [bulk job](bulk-jobs.md) by filter, and SCIM take `users:read` "
+        "as well.",
         "admin",
         "users:write,users:delete,users:grant",
         [*LISTS, ("PUT", "/scim/v2/Users/{member}", SCIM_USER)],
@@ -167,15 +165,15 @@ CLAIMS = [
     ),
     Claim(
         "keys.md",
-        "Admins can change keys of others, but not of owners.",
+        "Admins change keys of others, but not of owners.",
         "admin",
         "",
         [("POST", "/v1/keys", {"name": "planted", "user_id": "{owner}"})],
         [("POST", "/v1/keys", {"name": "k", "user_id": "{admin}"})],
     ),
     Claim(
-        "mcp.md",
-        "The key of a member reaches nothing but that member.",
+        "authentication.md",
+        'Members access only their own data ("own only").',
         "member",
         "",
         [*LISTS, *about(("member", *ABOVE), *WRITES, TOKENS)],
@@ -223,7 +221,7 @@ def filled(value: Any, known: dict[str, str]) -> Any:
 
 @once
 def test_an_assistant_with_a_read_only_address_or_key_changes_nothing(server: Server, http: Client) -> None:
-    sentence = "**With `/mcp/readonly` or a read-only key, it can change nothing.**"
+    sentence = "**With `/mcp/readonly` or a read-only key, it can change nothing**, whatever it sends."
     assert sentence in " ".join((DOCS / "mcp.md").read_text().split())
     user = new_user(http)
     reader = new_user(http, role="admin")["id"]

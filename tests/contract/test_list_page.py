@@ -39,7 +39,11 @@ def test_a_filtered_list_says_how_many_there_are(tmp_path: Path) -> None:
         json.dumps({"name": f"Crowd {number}", "email": f"{number}@example.com", "metadata": teams[number < 70]}) + "\n"
         for number in range(MANY)
     )
-    with running(tmp_path / "data") as server, server.http() as http, signed_in(server) as owner:
+    with (
+        running(tmp_path / "data", "--rate-limit", "none") as server,
+        server.http() as http,
+        signed_in(server) as owner,
+    ):
         job = http.post("/v1/imports?events=summary", content=crowd, timeout=60)
         deadline = time.monotonic() + 120
         while http.get("/v1/users/count").json()["count"] < MANY + 1:

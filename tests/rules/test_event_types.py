@@ -43,5 +43,5 @@ def test_the_example_of_a_type_is_an_event_of_it(type: str) -> None:
     assert shown["type"] == event.type == type
     assert shown["object"] == TYPES[type].object and shown["before"] == TYPES[type].before
     assert (shown["user_id"] is None) == (
-        event_types.kind(type) in ("server", "users", "group") and ".member_" not in type
+        event_types.kind(type) in ("server", "settings", "users", "group") and ".member_" not in type
     )

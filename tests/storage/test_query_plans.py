@@ -89,6 +89,7 @@ SMALL = {
     "user_search_pending": "what was written since the index was last brought up to date, 0.2 s ago",
     "p": "user_search_pending",
     "samples": "64 numbers",
+    "settings": "a row for each setting of mail and the brand that is stored",
     "segments": "fewer than 64 of an index, since FTS5 merges them then",
     "sqlite_sequence": "a row for each table",
     "pair": "the metadata of one user, at most 16 KiB",

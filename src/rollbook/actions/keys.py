@@ -226,9 +226,9 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
 
     Returns the key in full. A key can't create a key with more permissions or a later expiry than its own.
     """
+    user_id = await subject(on, by, "keys:write", given(new.user_id))
     if by.key_id is None and not may_have_own(on, by):
         raise Forbidden("On this server, members have no API keys of their own.")
-    user_id = await subject(on, by, "keys:write", given(new.user_id))
     user = await users.get(on.db, user_id)
     may_touch(by, user_id, user.role)
     require_proof(by)

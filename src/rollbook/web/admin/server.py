@@ -77,7 +77,7 @@ async def show(page: PageRequest) -> Response:
         started=int(about.started * clock.SECOND),
         uptime=units.duration(int(time.time() - about.started)),
         settings=settings,
-        first=[described[name] for name in FIRST],
+        first=[described[name] for name in FIRST if name in described],
         others=sorted(others, key=lambda setting: setting.origin == "default"),
         allowances=_allowances(settings),
         valkey=valkey_address.parse(settings.limits) if settings.limits else None,
