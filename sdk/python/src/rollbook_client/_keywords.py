@@ -1,9 +1,8 @@
-"""Names the keyword that was meant, as Python itself does from 3.13 on."""
+"""Names the keyword that was meant. Python itself does from 3.13 on, but only for one that is misspelled."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import wraps
@@ -15,10 +14,9 @@ _WRONG = re.compile(r"unexpected keyword argument '(\w+)'$").search
 
 def explain_keywords(resource: type) -> None:
     """Let the methods of a class say "Did you mean 'user'?" when they are called with `user_id`."""
-    if sys.version_info < (3, 13):
-        for name, method in list(vars(resource).items()):
-            if isfunction(method) and not name.startswith("_"):
-                setattr(resource, name, _explained(method))
+    for name, method in list(vars(resource).items()):
+        if isfunction(method) and not name.startswith("_"):
+            setattr(resource, name, _explained(method))
 
 
 def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
