@@ -47,7 +47,7 @@ OPERATIONS: dict[str, Parameters] = {
     "user suspend": {"userId": BY_ID},
     "user activate": {"userId": BY_ID},
     "user setPassword": {"userId": BY_ID, "password": "={{ $json.body.password }}"},
-    "user createToken": {"userId": BY_ID, "purpose": "reset_password"},
+    "user createToken": {"userId": BY_ID, "purpose": "invite"},
     "user delete": {"userId": BY_ID},
     "user restore": {"userId": BY_ID},
     "application create": {"name": "={{ $json.body.name }}", "additionalFields": {"metadata": {"plan": "pro"}}},
@@ -88,7 +88,7 @@ def every_operation(n8n: Caller, http: httpx2.Client) -> None:
     assert n8n.call("user get", id=id) == [{name: user[name] for name in ("id", "name", "email", "role")}]
     assert [each["id"] for each in n8n.call("user getAll")] == [id]
     assert n8n.call("user count", external_id="crm-1") == [{"count": 1}]
-    (link,) = n8n.call("user createToken", id=id, purpose="reset_password")
+    (link,) = n8n.call("user createToken", id=id, purpose="invite")
     assert link["url"].startswith("http")
     assert n8n.call("user setPassword", id=id, password="a few random words") == [{"success": True}]
     (changed,) = n8n.call("user update", id=id, name="Countess Lovelace")
