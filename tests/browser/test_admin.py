@@ -1364,6 +1364,7 @@ def test_the_log_is_searched_by_who_did_what_when_and_from_where(
     changed = page.get_by_role("region", name="Fields before and after")
     expect(changed.locator("del")).to_have_text([f'"{user["name"]}"', "{}"])
     expect(changed.locator("ins")).to_have_text(['"Changed by an admin"', '{\n  "plan": "pro"\n}'])
+    page.get_by_text("The whole event").click()
     assert json.loads(page.locator("code.language-json").inner_text()) == theirs
     # What the type says names fields of the JSON, as plain words.
     expect(page.locator(".lead")).to_have_text("A user was updated.")
