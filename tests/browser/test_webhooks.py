@@ -304,8 +304,7 @@ def test_the_top_of_a_webhooks_page_says_why_it_fails_and_that_it_works_again_wi
     new_user(http)
     expect(cause).to_have_text(re.compile(r"^Works: the last delivery succeeded on "))
     expect(state).to_have_text("Enabled")
-    page.goto("/admin/webhooks?q=of+a+viewer")
-    expect(page.get_by_role("region", name="Webhooks").locator("tbody tr")).to_have_count(1)
+    page.goto("/admin/webhooks")
     row = page.get_by_role("row").filter(has_text="Billing")
     expect(row).to_contain_text("Works: the last delivery succeeded on")
 
