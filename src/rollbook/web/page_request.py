@@ -26,7 +26,7 @@ from rollbook.http.routing import Ids
 from rollbook.languages import ENGLISH, Language, chosen, language, named
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
-from rollbook.roles import ROLES, WEBHOOK_ROLES
+from rollbook.roles import OF_READERS, ROLES
 from rollbook.web import assets, notices, templates, zones
 from rollbook.web.notices import NOTICES, Notice
 from rollbook.web.zones import Zone
@@ -77,10 +77,6 @@ class Person(NamedTuple):
 
     user: User
     session: Session
-
-    @property
-    def may_have_webhooks(self) -> bool:
-        return self.user.role in WEBHOOK_ROLES
 
 
 class PageRequest:
@@ -230,9 +226,11 @@ class PageRequest:
 
     def is_for(self, who: str) -> bool:
         """Test whether they are among those a page is for: everyone who is signed in, who may have API keys, owners, or
-        who has this scope for every user."""
+        who has this scope for every user, or for their own webhooks."""
         if who == "key holder":
             return keys.may_have_own(self.on, self.by)
+        if who in OF_READERS:
+            return permissions.reaches(self.by, who, self.by.user_id)
         return who == "person" or (self.by.role == "owner" if who == "owner" else self.may(who))
 
     def may(self, scope: str) -> bool:

@@ -20,7 +20,7 @@ from rollbook.http.routing import Ids, Plan
 from rollbook.limits.policy import count_page
 from rollbook.records import sessions, users
 from rollbook.records.events import Actor
-from rollbook.roles import is_barred
+from rollbook.roles import OF_READERS, ON_ALL, grantable, is_barred
 from rollbook.web import docs, forms, proof, templates
 from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of
 from rollbook.web.pages import PAGES, Page
@@ -69,7 +69,8 @@ class Site:
             if row.who != "anyone" and person is None:
                 return self._to_sign_in(page)
             if row.who != "anyone" and not page.is_for(row.who):
-                raise Forbidden(REFUSALS.get(row.who) or refusal(page.by, row.who))
+                scopes_of = grantable if row.who in OF_READERS else ON_ALL.__getitem__
+                raise Forbidden(REFUSALS.get(row.who) or refusal(page.by, row.who, scopes_of))
             if person is not None and await self._must_add_factor(page, person, row):
                 return page.redirect(SECURITY)
             if row.method == "GET" and row.who != "anyone" and not page.is_htmx and "" in page.query.values():
