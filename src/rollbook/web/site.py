@@ -69,8 +69,7 @@ class Site:
             if row.who != "anyone" and person is None:
                 return self._to_sign_in(page)
             if row.who != "anyone" and not page.is_for(row.who):
-                scopes_of = grantable if row.who in OF_READERS else ON_ALL.__getitem__
-                raise Forbidden(REFUSALS.get(row.who) or refusal(page.by, row.who, scopes_of))
+                raise Forbidden(_refusal(page, row.who))
             if person is not None and await self._must_add_factor(page, person, row):
                 return page.redirect(SECURITY)
             if row.method == "GET" and row.who != "anyone" and not page.is_htmx and "" in page.query.values():
@@ -202,6 +201,12 @@ class Site:
             return None
         parts = urlsplit(url)
         return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _refusal(page: PageRequest, who: str) -> str:
+    """The sentence for a person whom a page is not for."""
+    scopes_of = grantable if who in OF_READERS else ON_ALL.__getitem__
+    return REFUSALS.get(who) or refusal(page.by, who, scopes_of)
 
 
 def _page_of_form(pattern: str, path: str) -> str:
