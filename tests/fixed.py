@@ -53,7 +53,9 @@ def take() -> None:
         settings, sources = load(*arguments, **options)
         return replaced(settings, texts), sources
 
-    config.load = loaded
+    for module in list(sys.modules.values()):  # those that imported it by its name have it, too
+        if vars(module).get("load") is load:
+            module.load = loaded  # type: ignore[missing-attribute]
 
 
 def main() -> None:
