@@ -187,6 +187,7 @@ def test_the_page_is_for_admins_and_owners(server: Server, http: httpx2.Client, 
     with signed_in(server, new_user(http, role=role)) as person:
         shown, sent = person.get("/admin/scim"), person.post("/admin/scim", data={"provider": "okta"})
         assert (shown.status_code, sent.status_code) == ((200, 303) if role in ("admin", "owner") else (403, 403))
+        assert role not in ("admin", "owner") or "the provider can’t suspend, delete or change them" in shown.text
         assert ('href="/admin/scim"' in person.get("/account").text) is (role in ("admin", "owner"))
 
 
