@@ -17,7 +17,7 @@ from rollbook.records import rules
 
 TARGET = Path(__file__).parents[1] / "src/rollbook/records/common_passwords.txt.gz"
 PASSWORDS = 100_000
-"""Entries of 8 and more characters: what nobody may choose."""
+"""Entries of 8 and more characters: what no one may choose."""
 RANKED = 105_000
 """Lines of the last list that are sorted by how often they were used. What follows are smaller lists, one by one."""
 SHORT = 30_000

@@ -103,7 +103,7 @@ def tables(found: dict[str, Any]) -> str:
 
 
 def _others(seconds: float | None) -> str:
-    """What others had of the machine: with nobody else there, the suite takes less of both."""
+    """What others had of the machine: with no one else there, the suite takes less of both."""
     how_much = "some" if seconds is None else f"{seconds / 60:.1f}"
     return f"Other programs took {how_much} core-minutes meanwhile. On an idle machine it takes less of both."
 

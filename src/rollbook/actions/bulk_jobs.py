@@ -577,7 +577,7 @@ async def _revert(
 
 
 async def _is_same(tx: Tx, job: BulkJob, target: JobUser, now: UserState | None) -> bool:
-    """Test whether nobody else has changed a user in the same way since the job that is undone."""
+    """Test whether no one else has changed a user in the same way since the job that is undone."""
     if job.action == "role":
         return now is None or now.role in (job_options(job)["role"], target.role)
     if job.action in ("metadata", "undo_import"):

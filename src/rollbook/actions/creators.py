@@ -142,7 +142,7 @@ def of(by: Principal, user_id: str) -> Origin:
 
 def of_session(token: Token) -> Origin:
     """Origin of the session that begins with a one-time token: whoever has seen the token may be the one who uses it.
-    One that was only mailed has been seen by nobody but its user."""
+    One that was only mailed has been seen by no one but its user."""
     return NOT_KNOWN if token.delivered_by == MAIL_ID else Origin(token.created_by, None, token.lineage)
 
 

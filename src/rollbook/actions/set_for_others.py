@@ -303,7 +303,7 @@ async def _person(on: Rollbook, id: str) -> User | None:
 
 
 async def _still(on: Rollbook, user: User, what: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The part of it that nobody has ended since."""
+    """The part of it that no one has ended since."""
     left = dict(what)
     if KEYS in left:
         own_keys = await keys.by_ids(on.db, user.id, left[KEYS])

@@ -184,7 +184,7 @@ async def going_back(queries: Queries, user_ids: Sequence[str], limit: int) -> l
 
 
 def works(webhook: Webhook) -> bool:
-    """Test whether it is enabled, or will be once nobody is suspended whom it goes back to."""
+    """Test whether it is enabled, or will be once no one is suspended whom it goes back to."""
     return webhook.status == "enabled" or webhook.status_reason in SUSPENSIONS
 
 

@@ -14,7 +14,7 @@ from rollbook.records.webhooks import health
 from rollbook.web.page_request import PageRequest
 
 SOON = 7 * clock.DAY
-"""How far keys that expire are looked at ahead, and refused rows back."""
+"""Window in microseconds: keys that expire within it from now, and rows refused within it until now, are told."""
 
 
 class Attention(NamedTuple):
