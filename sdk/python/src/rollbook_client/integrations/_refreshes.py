@@ -77,8 +77,9 @@ def _key_of_this_machine(token: str) -> str:
         if status.st_uid != os.getuid() or status.st_mode & 0o170077 != 0o040000:
             return new  # another user of the machine created it, or may write to it
         for old in folder.iterdir():
-            if old.lstat().st_mtime < time.time() - _REMEMBERED:
-                old.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another process was quicker
+                if old.lstat().st_mtime < time.time() - _REMEMBERED:
+                    old.unlink()
         link = folder / hashlib.sha256(token.encode()).hexdigest()
         with suppress(FileExistsError):
             link.symlink_to(new)
