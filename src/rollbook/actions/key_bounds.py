@@ -223,7 +223,7 @@ def _ends_within(inner: int | None, outer: int | None) -> bool:
     return outer is None or (inner is not None and inner <= outer)
 
 
-_TRY = 'curl -H "Authorization: Bearer $ROLLBOOK_KEY"'
+_TRY = """curl -w '\\n' -H "Authorization: Bearer $APP_KEY\""""
 # Another at each run: the second would say that the first has it.
 _EMAIL = "EMAIL=test.$(date +%s).$$@example.com"
 _MAX_NAME = 100  # of a key
@@ -238,7 +238,7 @@ class Purpose(NamedTuple):
     rate_limit: str
     """Rate limit of the application. Where each visitor is a request, a limit would stop the one after it."""
     commands: tuple[str, ...]
-    """Lines of a shell to try it with."""
+    """Lines of a shell to try it with. None sets `ROLLBOOK_KEY` for the lines after it, where the reader has a key."""
 
 
 PURPOSES = {
@@ -250,10 +250,9 @@ PURPOSES = {
         ("users:write", "tokens:create", "sessions:create", "sessions:verify", "sessions:write"),
         "none",
         (
-            "export ROLLBOOK_URL={url} SHOP_URL=http://localhost:5001",
             "cat > shop.py <<'END'\n{shop}END",
             "# It needs Flask and the Python client: {url}/docs/sdk-python",
-            "flask --app shop run --port 5001",
+            "ROLLBOOK_KEY={token} ROLLBOOK_URL={url} SHOP_URL=http://localhost:5001 flask --app shop run --port 5001",
         ),
     ),
     "read": Purpose(
@@ -262,7 +261,7 @@ PURPOSES = {
         "viewer",
         ("users:read", "groups:read"),
         "600/minute",
-        ("{run} '{url}/v1/users?limit=10&fields=*'",),
+        ("APP_KEY={token}", "{run} '{url}/v1/users?limit=10&fields=*'"),
     ),
     "manage": Purpose(
         "Manage users",
@@ -272,6 +271,7 @@ PURPOSES = {
         ("users:read", "users:write", "users:delete", "groups:read", "groups:write"),
         "600/minute",
         (
+            "APP_KEY={token}",
             _EMAIL,
             """{run} {url}/v1/users \\
   --json '{{"name": "Test Person", "email": "'$EMAIL'", "status": "invited"}}'""",
@@ -286,6 +286,7 @@ PURPOSES = {
         ("users:read", "groups:read", "events:read", "webhooks:read", "webhooks:write"),
         "600/minute",
         (
+            "APP_KEY={token}",
             "{run} '{url}/v1/users?limit=1000&fields=*'",
             "{run} '{url}/v1/events?order=desc&limit=10'",
         ),
@@ -320,5 +321,5 @@ def program(purpose: Purpose, url: str, token: str, audiences: Sequence[str], sh
     """A program for a shell that works with the key as it is. `shop` is the program in Flask that signs people in."""
     if len(audiences) > 1:
         shop = shop.replace("SignIn(app, ", f"SignIn(app, audience={audiences[0]!r}, ")
-    fields = {"run": _TRY, "url": url, "shop": shop}
-    return "\n".join([f"export ROLLBOOK_KEY={token}", *(command.format(**fields) for command in purpose.commands)])
+    fields = {"run": _TRY, "url": url, "token": token, "shop": shop}
+    return "\n".join(command.format(**fields) for command in purpose.commands)
