@@ -148,8 +148,8 @@ CLAIMS = [
     ),
     Claim(
         "authentication.md",
-        "Other `fields` of existing users, users of a [bulk job](bulk-jobs.md) by filter, and SCIM take `users:read` "
-        "as well.",
+        "It needs `users:read` as well for other `fields` of existing users, for a [bulk job](bulk-jobs.md) that selects "
+        "users by a filter, and for SCIM.",
         "admin",
         "users:write,users:delete,users:grant",
         [*LISTS, ("PUT", "/scim/v2/Users/{member}", SCIM_USER)],
