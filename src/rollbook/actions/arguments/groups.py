@@ -27,7 +27,7 @@ MAX_MEMBERS = 1000
 
 class GroupName(str):
     """The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control
-    characters, and none that no one sees."""
+    characters, and no invisible ones."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Engineering"]}
 
