@@ -265,8 +265,8 @@ class Backend(ABC):
             search = self.command("users", "list", "--search", named.partition("@")[0])
             deleted = self.command("users", "list", "--status", "deleted")
             raise Failure(
-                f"There is no user {named} ({self.location}). To look for them: {search}. If they were deleted, use their ID: "
-                f"{deleted}"
+                f"There is no user {named} ({self.location}). To look for them: {search}. "
+                f"If they were deleted, use their ID: {deleted}"
             )
         return users[0]
 

@@ -54,8 +54,8 @@ OF_MAIL: dict[str, str] = {
     TIMED_OUT: "The mail server did not answer in time.",
     DISCONNECTED: "The mail server closed the connection.",
     BAD_RESPONSE: "The answer of the mail server is not SMTP.",
-    NO_STARTTLS: "The mail server does not offer STARTTLS, so nothing was sent. Use `smtps://` if it speaks TLS from "
-    "the first byte.",
+    NO_STARTTLS: "The mail server does not offer STARTTLS, so nothing was sent. Use `smtps://` if it has a port "
+    "for SSL/TLS.",
     LOGIN_FAILED: "The mail server refused user and password, or has no way to sign in.",
     REFUSED: "The mail server refused the connection.",
     SENDER_REFUSED: "The mail server refused the sender (see `mail_from`).",

@@ -38,8 +38,8 @@ def label(description: str, example: str) -> Meta:
 
 
 class Name(str):
-    """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no
-    one sees."""
+    """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and no
+    invisible ones."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Charlie Chaplin"]}
 
