@@ -282,7 +282,7 @@ QUESTIONS = {
     "email_taken": "/docs/errors/email_taken",
     "prometheus": "/docs/operations#metrics",
     "suspending users": "/docs/users#suspend-and-activate",
-    "cors": "/docs/authentication#keep-your-keys-safe",
+    "cors": "/docs/authentication#other-origins",
     "ip allowlist": "/docs/keys#create-a-key",
     "nextjs": "/docs/sign-in#nextjs",
     "2fa": "/docs/second-factor",
@@ -331,7 +331,7 @@ QUESTIONS = {
     "sign up": "/docs/sign-in",
     "failed guesses": "/docs/authentication#wrong-passwords",
     "audiences of keys": "/docs/sessions#audiences-of-keys",
-    "undo": "/docs/import#undo-an-import",
+    "undo": "/docs/bulk-jobs#undo-a-bulk-job",
     "who created this key": "/docs/keys#find-whose-key-it-is",
     "python 3.13": "/docs/operations#certificates-and-python-313",
     # The last word may not be complete.
