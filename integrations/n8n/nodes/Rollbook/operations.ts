@@ -616,7 +616,7 @@ export const properties: INodeProperties[] = [
 		name: "name",
 		default: "",
 		type: "string",
-		description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.",
+		description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and no invisible ones.",
 		routing: {
 			send: {
 				type: "body",
@@ -1658,7 +1658,7 @@ export const properties: INodeProperties[] = [
 				name: "name",
 				default: "",
 				type: "string",
-				description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.",
+				description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and no invisible ones.",
 				routing: {
 					send: {
 						type: "body",
@@ -2391,7 +2391,7 @@ export const properties: INodeProperties[] = [
 		name: "name",
 		default: "",
 		type: "string",
-		description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.",
+		description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and no invisible ones.",
 		routing: {
 			send: {
 				type: "body",
@@ -3077,7 +3077,7 @@ export const properties: INodeProperties[] = [
 				name: "name",
 				default: "",
 				type: "string",
-				description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.",
+				description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and no invisible ones.",
 				routing: {
 					send: {
 						type: "body",
@@ -3174,7 +3174,7 @@ export const properties: INodeProperties[] = [
 		name: "name",
 		default: "",
 		type: "string",
-		description: "The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.",
+		description: "The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and no invisible ones.",
 		routing: {
 			send: {
 				type: "body",
@@ -3527,7 +3527,7 @@ export const properties: INodeProperties[] = [
 				name: "name",
 				default: "",
 				type: "string",
-				description: "The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.",
+				description: "The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and no invisible ones.",
 				routing: {
 					send: {
 						type: "body",

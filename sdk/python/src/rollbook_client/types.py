@@ -335,8 +335,8 @@ class BulkOperation(TypedDict):
     op: BulkVerb
     """What to do. One of `create`, `update`, `delete`, `restore`, `suspend`, `activate`, `create_token`."""
     name: NotRequired[str]
-    """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none
-    that no one sees. At most 255 characters.
+    """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and no
+    invisible ones. At most 255 characters.
     """
     email: NotRequired[str]
     """The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case.

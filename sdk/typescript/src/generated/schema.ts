@@ -24,7 +24,7 @@ export interface components {
         /** @description An application to create: a name is enough. Its email is made up. */
         ApplicationCreate: {
             /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
+             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and no invisible ones.
              * @example Charlie Chaplin
              */
             name: string;
@@ -813,7 +813,7 @@ export interface components {
         /** @description A group to create. */
         GroupCreate: {
             /**
-             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.
+             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and no invisible ones.
              * @example Engineering
              */
             name: string;

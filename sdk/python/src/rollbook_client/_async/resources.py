@@ -838,7 +838,7 @@ class AsyncApplications(AsyncResource):
 
         Args:
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
-                characters, and none that no one sees. At most 255 characters.
+                characters, and no invisible ones. At most 255 characters.
             role: The application's role. `member`: Can read and change their own user, API keys and sessions,
                 and read the log of their requests. `viewer`: Can read all users, groups and events, and have
                 webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
@@ -922,7 +922,7 @@ class AsyncApplications(AsyncResource):
         Args:
             application_id: ID of the application, or `me` for the one the API key belongs to.
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
-                characters, and none that no one sees. At most 255 characters.
+                characters, and no invisible ones. At most 255 characters.
             role: The application's role. `member`: Can read and change their own user, API keys and sessions,
                 and read the log of their requests. `viewer`: Can read all users, groups and events, and have
                 webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
@@ -1529,7 +1529,7 @@ class AsyncGroups(AsyncResource):
 
         Args:
             name: The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed.
-                No control characters, and none that no one sees. At most 255 characters.
+                No control characters, and no invisible ones. At most 255 characters.
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
@@ -1598,7 +1598,7 @@ class AsyncGroups(AsyncResource):
         Args:
             group_id: ID of the group.
             name: The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed.
-                No control characters, and none that no one sees. At most 255 characters.
+                No control characters, and no invisible ones. At most 255 characters.
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
@@ -1643,7 +1643,7 @@ class AsyncGroups(AsyncResource):
         Args:
             group_id: ID of the group.
             name: The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed.
-                No control characters, and none that no one sees. At most 255 characters.
+                No control characters, and no invisible ones. At most 255 characters.
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
@@ -3012,7 +3012,7 @@ class AsyncUsers(AsyncResource):
 
         Args:
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
-                characters, and none that no one sees. At most 255 characters.
+                characters, and no invisible ones. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
             password: Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy
@@ -3201,7 +3201,7 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
-                characters, and none that no one sees. At most 255 characters.
+                characters, and no invisible ones. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
@@ -3298,7 +3298,7 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
-                characters, and none that no one sees. At most 255 characters.
+                characters, and no invisible ones. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read

@@ -828,7 +828,7 @@ class Applications(Resource):
 
         Args:
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
-                characters, and none that no one sees. At most 255 characters.
+                characters, and no invisible ones. At most 255 characters.
             role: The application's role. `member`: Can read and change their own user, API keys and sessions,
                 and read the log of their requests. `viewer`: Can read all users, groups and events, and have
                 webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
@@ -912,7 +912,7 @@ class Applications(Resource):
         Args:
             application_id: ID of the application, or `me` for the one the API key belongs to.
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
-                characters, and none that no one sees. At most 255 characters.
+                characters, and no invisible ones. At most 255 characters.
             role: The application's role. `member`: Can read and change their own user, API keys and sessions,
                 and read the log of their requests. `viewer`: Can read all users, groups and events, and have
                 webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
@@ -1519,7 +1519,7 @@ class Groups(Resource):
 
         Args:
             name: The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed.
-                No control characters, and none that no one sees. At most 255 characters.
+                No control characters, and no invisible ones. At most 255 characters.
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
@@ -1588,7 +1588,7 @@ class Groups(Resource):
         Args:
             group_id: ID of the group.
             name: The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed.
-                No control characters, and none that no one sees. At most 255 characters.
+                No control characters, and no invisible ones. At most 255 characters.
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
@@ -1633,7 +1633,7 @@ class Groups(Resource):
         Args:
             group_id: ID of the group.
             name: The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed.
-                No control characters, and none that no one sees. At most 255 characters.
+                No control characters, and no invisible ones. At most 255 characters.
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
@@ -2996,7 +2996,7 @@ class Users(Resource):
 
         Args:
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
-                characters, and none that no one sees. At most 255 characters.
+                characters, and no invisible ones. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
             password: Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy
@@ -3185,7 +3185,7 @@ class Users(Resource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
-                characters, and none that no one sees. At most 255 characters.
+                characters, and no invisible ones. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
@@ -3282,7 +3282,7 @@ class Users(Resource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
-                characters, and none that no one sees. At most 255 characters.
+                characters, and no invisible ones. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
