@@ -17,7 +17,7 @@ from tests.nodes.pair import wait_until
 from tests.processes import ROOT
 
 PAGES = {
-    ROOT / "README.md": r"Grace.*Grace Hopper.*status +active.*sign_in = SignIn\(app",
+    ROOT / "README.md": r"\"Grace\".*Grace Hopper.*status +active.*sign_in = SignIn\(app",
     ROOT / "docs" / "quickstart.md": r"Hello, Alice Wonderland<.*incorrect.*Hello, Alice Wonderland<",
 }
 """With what they print in the end."""
