@@ -221,7 +221,7 @@ def filled(value: Any, known: dict[str, str]) -> Any:
 
 @once
 def test_an_assistant_with_a_read_only_address_or_key_changes_nothing(server: Server, http: Client) -> None:
-    sentence = "**With `/mcp/readonly` or a read-only key, it can change nothing**, whatever it sends."
+    sentence = "**With `/mcp/readonly` or a read-only key, it can't change anything**, whatever it sends."
     assert sentence in " ".join((DOCS / "mcp.md").read_text().split())
     user = new_user(http)
     reader = new_user(http, role="admin")["id"]

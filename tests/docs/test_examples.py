@@ -30,7 +30,6 @@ def test_the_examples_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> N
 def test_the_pages_that_teach_have_examples() -> None:
     assert {
         "index.md",
-        "quickstart.md",
         "users.md",
         "keys.md",
         "events.md",

@@ -104,9 +104,11 @@ def revert_event(server: options.Server, fields: Fields, event_id: str, json: bo
     with server() as backend:
         body = fields.sent(backend)
         done = backend.one("POST", at("events", event_id, "revert"), body=body)
-    if json:
-        return as_json(done)
-    details(done["reverted"])
+        if json:
+            return as_json(done)
+        user = done["user_id"]
+        whose = {"user": backend.names((user,)).get(user, user)} if user else {}
+    details(whose | done["reverted"])
     for refusal in done["not_reverted"]:
         hint(f"Not put back: {refusal['message']}")
     if body.get("dry_run"):

@@ -188,7 +188,7 @@ def show(key: Shown, address: str, json: bool, quiet: bool, is_tried: bool = Tru
     else:
         details({"key": key["key"], **{name: key[name] for name in SHOWN}})
         if not key["revealable"]:
-            hint("\nKeep the key now: it is never shown again.")
+            hint("\nSave the key now. Rollbook can't show this key again.")
         if key["kind"] == "scim":
             hint(f"\nTenant URL for your identity provider: {address}/scim/v2")
         elif is_tried and (key["scopes"] is None or "users:read" in key["scopes"]):
