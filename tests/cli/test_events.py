@@ -100,7 +100,7 @@ def test_an_event_is_shown_and_put_back_and_a_user_is_shown_as_they_were(server:
             shown = server.rollbook("events", "get", event["id"], *where)
             assert json.loads(shown.stdout) == event
             told = server.rollbook("events", "revert", event["id"], "--dry-run", *where)
-            assert told.stdout.split() == ["user", user["email"], "name", "Ann", "metadata", '{"new":', "null}"]
+            assert told.stdout.split() == ["user", "Bob", "name", "Ann", "metadata", '{"new":', "null}"]
             assert "Not put back: metadata.plan has changed since." in told.stderr and "Nothing was" in told.stderr
         done = server.rollbook("events", "revert", event["id"], "--json", "--data", str(server.data))
         assert json.loads(done.stdout)["reverted"] == {"name": "Ann", "metadata": {"new": None}}
