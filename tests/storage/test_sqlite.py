@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from things import add, make_tables, names
 
 from rollbook.errors import Overloaded, Stopping
 from rollbook.storage import sqlite
-from rollbook.storage.database import DatabaseUnusable, Duplicate, Queries, Tx
+from rollbook.storage.database import DatabaseUnusable, Duplicate, Queries, Tx, scalar
 from rollbook.storage.sqlite import SQLite
 from rollbook.storage.sqlite_checkpoint import restart_log
 from rollbook.storage.sqlite_connection import check_version, connect_writer
@@ -237,3 +240,29 @@ def test_describe_tells_what_a_doctor_asks(db: SQLite) -> None:
     assert found["page_count"] > 0
     assert found["network_file_system"] is False
     assert db.read_now(names) == ["a"]
+
+
+def test_a_process_of_the_server_has_sqlite_without_mutexes_and_statistics() -> None:
+    """Where it is no part of Python: then nothing is set up, and databases open all the same."""
+    program = """
+import ctypes, sys
+from rollbook.storage.sqlite_library import configure
+configure()
+import _sqlite3, sqlite3
+sqlite3.connect(":memory:").execute("SELECT 1")
+used = getattr(ctypes.CDLL(_sqlite3.__file__), "sqlite3_memory_used", None)
+print(0 if used is None or sys.platform != "linux" else used())
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "0\n"
+
+
+def test_reads_keep_more_pages_where_there_is_more_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for memory, pages in ((512, 16), (8_192, 32), (65_536, 64)):
+        monkeypatch.setattr(sqlite, "available_memory", lambda memory=memory: memory)
+        with closing(SQLite.open(path)) as db:
+            assert db.read_now(_cache) == -pages * 1024
+
+
+async def _cache(queries: Queries) -> int:
+    return int(await scalar(queries, "PRAGMA cache_size"))

@@ -8,6 +8,7 @@ from rollbook import clock
 from rollbook.cli.output import INTERRUPTED, Failure, Misuse, hint, wrong_values
 from rollbook.config import ConfigurationError
 from rollbook.errors import ApiError
+from rollbook.storage import sqlite_library
 from rollbook.storage.database import DatabaseUnusable
 
 FAILURE = 1
@@ -17,6 +18,7 @@ MISUSE = 2
 def main() -> None:
     """Run the command line and exit: 0 for success, 1 for failure, 2 for incorrect usage."""
     clock.follow_in_checkout()
+    sqlite_library.configure()
     try:
         _run(sys.argv[1:])
     except Exception as problem:

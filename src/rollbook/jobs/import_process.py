@@ -31,6 +31,7 @@ from rollbook.records import imports as records
 from rollbook.records.background_jobs import NO_REASON, Reason
 from rollbook.records.connect import connect
 from rollbook.records.imports import Counts, Import, Superseded
+from rollbook.storage import sqlite_library
 
 logger = logging.getLogger("rollbook")
 
@@ -43,6 +44,7 @@ def main() -> None:
     settings, id = pickle.load(sys.stdin.buffer)  # from the server
     threading.Thread(target=_end_with_parent, daemon=True).start()
     clock.follow_in_checkout()
+    sqlite_library.configure()
     run(settings, id)
 
 
