@@ -27,7 +27,6 @@ from rollbook.http.request import Response
 from rollbook.records import examples
 from rollbook.records import groups as group_records
 from rollbook.records.examples import CHARLIE_ID
-from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import Position
 from rollbook.schemas import identifier, moment, number, says
 
@@ -105,12 +104,8 @@ def show_group_created(call: Call, group: group_records.Group) -> Response:
 def show_member_list(call: Call, page: MemberPage) -> Response:
     path = call.request.path.rstrip("/")
     after = Position((page.members[-1].seq,), False) if page.more else None
-    head = take.links(
-        call.services.base_url(call.request) + path,
-        [],
-        call.query.limit,
-        UserPage([], None, None, None, after),
-        lambda at: take.cursor(call.services.secret, None, at),
+    head = take.plain_links(
+        call.services.secret, call.services.base_url(call.request) + path, (), None, call.query.limit, None, after
     )
     return show.answer(200, [group_records.public_member(each) for each in page.members], head + show.total(page.total))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
@@ -21,7 +21,6 @@ from rollbook.auth.server_secret import Secret
 from rollbook.auth.tokens import decoded, encoded
 from rollbook.http.coding import plain_tag
 from rollbook.http.request import Request
-from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import Position, lengths
 
 _ETAG = re.compile(r'(W/)?"([^"]*)"')
@@ -108,19 +107,32 @@ def position(secret: Secret, sort: tuple[str, ...] | None, text: str) -> Positio
     return Position(values, backwards)
 
 
-def links(base: str, parameters: list[tuple[str, str]], limit: int, page: UserPage, make: Any) -> bytes:
+def links(
+    secret: Secret,
+    base: str,
+    parameters: Sequence[tuple[str, str]],
+    sort: tuple[str, ...] | None,
+    limit: int,
+    before: Position | None,
+    after: Position | None,
+) -> bytes:
     """The header lines `Link`, with `first`, `prev` and `next` if these pages exist, and `X-Next-Cursor`, the bare
-    cursor of the next one for clients that follow no links. `make` turns a position into a cursor."""
+    cursor of the next one for clients that follow no links. `before` and `after` say where the neighboring pages
+    begin."""
     own = "".join(f"{name}={quote(value, safe=',*:')}&" for name, value in parameters)
     start = f"<{base}?{own}limit={limit}"
     entries = [f'{start}>; rel="first"']
-    if page.before is not None:
-        entries.append(f'{start}&cursor={make(page.before)}>; rel="prev"')
-    if page.after is None:
+    if before is not None:
+        entries.append(f'{start}&cursor={cursor(secret, sort, before)}>; rel="prev"')
+    if after is None:
         return f"Link: {', '.join(entries)}\r\n".encode()
-    cursor = make(page.after)
-    entries.append(f'{start}&cursor={cursor}>; rel="next"')
-    return f"Link: {', '.join(entries)}\r\nX-Next-Cursor: {cursor}\r\n".encode()
+    next = cursor(secret, sort, after)
+    entries.append(f'{start}&cursor={next}>; rel="next"')
+    return f"Link: {', '.join(entries)}\r\nX-Next-Cursor: {next}\r\n".encode()
+
+
+plain_links = lru_cache(1_024)(links)
+"""Links of lists without parameters, which are short. Remembered, as cursors are."""
 
 
 def after(call: Call, offset: int) -> bytes:

@@ -226,12 +226,16 @@ def show_user_page(call: Call, page: user_list.UserPage) -> Response:
         )
     else:
         body = show.encode([chosen(user, query.fields) for user in user_list.public(page)])
-    head = take.links(
-        call.services.base_url(call.request) + call.request.path,
-        [] if page.json is not None and query.consistency is None else _parameters(query),
+    request, services = call.request, call.services
+    parameters = () if page.json is not None and query.consistency is None else _parameters(query)
+    head = (take.links if parameters else take.plain_links)(
+        services.secret,
+        services.base_url(request) + request.path,
+        parameters,
+        sort_of(query),
         query.limit,
-        page,
-        lambda at: take.cursor(call.services.secret, sort_of(query), at),
+        page.before,
+        page.after,
     )
     head += show.event_position(page.position)
     if page.total is not None:
@@ -239,7 +243,7 @@ def show_user_page(call: Call, page: user_list.UserPage) -> Response:
     return Response(200, show.JSON_HEAD + head, body)
 
 
-def _parameters(query: ListUsers | ListApplications) -> list[tuple[str, str]]:
+def _parameters(query: ListUsers | ListApplications) -> tuple[tuple[str, str], ...]:
     """Query parameters that the links to other pages repeat."""
     parameters: list[tuple[str, str]] = []
     for name in _REPEATED:
@@ -250,7 +254,7 @@ def _parameters(query: ListUsers | ListApplications) -> list[tuple[str, str]]:
             parameters.append((name, ",".join([metadata_pair(key, text) for key, text in value])))
         else:
             parameters.append((name, "*" if name == "fields" and value == USER_FIELDS else show.text(value)))
-    return parameters
+    return tuple(parameters)
 
 
 _REPEATED = ("sort", "fields", *UserFilters.__struct_fields__, "count", "consistency")
