@@ -38,6 +38,9 @@ KEPT_LOG = 32 * 1024 * 1024
 """Bytes of the log's file that are kept to be written again. The first commit of a log that starts again cuts the
 rest."""
 
+# Python 3.11 looks for a way to adapt each None, in vain, for as long as three numbers take.
+sqlite3.register_adapter(type(None), {}.get)
+
 _UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
 _FAILING = {
     sqlite3.SQLITE_FULL,
@@ -190,12 +193,18 @@ VALUES = 20_000
 
 async def insert_rows(tx: Tx, table: str, columns: Sequence[str], rows: Iterable[Row], end: str = "") -> None:
     """Insert hundreds of rows with each statement: a quarter of the work of one for each, and the interpreter is free
-    meanwhile. `end` is a clause behind VALUES."""
-    start = f"INSERT INTO {table} ({', '.join(columns)})"
-    row = f"({', '.join('?' * len(columns))})"
+    meanwhile. What all of them have in a column is sent once. `end` is a clause behind VALUES."""
     together = VALUES // len(columns)
     left = iter(rows)
     while len(part := list(islice(left, together))) == together:
-        await tx.run(f"{start} VALUES {', '.join([row] * together)} {end}", *chain.from_iterable(part))
+        by_column = [*zip(columns, zip(*part, strict=True), strict=True)]
+        shared = [(name, values[0]) for name, values in by_column if values.count(values[0]) == together]
+        own = [(name, values) for name, values in by_column if values.count(values[0]) < together]
+        names = ", ".join([name for name, _ in (*shared, *own)])
+        row = ", ".join([*[f"?{number}" for number in range(1, len(shared) + 1)], *["?"] * len(own)])
+        values = chain.from_iterable(zip(*[values for _, values in own], strict=True))
+        sql = f"INSERT INTO {table} ({names}) VALUES {', '.join([f'({row})'] * together)} {end}"
+        await tx.run(sql, *[value for _, value in shared], *values)
     # A statement for each number of rows would be kept, prepared.
-    await tx.many(f"{start} VALUES {row} {end}", part)
+    marks = ", ".join("?" * len(columns))
+    await tx.many(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) {end}", part)
