@@ -23,7 +23,7 @@ from rollbook.errors import ApiError
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 # More values than this are not listed in a row.
-MAX_VALUES = 8
+MAX_VALUES = 10
 # Its fields are those of everything that an event can be about.
 MANY = ("EventObject",)
 

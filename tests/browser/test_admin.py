@@ -1429,7 +1429,9 @@ def test_a_user_is_shown_as_they_were(http: httpx2.Client, browse: Callable[...,
     [event] = http.get("/v1/events", params={"user": user["id"], "type": "user.promoted"}).json()
     page.goto(f"/admin/users/{user['id']}/as-of?at={event['id']}")
     expect(page.get_by_text("The user has been deleted since.")).to_be_visible()
-    expect(page.locator("tbody tr", has_text="Name")).to_contain_text("Bob")
+    expect(page.locator(".diff tbody tr", has_text="Name")).to_contain_text("Bob")
+    page.get_by_role("region", name="Changes of this user").get_by_role("link", name="user.promoted").click()
+    expect(page).to_have_url(re.compile(event["id"]))
 
 
 def test_the_log_names_the_key_that_something_was_done_with(http: httpx2.Client, browse: Callable[..., Page]) -> None:

@@ -58,6 +58,7 @@ def test_a_group_is_created_filled_changed_and_deleted(
     press(page, "Create group")
     id = page.url.rpartition("/")[2]
 
+    page.get_by_text("Paste emails or IDs").click()
     page.get_by_label("Users").fill("\n".join(user["email"] for user in users) + "\nnobody@example.com")
     page.get_by_label("Role in the group").fill("lead")
     assert press(page, "Add to group").status == 400
@@ -97,6 +98,29 @@ def test_a_group_is_created_filled_changed_and_deleted(
     press(page, "Delete group")
     assert page.url.endswith("/admin/groups") and http.get(f"/v1/groups/{id}").status_code == 404
     assert http.get(f"/v1/users/{users[0]['id']}").status_code == 200
+
+
+@with_and_without_scripts
+def test_people_are_picked_by_searching_for_each(
+    http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
+    name = f"Pick {time.perf_counter_ns()}"
+    ada, bob = [new_user(http, name=f"{name} {each}") for each in ("Ada", "Bob")]
+    id = http.post("/v1/groups", json={"name": name}).json()["id"]
+    page = browse(scripts)
+    page.goto(f"/admin/groups/{id}")
+    if scripts:  # one search after the other, and both are chosen
+        for user in (ada, bob):
+            page.get_by_label("Find people").fill(user["email"])
+            page.get_by_label(user["name"]).check()
+    else:
+        page.get_by_label("Find people").fill(name)
+        page.get_by_role("button", name="Find", exact=True).click()
+        for user in (ada, bob):
+            page.get_by_label(user["name"]).check()
+    press(page, "Add to group")
+    expect(page.locator(".toast")).to_contain_text("2 users added to the group.")
+    assert roles(http, id) == {ada["id"]: "", bob["id"]: ""}
 
 
 @with_and_without_scripts

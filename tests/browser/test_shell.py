@@ -385,6 +385,10 @@ def test_rows_of_a_table_are_cards_on_a_phone(opened: Open) -> None:
     assert page.locator(".table").evaluate_all("all => all.every(each => each.scrollWidth <= each.clientWidth)")
     assert not page.evaluate(BROKEN_WORD)
     assert not sideways(page)
+    height = "row => row.getBoundingClientRect().height"
+    assert row.evaluate(height) <= 110
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert row.evaluate(height) <= 48 and not page.evaluate(BROKEN_WORD)
 
 
 LONG = "x" * 60

@@ -36,6 +36,10 @@ def test_many_users_are_changed_counted_and_put_back(tmp_path: Path) -> None:
         emails = [users[0]["email"], users[1]["id"]]
         server.rollbook("bulk", "run", "metadata", *emails, "--set", "plan=", "--set", "team=red", "--yes")
         assert http.get(f"/v1/users/{users[1]['id']}").json()["metadata"] == {"team": "red"}
+        group = http.post("/v1/groups", json={"name": "Design"}).json()["id"]
+        assert server.rollbook("bulk", "run", "add_to_group", *emails, "--yes", check=False).returncode == 2
+        server.rollbook("bulk", "run", "add_to_group", *emails, "--target-group", "design", "--yes")
+        assert http.get(f"/v1/groups/{group}").json()["members"] == 2
         links = server.rollbook("bulk", "run", "setup_links", *emails, "--yes", "--json")
         table = server.rollbook("bulk", "results", json.loads(links.stdout)["id"], "--format", "csv").stdout
         assert all(row["url"].startswith("http") for row in csv.DictReader(io.StringIO(table)))

@@ -20,6 +20,7 @@ from rollbook.actions.bulk_jobs import AT_ONCE, JobTargets
 from rollbook.records.bulk_jobs import JobUser
 from tests.contract.answers import Log
 from tests.contract.expect import refused
+from tests.contract.test_groups import made, members, put
 from tests.engines import once
 from tests.harness import OWNER_EMAIL, Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
@@ -175,6 +176,39 @@ def test_metadata_is_merged(http: httpx2.Client) -> None:
     ]
     links = done(http, "setup_links", ids=ids)
     refused(http.post(f"{JOBS}/{links['id']}/undo"), 400, "bad_request")
+
+
+def test_users_join_and_leave_a_group_and_are_put_back_in_their_roles(
+    server: Server, http: httpx2.Client, as_role: Callable[..., httpx2.Client]
+) -> None:
+    mark, ids = people(http, 53)  # two parts
+    group = made(http, name="Design")
+    name = {"group_id": group.rpartition("/")[2]}
+    put(http, group, ids[0], role="lead")
+    joined = done(http, "add_to_group", filter={"metadata": [mark]}, **name)
+    assert (counts(joined), joined["group_id"]) == ((53, 52, 1, 0), name["group_id"])
+    assert members(http, group) == dict.fromkeys(ids, "") | {ids[0]: "lead"}
+    put(http, group, ids[1], role="guest")  # since
+    back = undone(http, joined)
+    assert (counts(back), [row["user_id"] for row in results(http, back, result="refused")]) == (
+        (52, 51, 0, 1),
+        [ids[1]],
+    )
+    assert members(http, group) == {ids[0]: "lead", ids[1]: "guest"}
+    left = done(http, "remove_from_group", ids=[*ids[:3], ids_of_nobody()], **name)
+    assert (counts(left), members(http, group)) == ((4, 2, 1, 1), {})
+    assert counts(undone(http, left)) == (2, 2, 0, 0)
+    assert members(http, group) == {ids[0]: "lead", ids[1]: "guest"}
+    with server.http(new_key(http, scopes=["users:write", "users:read"])) as narrow:
+        refused(narrow.post(JOBS, json={"action": "add_to_group", "ids": ids, **name}), 403, "insufficient_scope")
+    # As alone, an owner's memberships are not for who can't grant.
+    [owner] = http.get("/v1/users", params={"email": OWNER_EMAIL}).json()
+    assert counts(done(as_role("admin"), "add_to_group", ids=[owner["id"]], **name)) == (1, 0, 0, 1)
+    wrong = {"action": "add_to_group", "ids": ids}
+    refused(http.post(JOBS, json=wrong), 400, "invalid_parameter")
+    refused(http.post(JOBS, json={**wrong, "action": "suspend", **name}), 400, "invalid_parameter")
+    http.delete(group)
+    refused(http.post(JOBS, json={**wrong, **name}), 404, "not_found")
 
 
 def test_a_job_with_large_metadata_ends_and_the_log_has_it_whole(http: httpx2.Client) -> None:

@@ -43,6 +43,27 @@ def test_a_line_of_an_event_names_the_keys_of_the_metadata_that_changed(server: 
 
 
 @once
+def test_metadata_are_compared_by_key_and_a_time_leads_to_the_changes(server: Server, http: httpx2.Client) -> None:
+    user = new_user(http, metadata={"plan": "free", "old": 7, "same": "yes"})
+    http.patch(f"/v1/users/{user['id']}", json={"metadata": {"plan": "pro", "old": None, "new": True}})
+    http.patch(f"/v1/users/{user['id']}", json={"private_metadata": {"score": 7}})
+    log = http.get("/v1/events", params={"user": user["id"], "type": "user.updated"}).json()
+    event = next(event for event in log if "metadata" in event["before"])
+    keys = ["plan", "old", "new"]
+    with signed_in(server) as person:
+        page = person.get(f"/admin/events/{event['id']}").text
+        then = person.get(f"/admin/users/{user['id']}/as-of?before={event['id']}").text
+    changed = r'<tr class="changed">\s*<th[^>]*>([^<]+)'
+    assert sorted(re.findall(changed, page)) == sorted(f"metadata.{key}" for key in keys)
+    assert "metadata.same" in page and "metadata.same" not in page.partition("The whole event")[0]
+    labels = [f"Metadata: {key}" for key in keys] + ["Private metadata: score"]
+    assert sorted(re.findall(changed, then)) == sorted(labels) and "Metadata: same" in then
+    changes = then.partition('id="changes"')[2]
+    assert all(f'href="/admin/events/{event["id"]}"' in changes for event in log)
+    assert all(text in changes for text in ("metadata.plan</span> free → pro", "user.created"))
+
+
+@once
 def test_a_press_of_enter_with_nobody_selected_leads_back_to_the_list(server: Server, http: httpx2.Client) -> None:
     with signed_in(server) as person:
         answer = person.post("/admin/users/bulk", data={"op": "suspend", "q": "nobody"})

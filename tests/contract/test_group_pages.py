@@ -9,8 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from rollbook import ids
 from tests.contract.test_groups import made, members, people, put
 from tests.harness import Server, new_user
+from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
 
 
@@ -64,6 +66,54 @@ def test_who_is_unknown_is_named_and_nobody_added(http: httpx2.Client, owner: ht
     assert "at least one" in problem(add(owner, group, " ,\n"), "members")
     assert "1,000" in problem(add(owner, group, " ".join(f"user_{n}" for n in range(1_001))), "members")
     assert "must" in problem(add(owner, group, user["email"], "x" * 256), "role")
+    assert members(http, group) == {}
+
+
+def test_members_are_chosen_among_those_whom_a_search_finds(http: httpx2.Client, owner: httpx2.Client) -> None:
+    group, word = made(http, name="Chosen"), f"Picky{ids.new('x')[-8:]}"
+    ada, bob, eve = [new_user(http, name=f"{word} {name}") for name in ("Ada", "Bob", "Eve")]
+    put(http, group, eve["id"])
+
+    def boxes(page: str) -> dict[str, str]:
+        """The boxes of users, each with what they are."""
+        return dict(re.findall(r'<input type="checkbox" id="pick-(\w+)"([^>]*)>', page))
+
+    wait_until(lambda: len(boxes(owner.get(pages_of(group), params={"find": word}).text)) == 3)
+    page = owner.get(pages_of(group), params={"find": f" {word}  Bob", "id": [ada["id"], "user_" + "0" * 26]}).text
+    assert [*boxes(page)] == [ada["id"], bob["id"]] and f'value="{word} Bob"' in page, "who was chosen stays chosen"
+    assert "checked" in boxes(page)[ada["id"]] and "checked" not in boxes(page)[bob["id"]]
+    part = owner.get(pages_of(group), params={"find": eve["email"]}, headers={"HX-Request": "true"}).text
+    assert "checked disabled" in boxes(part)[eve["id"]] and "already a member" in part and "<html" not in part
+    assert "No one found." in owner.get(pages_of(group), params={"find": f"{word} Zoe"}).text
+    done = owner.post(f"{pages_of(group)}/members", data={"id": [ada["id"], bob["id"]], "members": "", "role": "lead"})
+    assert done.status_code == 303
+    assert members(http, group) == {ada["id"]: "lead", bob["id"]: "lead", eve["id"]: ""}
+    wrong = owner.post(f"{pages_of(group)}/members", data={"id": ada["id"], "members": "nobody", "find": word})
+    assert "nobody" in problem(wrong, "members") and "checked" in boxes(wrong.text)[ada["id"]]
+
+
+def test_selected_users_are_put_into_a_group_and_out_again(http: httpx2.Client, owner: httpx2.Client) -> None:
+    group, ids = made(http, name="Picked in the list"), people(http, 3)
+    for _ in range(2):
+        made(http, name="Twice in the list")
+    asked = owner.post("/admin/users/bulk", data={"op": "add_to_group", "id": ids[:2]}).text
+    assert "Add 2 users to a group?" in asked and '<option value="Picked in the list">' in asked
+    apply = {"op": "add_to_group", "ids": " ".join(ids[:2])}
+    for target, why in (("", "No group"), ("no such", "No group"), ("twice in the list", "Several groups")):
+        refused = owner.post("/admin/users/bulk/apply", data={**apply, "target": target})
+        assert refused.status_code == 400 and why in refused.text and ids[1] in refused.text
+    done = owner.post("/admin/users/bulk/apply", data={**apply, "target": " picked in THE list"})
+    assert members(http, group) == dict.fromkeys(ids[:2], "")
+    job = owner.get(done.headers["location"]).text
+    assert "Add 2 users to a group" in job and f'<a href="{pages_of(group)}">Picked in the list</a>' in job
+    # All who match: those of the group, which the form names already.
+    id = group.rpartition("/")[2]
+    asked = owner.post("/admin/users/bulk", data={"op": "remove_from_group", "all": "on", "group": id}).text
+    assert "Remove 2 users from a group?" in asked and f'name="target" value="{id}"' in re.sub(
+        r' (id|type)="[^"]*"', "", asked
+    )
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', asked))
+    owner.post("/admin/users/bulk/apply", data={**hidden, "target": id})
     assert members(http, group) == {}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rollbook.actions import bulk_jobs, keys, tokens, users, webhooks
+from rollbook.actions import bulk_jobs, groups, keys, tokens, users, webhooks
 from rollbook.actions.arguments.bulk_jobs import BulkJobResults
 from rollbook.actions.arguments.keys import KeyCreate
 from rollbook.actions.arguments.tokens import TokenCreate
@@ -16,15 +16,18 @@ from rollbook.actions.arguments.webhooks import WebhookCreate, WebhookUrl
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI
 from rollbook.config import Settings
+from rollbook.records import groups as group_records
 from rollbook.records import keys as key_records
 from rollbook.records import one_time_tokens
 from rollbook.records import users as user_records
 from rollbook.records.bulk_jobs import BulkJob
+from rollbook.records.groups import Group
 from rollbook.records.users import User
 from rollbook.storage import postgres_writer
 from tests.engines import ENGINES, migrated
 from tests.storage.test_bulk_job_parts import acting, add, create, members, run, told
 
+GROUP = "group_" + "0" * 26
 LARGE = msgspec.json.encode({"text": "x" * 600}).decode()
 
 
@@ -52,6 +55,8 @@ def people(on: Rollbook) -> tuple[User, dict[str, str]]:
         on.run(keys.create(on, acting(by), KeyCreate(name="a key", user_id=holder.id)))
     on.run(tokens.create_token(on, acting(three), found["Bea 4"].id, TokenCreate(purpose="reset_password")))
     on.run(webhooks.create(on, acting(one), WebhookCreate(url=WebhookUrl("https://example.com/hook"))))
+    on.run(on.write(groups.add, CLI, Group(GROUP, "Design")))
+    on.run(on.write(groups.put_members, CLI, GROUP, {found["Bea 1"].id: "lead", found["Admin1"].id: ""}))
     on.run(users.delete(on, CLI, found["Deleted"].id))
     on.run(users.delete(on, CLI, found["Twin"].id))
     add(on, "Twin")  # has the email of one who was deleted
@@ -84,6 +89,7 @@ def state(on: Rollbook, ids: dict[str, str]) -> dict[str, object]:
                 deleted and deleted.user.version,
                 [key.revoked_at is not None for key in held],
                 [token.purpose for token in open_tokens],
+                [membership.role for membership in await group_records.of_user(on.db, id)],
             )
         return found
 
@@ -101,6 +107,8 @@ ACTIONS = (
     ("metadata", {"metadata": '{"plan":"pro","seats":3}'}),
     ("setup_links", {}),
 )
+OF_GROUPS = (("add_to_group", {"group_id": GROUP}), ("remove_from_group", {"group_id": GROUP}))
+"""One after the other on both databases: they write one row, that of the group."""
 
 
 each_action = pytest.mark.parametrize(
@@ -108,7 +116,7 @@ each_action = pytest.mark.parametrize(
 )
 
 
-@each_action
+@pytest.mark.parametrize(("action", "fields"), [*ACTIONS, *OF_GROUPS], ids=lambda value: str(value)[:24])
 def test_a_job_does_the_same(action: str, fields: dict[str, str], tmp_path: Path) -> None:
     became: dict[str, list[object]] = {}
     for engine in ENGINES:

@@ -55,7 +55,7 @@ class OperationResult(NamedTuple):
 class Plan(NamedTuple):
     """The write of an action that has done all that comes before it."""
 
-    fn: Callable[..., Awaitable[User | IssuedToken | None]]
+    fn: Callable[..., Awaitable[User | IssuedToken | bool | None]]
     args: tuple[Any, ...]
 
 

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import background_jobs, bulk, imports, reverting, tokens
+from rollbook.actions import background_jobs, bulk, groups, imports, reverting, tokens
 from rollbook.actions.arguments import MetadataPatch, RedirectUrl
-from rollbook.actions.arguments.bulk_jobs import BulkFilter, BulkJobCreate, BulkJobResults, ListBulkJobs
+from rollbook.actions.arguments.bulk_jobs import GROUP_ACTIONS, BulkFilter, BulkJobCreate, BulkJobResults, ListBulkJobs
 from rollbook.actions.arguments.tokens import TokenCreate
 from rollbook.actions.arguments.users import UserPatch, UserUpdate
 from rollbook.actions.bulk import Operation, Plan
@@ -60,9 +60,21 @@ LINKS_KEPT = clock.DAY
 MAX_REASON = 300
 
 _ID = re.compile(r"\w+", re.ASCII).fullmatch
-_SCOPES: dict[str, Scope] = {"delete": "users:delete", "setup_links": "tokens:create"}
+_SCOPES: dict[str, Scope] = {
+    "delete": "users:delete",
+    "setup_links": "tokens:create",
+    **dict.fromkeys(GROUP_ACTIONS, "groups:write"),
+}
 """Scopes of actions that need another one than users:write, to which jobs need theirs anyway."""
-UNDONE_BY = {"suspend": "activate", "activate": "suspend", "delete": "restore", "role": "role", "metadata": "metadata"}
+UNDONE_BY = {
+    "suspend": "activate",
+    "activate": "suspend",
+    "delete": "restore",
+    "role": "role",
+    "metadata": "metadata",
+    "add_to_group": "remove_from_group",
+    "remove_from_group": "add_to_group",
+}
 _EVENTS = {
     "activate": ("user.suspended", "user.activated"),
     "suspend": ("user.suspended", "user.activated"),
@@ -135,6 +147,8 @@ async def create_bulk_job(on: Rollbook, by: Principal, new: BulkJobCreate) -> Bu
     if new.send and not on.settings.sends_mail:
         refuse("send", "needs a mail server: set smtp")
     tokens.check(on.settings, given(new.redirect_url))
+    if new.group_id is not UNSET:
+        await groups.check_may_change(on, by, new.group_id)
     filters = None
     if new.filter is not UNSET:
         require(by, "users:read")  # whom it finds, and how many, tells who there is
@@ -146,6 +160,7 @@ async def create_bulk_job(on: Rollbook, by: Principal, new: BulkJobCreate) -> Bu
         "metadata": None if new.metadata is UNSET else msgspec.Raw(new.metadata.encode()),
         "send": new.send,
         "redirect_url": given(new.redirect_url),
+        "group_id": given(new.group_id),
         "filter": None if filters is None else told(filters),
     }
     return await _add(on, by, new.action, options, partial(_asked_for, on, new, filters))
@@ -255,14 +270,15 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     """Undo a bulk job
 
     Creates a job that puts back what this one changed: who was suspended is active or invited again, as they were, who
-    was activated is suspended, who was deleted is restored, who got a role gets the one they had, and keys of the
-    metadata get back their values. Whoever was changed in the same way since is left alone, and refused with the code
-    `changed_since` or `not_reversible`. Jobs of other actions can't be undone.
+    was activated is suspended, who was deleted is restored, who got a role gets the one they had, keys of the metadata
+    get back their values, who was added to a group leaves it, and who was removed is a member again, in the role they
+    had there. Whoever was changed in the same way since is left alone, and refused with the code `changed_since` or
+    `not_reversible`. Jobs of other actions can't be undone.
     """
     undone = await get_bulk_job(on, by, id)
     action = UNDONE_BY.get(undone.action)
     if action is None:
-        raise BadRequest("Only suspend, activate, delete, role and metadata can be undone.")
+        raise BadRequest("Jobs that restored users, created links or undid an import can't be undone.")
     if undone.undoes is not None:
         raise BadRequest("This job undid another one. Create a new job instead.")
     if undone.finished_at is None:
@@ -289,7 +305,8 @@ async def undo_import(on: Rollbook, by: Principal, id: str) -> BulkJob:
     if job.added:
         require(by, "users:delete")
     require_proof(by)
-    options = {"role": None, "metadata": None, "send": False, "redirect_url": None, "filter": None}
+    names = ("role", "metadata", "redirect_url", "group_id", "filter")
+    options = {**dict.fromkeys(names), "send": False}
     return await _add(on, by, "undo_import", options, partial(_imported, on, job), job.id)
 
 
@@ -450,8 +467,13 @@ async def _plans(on: Rollbook, by: Principal, job: BulkJob, part: JobPart) -> Se
     planning = on.writing(bulk.planned)
     options = job_options(job)
     patch = MetadataPatch(bulk_jobs.metadata_patch(job)) if job.action == "metadata" else None
-    operations = [_operation(by, job.action, options, patch, target, people) for target in part.targets]
-    plans = [await bulk.plan(planning, by, operation) for operation in operations]
+    plans: list[Plan | ApiError]
+    if job.action in GROUP_ACTIONS:
+        change = groups.join if job.action == "add_to_group" else groups.leave
+        plans = [Plan(change, (by, options["group_id"], target.user_id)) for target in part.targets]
+    else:
+        operations = [_operation(by, job.action, options, patch, target, people) for target in part.targets]
+        plans = [await bulk.plan(planning, by, operation) for operation in operations]
     if job.undoes is None or (type := _REVERTED.get(job.action)) is None:
         return plans
     return [
@@ -470,13 +492,21 @@ async def _caller(on: Rollbook, job: BulkJob) -> Principal:
     if job.user_id:
         by = await on.read(for_job, job.user_id, job.key_id, job.session_id, job.address, job.id)
     _require(by, job.action)
+    options = job_options(job)
     if job.action == "role" and job.undoes is None:
-        may_grant(by, job_options(job)["role"])
+        may_grant(by, options["role"])
+    if job.action in GROUP_ACTIONS:
+        await groups.check_may_change(on, by, options["group_id"])
     return by
 
 
 _REFUSED = Forbidden("This is an application: choose applications by the filter kind=application.")
-_REVERTED = {"metadata": "user.updated", "activate": "user.suspended"}
+_REVERTED = {
+    "metadata": "user.updated",
+    "activate": "user.suspended",
+    "remove_from_group": "group.member_added",
+    "add_to_group": "group.member_removed",
+}
 """Events that jobs which undo others put back, by their action: they know what was before."""
 
 
@@ -563,24 +593,24 @@ async def _change(tx: Tx, job: BulkJob, target: JobUser, before: UserState | Non
 async def _revert(
     tx: Tx, on: Rollbook, by: Principal, user_id: str, job_id: str, type: str, by_hand: Plan | ApiError
 ) -> Any:
-    """Put back the metadata or status that a job has changed. Raises NotReversible, and what the change by hand does,
-    which also ends suspensions that the event log no longer has."""
+    """Put back the metadata, status or membership that a job has changed. Raises NotReversible, and what the change by
+    hand does, which also ends suspensions that the event log no longer has."""
     event = await events.of_request(tx, user_id, job_id, type)
-    if event is None and type == "user.updated":
-        raise NotReversible("The event log no longer has what the metadata was.")
+    if event is None and type != "user.suspended":
+        raise NotReversible("The event log no longer has what it was.")
     if isinstance(by_hand, ApiError):
         raise by_hand
     if event is None:
         return await by_hand.fn(tx, *by_hand.args)
     await reverting.revert_in(tx, on, by, event)
-    return await users.get(tx, user_id)
+    return await users.get(tx, user_id) if type.startswith("user.") else None
 
 
 async def _is_same(tx: Tx, job: BulkJob, target: JobUser, now: UserState | None) -> bool:
     """Test whether no one else has changed a user in the same way since the job that is undone."""
     if job.action == "role":
         return now is None or now.role in (job_options(job)["role"], target.role)
-    if job.action in ("metadata", "undo_import"):
+    if job.action in ("metadata", "undo_import", *GROUP_ACTIONS):
         return True  # the events are compared
     return await events.last_request(tx, target.user_id, _EVENTS[job.action]) in (None, job.undoes)
 
@@ -588,7 +618,7 @@ async def _is_same(tx: Tx, job: BulkJob, target: JobUser, now: UserState | None)
 def _outcome(job: BulkJob, before: UserState | None, result: Any) -> Outcome:
     if isinstance(result, ApiError):
         return RefusedChange(result.code, result.full_message[:MAX_REASON])
-    if isinstance(result, User) and before is not None and result.version == before.version:
+    if result is False or (isinstance(result, User) and before is not None and result.version == before.version):
         return False
     return before.role if job.action == "role" and before is not None else True
 

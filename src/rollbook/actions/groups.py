@@ -261,15 +261,19 @@ async def _set_roles(tx: Tx, by: Principal, id: str, user_ids: Sequence[str], ro
     )
 
 
-async def put_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str]) -> MembersOutcome:
-    """Put users into a group, each with a role; those who have it already are left as they are. Raises NotFound if
-    there is no such group, GroupLimitReached."""
+async def put_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str | None]) -> MembersOutcome:
+    """Put users into a group, each with a role; None leaves members the role that they have. Raises NotFound if there
+    is no such group, GroupLimitReached."""
     group, candidates = await _held(tx, by, id, roles)
     unknown = tuple([user_id for user_id in roles if user_id not in candidates])
     if unknown:
         return MembersOutcome(unknown=unknown)
-    joining = {user_id: role for user_id, role in roles.items() if candidates[user_id].role is None}
-    others = {user_id: role for user_id, role in roles.items() if candidates[user_id].role not in (None, role)}
+    joining = {user_id: role or "" for user_id, role in roles.items() if candidates[user_id].role is None}
+    others = {
+        user_id: role
+        for user_id, role in roles.items()
+        if role is not None and candidates[user_id].role not in (None, role)
+    }
     if joining and (crowded := await groups.in_many(tx, [*joining], MAX_MEMBERSHIPS)) is not None:
         raise GroupLimitReached(f"The user {crowded} is in 1,000 groups.")
     if joining or others:
@@ -311,6 +315,27 @@ async def drop_members(tx: Tx, by: Principal, id: str, user_ids: Iterable[str]) 
         await groups.counted(tx, id, -len(leaving))
         await _record(tx, by, group, {user_id: candidate.role or "" for user_id, candidate in leaving.items()}, None)
     return len(leaving)
+
+
+async def check_may_change(on: Rollbook, by: Principal, id: str) -> None:
+    """Check that there is a group whose members the caller may change. Raises InsufficientScope, NotFound."""
+    require(by, "groups:write")
+    await groups.get(on.db, known("group", id))
+
+
+async def join(tx: Tx, by: Principal, id: str, user_id: str) -> bool:
+    """Add a user to a group, without a role; False if they are a member already. Raises NotFound,
+    GroupLimitReached."""
+    outcome = await put_members(tx, by, id, {user_id: None})
+    if outcome.unknown:
+        raise NotFound()
+    return bool(outcome.added)
+
+
+async def leave(tx: Tx, by: Principal, id: str, user_id: str) -> bool:
+    """Remove a user from a group; False if they are no member. Raises NotFound."""
+    await users.get(tx, user_id)
+    return await drop_members(tx, by, id, [user_id]) == 1
 
 
 async def _held(tx: Tx, by: Principal, id: str, user_ids: Mapping[str, Any]) -> tuple[Group, dict[str, Candidate]]:

@@ -37,6 +37,10 @@ class BulkJob(Struct, frozen=True, kw_only=True):
     metadata: Annotated[dict[str, Any], says("For `metadata`: keys that are set, or with null removed.")] | None
     send: Annotated[bool, says("For `setup_links`: whether each link is mailed to its user.")]
     redirect_url: Annotated[str, uri("For `setup_links`: where users continue afterwards.")] | None
+    group_id: (
+        Annotated[str, identifier("For `add_to_group` and `remove_from_group`: ID of the group.", examples.GROUP_ID)]
+        | None
+    )
     filter: (
         Annotated[
             dict[str, Any],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
 from rollbook.actions import arguments
@@ -9,12 +11,13 @@ from rollbook.actions.arguments import bulk_jobs as bulk_job_arguments
 from rollbook.actions.checking import metadata_pair, text_hook
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown, at
+from rollbook.cli.completion import objects
 from rollbook.cli.fields import Fields, as_query, metadata_of, parts
 from rollbook.cli.output import as_it_is, as_json, bar, counted, hint, line, listed, looks, shown
 
 app = options.group(help="Change many users in the background: run, undo, list and cancel bulk jobs.")
 
-ACTIONS = ("suspend", "activate", "delete", "restore", "role", "metadata", "setup_links")
+ACTIONS = get_args(bulk_job_arguments.BulkAction)
 COLUMNS = ("id", "created_at", "action", "status", "total", "done", "changed", "unchanged", "refused", "undoes")
 JOBS, ONE = "/v1/bulk-jobs", "/v1/bulk-jobs/{jobId}"
 JOB_ID = options.argument("job_id", "JOB_ID")
@@ -23,6 +26,8 @@ SENTENCES = {
     "role": "Change the role of {} to {}?",
     "metadata": "Change the metadata of {}?",
     "setup_links": "Create links to set a password for {}?",
+    "add_to_group": "Add {} to the group {}?",
+    "remove_from_group": "Remove {} from the group {}?",
 }
 
 
@@ -39,6 +44,12 @@ SENTENCES = {
         metavar="NAME=TEXT",
         multiple=True,
     ),
+    options.option(
+        "--target-group",
+        "For `add_to_group` and `remove_from_group`: the ID or name of the group.",
+        metavar="GROUP",
+        shell_complete=objects("/v1/groups", "name", "id"),
+    ),
     options.option("--send", "For `setup_links`: mail each link to its user."),
     options.option("--redirect-url", "For `setup_links`: where users continue afterwards.", metavar="URL"),
     options.YES,
@@ -53,6 +64,7 @@ SENTENCES = {
         "ids": "EMAIL|ID...",
         "send": "--send",
         "redirect_url": "--redirect-url",
+        "group_id": "--target-group",
         "confirm_count": "--yes",
     },
     running=True,
@@ -65,6 +77,7 @@ def run_job(
     all: bool,
     new_role: str | None,
     set: tuple[str, ...],
+    target_group: str | None,
     send: bool,
     redirect_url: str | None,
     yes: bool,
@@ -78,8 +91,10 @@ def run_job(
     """
     if bool(users) == (bool(fields) or all):
         raise click.BadParameter("Name users, or choose them by filters, or all with --all.")
-    body = _change(action, new_role, set, send, redirect_url)
+    body = _change(action, new_role, set, target_group, send, redirect_url)
     with server() as backend:
+        if target_group:
+            body["group_id"] = backend.group(target_group)["id"]
         if users:
             body["ids"] = [backend.user(user)["id"] if "@" in user else user for user in users]
             count = len(body["ids"])
@@ -87,7 +102,9 @@ def run_job(
             query = {"kind": "person", **fields.sent(backend)}
             count = backend.count(as_query(query))
             body |= {"filter": _filter(query), "confirm_count": count}
-        question = SENTENCES.get(action, f"{action.capitalize()} {{}}?").format(counted(count, "user"), new_role)
+        question = SENTENCES.get(action, f"{action.capitalize()} {{}}?").format(
+            counted(count, "user"), new_role or target_group
+        )
         if action in ("suspend", "delete"):
             verb = "pause" if action == "suspend" else "end"
             question = f"{question} API keys and webhooks that they created for others {verb} as well."
@@ -95,11 +112,17 @@ def run_job(
         follow(backend, backend.one("POST", JOBS, body=body), detach, json, quiet)
 
 
-def _change(action: str, role: str | None, pairs: tuple[str, ...], send: bool, redirect_url: str | None) -> Shown:
-    """The body of a job without its users."""
-    for option, value, of in (("--new-role", role, "role"), ("--set", pairs, "metadata")):
-        if bool(value) != (action == of):
-            raise click.BadParameter(f"{option} is {'required' if action == of else f'only for {of}'}.")
+def _change(
+    action: str, role: str | None, pairs: tuple[str, ...], group: str | None, send: bool, redirect_url: str | None
+) -> Shown:
+    """The body of a job without its users and group."""
+    for option, value, of in (
+        ("--new-role", role, ("role",)),
+        ("--set", pairs, ("metadata",)),
+        ("--target-group", group, bulk_job_arguments.GROUP_ACTIONS),
+    ):
+        if bool(value) != (action in of):
+            raise click.BadParameter(f"{option} is {'required' if action in of else 'only for ' + ' and '.join(of)}.")
     fields = {
         "role": role,
         "metadata": metadata_of(list(pairs)) if pairs else None,
@@ -161,7 +184,7 @@ def _counts(job: Shown) -> str:
     running=True,
 )
 def undo_job(server: options.Running, job_id: str, yes: bool, detach: bool, json: bool, quiet: bool) -> None:
-    """Put back what a job has changed: of all but `setup_links`."""
+    """Put back what a job has changed: of all but `restore` and `setup_links`."""
     with server() as backend:
         job = backend.one("GET", at("bulk-jobs", job_id))
         count = counted(job["changed"], "user")

@@ -1211,6 +1211,8 @@ class EventObject(Model):
     """What is done to each user."""
     send: bool | None
     """Whether Rollbook mails the token."""
+    group_id: str | None
+    """The group of a member."""
     filter: dict[str, Any] | None
     """Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID."""
     undoes: str | None
@@ -1229,8 +1231,6 @@ class EventObject(Model):
     """Whether the export has password hashes."""
     erased: bool | None
     """`true`: the user was erased, so that nothing else is left of the object."""
-    group_id: str | None
-    """The group of a member."""
     group_name: str | None
     """The name of that group."""
     window: str | None
@@ -1428,6 +1428,7 @@ class EventObject(Model):
         "columns",
         "action",
         "send",
+        "group_id",
         "filter",
         "undoes",
         "total",
@@ -1437,7 +1438,6 @@ class EventObject(Model):
         "filters",
         "with_hashes",
         "erased",
-        "group_id",
         "group_name",
         "window",
         "limit",
@@ -1912,6 +1912,8 @@ class BulkJob(Model):
     """For `setup_links`: whether each link is mailed to its user."""
     redirect_url: str | None
     """For `setup_links`: where users continue afterwards."""
+    group_id: str | None
+    """For `add_to_group` and `remove_from_group`: ID of the group."""
     filter: dict[str, Any] | None
     """Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID."""
     undoes: str | None
@@ -1950,6 +1952,7 @@ class BulkJob(Model):
         "metadata",
         "send",
         "redirect_url",
+        "group_id",
         "filter",
         "undoes",
         "status",

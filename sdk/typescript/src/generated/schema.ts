@@ -143,7 +143,7 @@ export interface components {
              */
             key_id: string | null;
             /** @description What is done to each user. */
-            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | "undo_import" | (string & {});
+            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | "add_to_group" | "remove_from_group" | "undo_import" | (string & {});
             /** @description For `role`: the new role or, if the job undoes another one, the role that is taken back. */
             role: string | null;
             /** @description For `metadata`: keys that are set, or with null removed. */
@@ -155,6 +155,7 @@ export interface components {
              * @description For `setup_links`: where users continue afterwards.
              */
             redirect_url: string | null;
+            group_id: string | null;
             /** @description Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID. */
             filter: Record<string, never> | null;
             /**
@@ -220,10 +221,10 @@ export interface components {
         /** @description The change, and its users: either a `filter` or `ids`. */
         BulkJobCreate: {
             /**
-             * @description `role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for each user with which they set their password. `restore` brings deleted users back, by their `ids`.
+             * @description `role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for each user with which they set their password. `restore` brings deleted users back, by their `ids`. `add_to_group` and `remove_from_group` change who is in the group `group_id`: members keep their role there, new ones have none.
              * @enum {string}
              */
-            action: "activate" | "delete" | "metadata" | "restore" | "role" | "setup_links" | "suspend" | (string & {});
+            action: "activate" | "add_to_group" | "delete" | "metadata" | "remove_from_group" | "restore" | "role" | "setup_links" | "suspend" | (string & {});
             filter?: components["schemas"]["BulkFilter"];
             /**
              * @description The users with these IDs. Null: as if it were missing.
@@ -252,6 +253,11 @@ export interface components {
              * @example https://app.example.com/sign-in
              */
             redirect_url?: string;
+            /**
+             * @description For `add_to_group` and `remove_from_group`: ID of the group.
+             * @example group_065n1e8q5o1v3g7m2h9c4t0d6s
+             */
+            group_id?: string;
             /**
              * Format: int64
              * @description How many users you expect. If it is another number, nothing happens.
@@ -704,9 +710,11 @@ export interface components {
             finished_at?: string | null;
             encoding?: "utf-8" | "utf-16" | "utf-32" | "windows-1252" | (string & {});
             columns?: components["schemas"]["ImportColumn"][];
-            action?: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | "undo_import" | (string & {});
+            action?: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | "add_to_group" | "remove_from_group" | "undo_import" | (string & {});
             /** @description Whether Rollbook mails the token. */
             send?: boolean;
+            /** @description The group of a member. */
+            group_id?: string;
             filter?: Record<string, never> | null;
             undoes?: string | null;
             /** Format: int64 */
@@ -728,8 +736,6 @@ export interface components {
             with_hashes?: boolean;
             /** @description `true`: the user was erased, so that nothing else is left of the object. */
             erased?: boolean;
-            /** @description The group of a member. */
-            group_id?: string;
             /** @description The name of that group. */
             group_name?: string;
             /** @description The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit. */
@@ -828,10 +834,7 @@ export interface components {
         };
         /** @description A group of a user. */
         GroupMembership: {
-            /**
-             * @description ID of the group.
-             * @example group_065n1e8q5o1v3g7m2h9c4t0d6s
-             */
+            /** @description ID of the group. */
             group_id: string;
             /**
              * @description The group's name.

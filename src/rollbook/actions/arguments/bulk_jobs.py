@@ -15,7 +15,18 @@ from rollbook.roles import Role
 from rollbook.schemas import says
 
 BulkResultKind = Literal["changed", "unchanged", "refused"]
-BulkAction = Literal["suspend", "activate", "delete", "restore", "role", "metadata", "setup_links"]
+BulkAction = Literal[
+    "suspend",
+    "activate",
+    "delete",
+    "restore",
+    "role",
+    "metadata",
+    "setup_links",
+    "add_to_group",
+    "remove_from_group",
+]
+GROUP_ACTIONS = ("add_to_group", "remove_from_group")
 
 
 class BulkFilter(UserFilters):
@@ -32,7 +43,9 @@ class BulkJobCreate(Body, kw_only=True):
         BulkAction,
         says(
             "`role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for each user with "
-            "which they set their password. `restore` brings deleted users back, by their `ids`."
+            "which they set their password. `restore` brings deleted users back, by their `ids`. `add_to_group` and "
+            "`remove_from_group` change who is in the group `group_id`: members keep their role there, new ones have "
+            "none."
         ),
     ]
     filter: BulkFilter | UnsetType = UNSET
@@ -59,6 +72,17 @@ class BulkJobCreate(Body, kw_only=True):
         Annotated[RedirectUrl, says("For `setup_links`: where users continue once they have set their password.")]
         | UnsetType
     ) = UNSET
+    group_id: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="For `add_to_group` and `remove_from_group`: ID of the group.",
+                examples=[examples.GROUP_ID],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     confirm_count: (
         Annotated[
             int,
@@ -80,14 +104,20 @@ class BulkJobCreate(Body, kw_only=True):
             return {"filter": "filter or ids is required, and not both."}
         if action == "restore" and "ids" not in fields:
             return {"filter": "filter finds no deleted users. Send their ids."}
-        for name in ("role", "metadata"):
-            if action == name and name not in fields:
+        actions = {
+            "role": ("role",),
+            "metadata": ("metadata",),
+            "group_id": GROUP_ACTIONS,
+            "send": ("setup_links",),
+            "redirect_url": ("setup_links",),
+        }
+        for name in ("role", "metadata", "group_id"):
+            if action in actions[name] and name not in fields:
                 return {name: f"{name} is required."}
-        needed = {"role": "role", "metadata": "metadata", "send": "setup_links", "redirect_url": "setup_links"}
         return {
-            name: f"{name} is only for the action {of}."
-            for name, of in needed.items()
-            if fields.get(name) not in (None, False) and action != of
+            name: f"{name} is only for the action {' or '.join(names)}."
+            for name, names in actions.items()
+            if fields.get(name) not in (None, False) and action not in names
         }
 
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, structs
 from rollbook import clock
 from rollbook.actions import bulk, bulk_jobs, users
 from rollbook.actions.arguments import Time
-from rollbook.actions.arguments.bulk_jobs import BulkAction, BulkFilter, BulkJobCreate
+from rollbook.actions.arguments.bulk_jobs import GROUP_ACTIONS, BulkAction, BulkFilter, BulkJobCreate
 from rollbook.actions.arguments.users import UserPatch, UserUpdate
 from rollbook.actions.checking import check_texts
 from rollbook.errors import ApiError, InvalidParameter
@@ -25,6 +25,7 @@ from rollbook.web import forms
 from rollbook.web.admin import stopping
 from rollbook.web.admin.bulk_jobs import LISTS
 from rollbook.web.admin.events import wrong
+from rollbook.web.admin.groups import find_group, offered
 from rollbook.web.admin.user_filters import asked_of, filters_of, list_url, selection_of
 from rollbook.web.page_request import PageRequest, whole_number
 
@@ -83,6 +84,10 @@ def _changes(page: PageRequest) -> dict[str, BulkChange]:
         choices[f"{ROLE}{role}"] = BulkChange(f"Change role to {role}", f"Change the role of {{}} to {role}", changed)
     hint = "A key is set, or removed. Other keys stay as they are."
     choices[METADATA] = BulkChange("Change metadata", "Change the metadata of {}", hint)
+    if page.may("groups:write"):
+        joined = "Members keep their role there, new ones have none."
+        choices["add_to_group"] = BulkChange("Add to group", "Add {} to a group", joined)
+        choices["remove_from_group"] = BulkChange("Remove from group", "Remove {} from a group", "They stay users.")
     return choices
 
 
@@ -111,7 +116,8 @@ async def ask(page: PageRequest, problems: Mapping[str, str] = {}) -> Response:
         count=count,
         first=first,
         asked=asked_of(page.form),
-        given={name: page.form.get(name, "") for name in ("key", "value")},
+        given={name: page.form.get(name, "") for name in ("key", "value", "target")},
+        offered=await offered(page) if op in GROUP_ACTIONS else [],
         problems=problems,
         back=_back(op, page.form),
         is_of_invitations="invitations" in page.form,
@@ -123,9 +129,10 @@ async def apply(page: PageRequest) -> Response:
     number of those who match is another one by now."""
     op, _ = _chosen(page)
     try:
-        job = await bulk_jobs.create_bulk_job(page.on, page.by, BulkJobCreate(**_asked(page, op), **_whom(page, op)))
+        wanted = BulkJobCreate(**await _asked(page, op), **_whom(page, op))
+        job = await bulk_jobs.create_bulk_job(page.on, page.by, wanted)
     except InvalidParameter as error:
-        if error.param not in ("confirm_count", "metadata"):
+        if error.param not in ("confirm_count", "metadata", "target"):
             raise
         problems = forms.problems(page, error, {"metadata": "The key"})
         if error.param == "confirm_count":
@@ -163,7 +170,7 @@ def _action(op: str) -> BulkAction:
     return "setup_links" if op in (LINKS, SEND) else cast(BulkAction, op)
 
 
-def _asked(page: PageRequest, op: str) -> dict[str, Any]:
+async def _asked(page: PageRequest, op: str) -> dict[str, Any]:
     """The arguments of a job. Raises InvalidParameter."""
     fields: dict[str, Any] = {"action": _action(op)}
     if op.startswith(ROLE):
@@ -173,6 +180,8 @@ def _asked(page: PageRequest, op: str) -> dict[str, Any]:
         if not key:
             raise wrong("metadata", "Enter a key.")
         fields["metadata"] = page.arguments(UserPatch, {"metadata": {key: value or None}}).metadata
+    if op in GROUP_ACTIONS:
+        fields["group_id"] = (await find_group(page, page.form.get("target", "").strip(), "target")).id
     return fields | ({"send": True} if op == SEND else {})
 
 

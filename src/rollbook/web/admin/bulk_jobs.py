@@ -12,6 +12,7 @@ from rollbook.actions.bulk_jobs import UserResult
 from rollbook.actions.checking import check_texts
 from rollbook.api import bulk_jobs as bulk_job_calls
 from rollbook.http.request import Response
+from rollbook.records import groups
 from rollbook.records.bulk_jobs import JOBS, BulkJob
 from rollbook.roles import PERSON
 from rollbook.web.admin.background_jobs import JobView, show_list, with_names
@@ -32,6 +33,8 @@ TITLES = {
     "metadata": "Change the metadata of {}",
     "setup_links": "Create links for {}",
     "undo_import": "Undo the import of {}",
+    "add_to_group": "Add {} to a group",
+    "remove_from_group": "Remove {} from a group",
 }
 _UNDONE = {by: action for action, by in bulk_jobs.UNDONE_BY.items()}
 """The action that one undoes."""
@@ -129,9 +132,11 @@ async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
     job = await bulk_jobs.get_bulk_job(page.on, page.by, page.ids[0])
     [shown] = await page.on.read(with_names, BulkJobView, [job])
     undone = job.undoes and await page.on.read(JOBS.find, job.undoes)
+    group_id = shown.options["group_id"]
     return {
         "shown": shown,
         "undone": BulkJobView(undone) if undone else None,
+        "group": await page.on.read(groups.by_id, group_id) if group_id else None,
         "polls": polls,
         "job_url": _url(page, f"/admin/bulk-jobs/{job.id}"),
         "live_url": _url(page, f"/admin/bulk-jobs/{job.id}/live", n=polls),

@@ -135,11 +135,17 @@ def _job_id(event: Event, object: dict[str, Any]) -> str:
 
 
 def differences(event: Event) -> list[Difference]:
-    """All fields, those that changed first. None at all where nothing was before."""
+    """All fields, those that changed first, and metadata by key. None at all where nothing was before."""
     if event.before is None:
         return []
     before, after = _raw_fields(event.before), _raw_fields(event.object)
     lines = [
+        Difference(f"{name}.{key}", _json_text(old), _json_text(new), old != new, True)
+        for name in METADATA
+        if name in before
+        for key, old, new in by_key(before.pop(name), after.pop(name, None))
+    ]
+    lines += [
         Difference(
             name,
             None if name in UNLOGGED and name not in before else _json_text(before.get(name, after.get(name))),
@@ -150,6 +156,14 @@ def differences(event: Event) -> list[Difference]:
         for name in dict.fromkeys([*before, *after])
     ]
     return sorted(lines, key=lambda difference: not difference.changed)
+
+
+def by_key(
+    before: msgspec.Raw | None, after: msgspec.Raw | None
+) -> list[tuple[str, msgspec.Raw | None, msgspec.Raw | None]]:
+    """The values of each key of two metadata; None where one doesn't have it."""
+    old, new = (_raw_fields(metadata or b"{}") for metadata in (before, after))
+    return [(key, old.get(key), new.get(key)) for key in {**old, **new}]
 
 
 def put_back(undo: Reversal) -> list[Field]:

@@ -23,15 +23,16 @@ from rollbook.actions.arguments.groups import (
 from rollbook.actions.checking import check_texts
 from rollbook.actions.groups import GroupPage
 from rollbook.api.show import for_people
-from rollbook.errors import ApiError, InvalidParameter, NotFound, PreconditionFailed
+from rollbook.errors import ApiError, InvalidParameter, NotFound, PreconditionFailed, Unavailable
 from rollbook.http.request import Response
+from rollbook.records import groups as group_records
 from rollbook.records import rules
 from rollbook.records.groups import Group
 from rollbook.records.users import User
 from rollbook.web import forms, lists
 from rollbook.web.admin import user_tabs
 from rollbook.web.admin.events import undoable, wrong
-from rollbook.web.admin.user_filters import list_url
+from rollbook.web.admin.user_filters import find_people, list_url, matching
 from rollbook.web.forms import form_of
 from rollbook.web.page_request import PageRequest, whole_number
 
@@ -108,16 +109,21 @@ async def delete(page: PageRequest) -> Response:
     return page.redirect(PATH, "group-deleted")
 
 
-async def find_group(page: PageRequest, text: str) -> Group:
-    """A group by its ID or, if only one has it, by its name. Raises InvalidParameter about `group`."""
+async def find_group(page: PageRequest, text: str, field: str = "group") -> Group:
+    """A group by its ID or, if only one has it, by its name. Raises InvalidParameter about the field."""
     try:
         return await groups.get(page.on, page.by, text)
     except NotFound:
         matches = (await groups.list_groups(page.on, page.by, ListGroups(name=text, limit=2))).groups
     if len(matches) != 1:
         several = "Several groups have this name. Enter the ID of one."
-        raise wrong("group", several if matches else "No group has this name or ID.")
+        raise wrong(field, several if matches else "No group has this name or ID.")
     return matches[0]
+
+
+async def offered(page: PageRequest) -> list[Group]:
+    """Groups that a field suggests."""
+    return (await groups.list_groups(page.on, page.by, ListGroups(sort="name", limit=MAX_OFFERED))).groups
 
 
 def context(page: PageRequest, group: Group, tab: str = "") -> dict[str, Any]:
@@ -162,6 +168,8 @@ MAX_NAMED = 10
 """Unknown people named beside the field; of the rest, the number is given."""
 MAX_OFFERED = 100
 """Groups that the field suggests."""
+MAX_FOUND, MAX_PICKED = 20, 100
+"""Users whom a search offers, and those who stay chosen while others are searched for."""
 
 _ADDRESSES = re.compile(r"<([^<>]*)>").findall
 _BETWEEN = re.compile(r"[\s,;]+").split
@@ -172,14 +180,39 @@ _UNKNOWN = re.compile(r"members\[([0-9]+)\]\.user_id").fullmatch
 
 
 async def show_members(page: PageRequest) -> Response:
+    """The page of a group, or only the people whom it offers when htmx requests them."""
+    if page.is_htmx:
+        group = await groups.get(page.on, page.by, page.ids[0])
+        return page.render("admin/group_people.html", **await _picker(page, group))
     return await _members(page)
 
 
+async def _picker(page: PageRequest, group: Group) -> dict[str, Any]:
+    """People whom the search finds, after those who were chosen before it."""
+    text = " ".join((page.query.get("find") or page.form.get("find", "")).split())
+    chosen = [*dict.fromkeys([*page.queried("id"), *page.getlist("id")])][:MAX_PICKED]
+    people: list[User] = []
+    problem = ""
+    try:
+        if chosen:
+            people = await matching(page, MAX_PICKED, ids=",".join(chosen))
+        if text:
+            people += await find_people(page, text, MAX_FOUND)
+    except (InvalidParameter, Unavailable) as error:
+        problem = forms.sentence(error, page.language)
+    known = await page.on.read(group_records.candidates, group.id, [user.id for user in people])
+    members = {id for id, candidate in known.items() if candidate.role is not None}
+    people = [*{user.id: user for user in people}.values()]
+    return {"find": text, "people": people, "chosen": chosen, "members": members, "find_problem": problem}
+
+
 async def add_members(page: PageRequest) -> Response:
-    """Add those who are named by email or ID: all of them, or none."""
+    """Add those who are chosen, or named by email or ID: all of them, or none."""
     form, id = page.form, page.ids[0]
     try:
-        ids = await _named(page, form.get("members", ""))
+        ids = {id: id for id in page.getlist("id")}
+        if form.get("members", "").strip() or not ids:
+            ids |= await _named(page, form.get("members", ""))
         role = _role(page).role
         done = await _add(page, id, MembersAdd(tuple([MemberToAdd(user_id, role) for user_id in ids])), ids)
     except NotFound:
@@ -204,7 +237,7 @@ async def _named(page: PageRequest, text: str) -> dict[str, str]:
     """IDs of the users of a pasted list, each with how it names them. Raises InvalidParameter."""
     named = list(dict.fromkeys(part for line in text.splitlines() for part in _people(line)))
     if not named:
-        raise wrong("members", "Enter at least one email or user ID.")
+        raise wrong("members", "Select or enter at least one user.")
     if len(named) > MAX_MEMBERS:
         raise wrong("members", f"At most {MAX_MEMBERS:,} users can be added at once.")
     by_email = await users.with_emails(page.on, page.by, [entry for entry in named if "@" in entry])
@@ -261,6 +294,7 @@ async def _members(page: PageRequest, form: Mapping[str, str] = {}, problems: Ma
         form=form,
         problems=problems,
         most=MAX_MEMBERS,
+        **await _picker(page, group),
         **context(page, group),
     )
 
@@ -296,14 +330,13 @@ async def _of_user(
     may_change = page.may("groups:write")
     number = whole_number(page.query.get("page", "1"), 9) or 1
     path = user_tabs.path(page, "groups")
-    offered = ListGroups(sort="name", limit=MAX_OFFERED)
     return page.render(
         "admin/user_groups.html",
         memberships=memberships[(number - 1) * PAGE : number * PAGE],
         total=len(memberships),
         previous=list_url({}, path, page=number - 1) if number > 1 else None,
         next=list_url({}, path, page=number + 1) if number * PAGE < len(memberships) else None,
-        offered=(await groups.list_groups(page.on, page.by, offered)).groups if may_change else [],
+        offered=await offered(page) if may_change else [],
         may_change=may_change,
         form=form,
         problems=problems,

@@ -9,10 +9,14 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from rollbook import clock
+from rollbook.actions import users
 from rollbook.actions.arguments.users import UserSelection
 from rollbook.actions.checking import check_texts, metadata_pair
+from rollbook.records.user_list.query import Query
+from rollbook.records.users import User
 from rollbook.roles import APPLICATION, PERSON
 from rollbook.web import zones
+from rollbook.web.page_request import PageRequest
 from rollbook.web.zones import Zone
 
 NAMES = ("q", "role", "status", "kind", "external_id", "created_after", "created_before", "group", "sort")
@@ -118,3 +122,17 @@ def _bound(name: str, text: str, zone: Zone) -> str:
         return clock.format_time(zone.midnight(day + timedelta(1)))
     except (ValueError, OverflowError):
         return text
+
+
+async def find_people(page: PageRequest, text: str, limit: int) -> list[User]:
+    """Users whom somebody looks for by this text: first the one who has it as their email, then as the list finds them.
+    Raises InvalidParameter, Unavailable."""
+    exact = await matching(page, limit, email=text) if "@" in text else []
+    return [*dict.fromkeys([*exact, *await matching(page, limit, q=text)])][:limit]
+
+
+async def matching(page: PageRequest, limit: int, **filters: str) -> list[User]:
+    """The first users whom these filters select. Raises InvalidParameter, Unavailable."""
+    selection = check_texts(UserSelection, {**filters, "sort": NEWEST_FIRST})
+    query = Query(users.filters_of(selection), users.order_of(users.sort_of(selection)), limit)
+    return [User._make(row) for row in (await users.list_users(page.on, page.by, query)).rows]

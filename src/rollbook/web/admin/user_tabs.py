@@ -23,8 +23,8 @@ from rollbook.http.request import Response
 from rollbook.records import usage as usage_records
 from rollbook.records import users as user_records
 from rollbook.records.request_log import Logged
-from rollbook.records.user_history import UserAsOf
-from rollbook.records.users import User
+from rollbook.records.user_history import OF_USERS, SAME_UPDATED_AT, UserAsOf
+from rollbook.records.users import METADATA, User
 from rollbook.roles import APPLICATION, PERSON
 from rollbook.web import forms, log_page, plots, usage
 from rollbook.web.admin import changes, stopping
@@ -170,6 +170,8 @@ async def show_events(page: PageRequest) -> Response:
     )
 
 
+OF_FIELDS = [*sorted(OF_USERS - SAME_UPDATED_AT), "user.deleted"]
+"""Types of events that changed the user."""
 LABELS = {"at": "The time"}
 NAMES = {
     **{field.name: field.label for field in forms.PLAIN_FIELDS},
@@ -212,6 +214,8 @@ async def show_as_of(page: PageRequest) -> Response:
     except (NotFound, NotInLog) as error:
         page.error, problems = error, {"": forms.sentence(error, page.language)}
     event = await events.get(page.on, page.by, at) if then is not None and at.startswith("evt_") else None
+    filters = page.arguments(AuditFilters, {"types": OF_FIELDS, "user": id})
+    log = (await events.search(page.on, page.by, filters, PAGE, None)).events
     return page.render(
         "admin/user_as_of.html",
         section="admin/users",
@@ -222,6 +226,7 @@ async def show_as_of(page: PageRequest) -> Response:
         event=event,
         is_before=bool(before),
         rows=_rows(then, user) if then is not None else [],
+        changes=await page.on.read(changes.in_words, log),
         problems=problems,
     )
 
@@ -238,15 +243,19 @@ async def _now(page: PageRequest) -> user_records.User | None:
 
 def _rows(then: UserAsOf, user: user_records.User | None) -> list[FieldThen]:
     now = {} if user is None else _fields(_encode(user_records.complete(user)))
-    rows = [
-        FieldThen(
-            NAMES.get(name, name.replace("_", " ").capitalize()),
-            _value(name, then.fields.get(name)),
-            _value(name, now.get(name)),
-        )
-        for name in (*then.fields, *then.unknown)
-    ]
+    rows = []
+    for name in (*then.fields, *then.unknown):
+        label, was, value = NAMES.get(name, name.replace("_", " ").capitalize()), then.fields.get(name), now.get(name)
+        keys = changes.by_key(was, value) if name in METADATA and was is not None else []
+        if not keys:
+            rows.append(FieldThen(label, _value(name, was), _value(name, value)))
+        for key, old, new in keys:
+            rows.append(FieldThen(f"{label}: {key}", _of_key(old), None if value is None else _of_key(new)))
     return sorted(rows, key=lambda row: not row.has_changed)
+
+
+def _of_key(value: msgspec.Raw | None) -> str:
+    return "none" if value is None else for_people(bytes(value)).decode()
 
 
 def _value(name: str, value: msgspec.Raw | None) -> str | int | None:

@@ -11,7 +11,7 @@ from rollbook import clock
 from rollbook.actions import exports, groups, keys, users
 from rollbook.actions.arguments.groups import ListGroups
 from rollbook.actions.arguments.keys import ListKeys
-from rollbook.actions.arguments.users import ExportUsers, UserSelection
+from rollbook.actions.arguments.users import ExportUsers
 from rollbook.actions.checking import check_texts
 from rollbook.actions.keys import KeyPage
 from rollbook.api import exports as export_files
@@ -36,6 +36,7 @@ from rollbook.web.admin.user_filters import (
     asked_of,
     chips,
     filters_of,
+    find_people,
     list_url,
     selection_of,
 )
@@ -226,8 +227,7 @@ async def show_matches(page: PageRequest) -> Response:
     batch = KeyPage([], 0, {})
     try:
         if text:
-            exact = await _matches(page, email=text) if "@" in text else []
-            people = [*dict.fromkeys([*exact, *await _matches(page, q=text)])][:MAX_USERS]
+            people = await find_people(page, text, MAX_USERS)
             if page.may("keys:read") and text.startswith(("rbk_", "key_")):
                 query = {"user": keys.ALL, "prefix": text, "limit": str(MAX_KEYS)}
                 batch = await keys.select(page.on, page.by, check_texts(ListKeys, query))
@@ -238,9 +238,3 @@ async def show_matches(page: PageRequest) -> Response:
         pass
     stops = await stopping.of_users(page, people)
     return page.render("admin/people.html", people=people, groups=teams, found=batch, stops=stops)
-
-
-async def _matches(page: PageRequest, **filters: str) -> list[User]:
-    selection = check_texts(UserSelection, {**filters, "sort": NEWEST_FIRST})
-    query = Query(users.filters_of(selection), users.order_of(users.sort_of(selection)), MAX_USERS)
-    return [User._make(row) for row in (await users.list_users(page.on, page.by, query)).rows]

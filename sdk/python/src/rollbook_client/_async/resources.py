@@ -1044,6 +1044,7 @@ class AsyncBulkJobs(AsyncResource):
         metadata: Mapping[str, Any] | None | Omit = OMIT,
         send: bool | Omit = OMIT,
         redirect_url: str | Omit = OMIT,
+        group_id: str | Omit = OMIT,
         confirm_count: int | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> BulkJob:
@@ -1062,7 +1063,9 @@ class AsyncBulkJobs(AsyncResource):
         Args:
             action: `role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for
                 each user with which they set their password. `restore` brings deleted users back, by their
-                `ids`. One of `activate`, `delete`, `metadata`, `restore`, `role`, `setup_links`, `suspend`.
+                `ids`. `add_to_group` and `remove_from_group` change who is in the group `group_id`: members
+                keep their role there, new ones have none. One of `activate`, `add_to_group`, `delete`,
+                `metadata`, `remove_from_group`, `restore`, `role`, `setup_links`, `suspend`.
             filter: All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users.
                 Without `kind`, only people.
             ids: The users with these IDs. Null: as if it were missing.
@@ -1071,6 +1074,7 @@ class AsyncBulkJobs(AsyncResource):
             send: For `setup_links`: mail each link to its user. Otherwise you get them. Default: `false`.
             redirect_url: For `setup_links`: where users continue once they have set their password. 9 to 1,024
                 characters.
+            group_id: For `add_to_group` and `remove_from_group`: ID of the group. At most 40 characters.
             confirm_count: How many users you expect. If it is another number, nothing happens.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
@@ -1098,6 +1102,7 @@ class AsyncBulkJobs(AsyncResource):
                     "metadata": metadata,
                     "send": send,
                     "redirect_url": redirect_url,
+                    "group_id": group_id,
                     "confirm_count": confirm_count,
                 },
                 idempotency_key=idempotency_key,
@@ -1178,9 +1183,9 @@ class AsyncBulkJobs(AsyncResource):
 
         Creates a job that puts back what this one changed: who was suspended is active or invited again, as
         they were, who was activated is suspended, who was deleted is restored, who got a role gets the one they
-        had, and keys of the metadata get back their values. Whoever was changed in the same way since is left
-        alone, and refused with the code `changed_since` or `not_reversible`. Jobs of other actions can't be
-        undone.
+        had, keys of the metadata get back their values, who was added to a group leaves it, and who was removed
+        is a member again, in the role they had there. Whoever was changed in the same way since is left alone,
+        and refused with the code `changed_since` or `not_reversible`. Jobs of other actions can't be undone.
 
         Scope: `users:write`.
 
