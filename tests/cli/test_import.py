@@ -181,11 +181,12 @@ def test_bad_lines_are_named_with_their_number_and_the_rest_is_loaded(data: Path
     ]
     summary, said = load(data, "\n".join(lines), code=1)
     assert summary["added"] == 2
-    assert (summary["skipped"], summary["refused"]) == (1, 10)
-    assert [sentence.partition(":")[0] for sentence in said] == [f"line {number}" for number in (2, *range(5, 14))]
-    assert said[1] == "line 5: External ID is already in use."
-    assert "argon2" in said[2]
-    assert "either" in said[3]
+    assert (summary["skipped"], summary["refused"]) == (0, 11)
+    assert [sentence.partition(":")[0] for sentence in said] == [f"line {number}" for number in (2, 4, *range(5, 14))]
+    assert said[1] == "line 4: Repeats line 1, which has the same email."
+    assert said[2] == "line 5: External ID is already in use."
+    assert "argon2" in said[3]
+    assert "either" in said[4]
     assert PASSWORD not in "".join(said)
     assert [row[0] for row in rows(data, "SELECT email FROM users ORDER BY seq")] == ["a@example.com", "z@example.com"]
 
@@ -301,7 +302,7 @@ def test_an_import_into_a_folder_is_listed_and_undone(data: Path) -> None:
         asked = rollbook("imports", "undo", id, *to)
         assert asked.returncode == 1 and "2 users would be deleted, 0 put back. Add --yes" in asked.stderr
         undone = rollbook("imports", "undo", id, "--yes", *to)
-        assert undone.returncode == 0 and "Finished: 2 changed, 0 unchanged, 0 refused." in undone.stderr
+        assert undone.returncode == 0 and "Finished: 2 put back, 0 unchanged, 0 refused." in undone.stderr
         assert len(http.get("/v1/users").json()) == 1
 
 
@@ -434,8 +435,9 @@ def test_an_import_says_that_its_database_is_new_and_how_to_see_who_was_skipped(
     (tmp_path / "people.json").write_text(json.dumps(people))
     command = ("users", "import", "people.json", "--data", "data")
     first, again = (rollbook(*command, cwd=tmp_path).stderr for _ in range(2))
-    assert first.startswith("There was no database yet: ") and "--on-conflict fail names them.\n1 user added" in first
-    assert "There was no database" not in again and "record 3: An email address" in again, "there are no lines to count"
+    assert first.startswith("There was no database yet: ") and "record 2: Repeats record 1, which has" in first
+    assert "--on-conflict fail names them.\n0 users added, 1 skipped" in again and "There was no database" not in again
+    assert "record 3: An email address" in again, "there are no lines to count"
 
 
 @once

@@ -51,6 +51,7 @@ def test_an_application_needs_a_name_only_is_active_and_acts_with_its_keys(serve
     shop = application(http, role="admin")
     assert (shop["kind"], shop["status"], shop["role"]) == ("application", "active", "admin")
     assert shop["email"] == f"{shop['id']}@applications.invalid"
+    assert http.get("/v1/users", params={"q": "applications.inv"}).json() == [], "no one has typed its email"
     [event] = log.news()
     assert (event["type"], event["object"]["kind"]) == ("user.created", "application")
     with as_of(server, http, shop) as itself:

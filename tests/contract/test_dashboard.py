@@ -12,7 +12,9 @@ import pytest
 from rollbook import clock
 from tests.engines import once
 from tests.harness import PATIENCE, Server, free_port, new_user, running
+from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
+from tests.webhooks.test_mail_settings import brand
 
 FLAGS = ("--rate-limit", "none", "--page-limit", "none", "--webhook-allow", "127.0.0.0/8")
 
@@ -74,6 +76,8 @@ def test_the_overview_begins_with_what_needs_attention(tmp_path: Path) -> None:
         assert http.post("/v1/keys", json={"name": "Short", "expires_at": in_a_day}).status_code == 201
         tested = http.post("/v1/imports?dry_run=true", content=b"{}\n").json()["id"]
         refused = http.post("/v1/imports", content=b"{}\n").json()["id"]
+        undone = http.post("/v1/imports", content=b'{"name": "Ann", "email": "ann@example.com"}\n{}\n{}\n').json()["id"]
+        wait_until(lambda: http.post(f"/v1/imports/{undone}/undo").is_success)
         nobody = f"http://127.0.0.1:{free_port()}/"
         failing = http.post("/v1/webhooks", json={"url": nobody}).json()["id"]
         works = http.post("/v1/webhooks", json={"url": "inbox"}).json()["id"]
@@ -93,3 +97,17 @@ def test_the_overview_begins_with_what_needs_attention(tmp_path: Path) -> None:
         assert works not in owner.get("/admin/webhooks?q=127.0.0.1").text
         for path in all_of_them.values():
             assert owner.get(path).status_code == 200
+
+
+@once
+def test_the_brand_takes_an_email_and_a_color_as_people_give_them(tmp_path: Path) -> None:
+    with running(tmp_path / "data", *FLAGS) as server, signed_in(server) as owner:
+        form = {"brand_name": "Acme", "brand_color": "#2350d0", "brand_support": "help@acme.example"}
+        saved = brand(owner, **form)
+        assert saved.status_code == 303, saved.text
+        shown, sign_in = owner.get("/admin/server/brand").text, owner.get("/account/forgot-password").text
+        assert 'type="color" value="#2350d0"' in shown and 'value="help@acme.example"' in shown
+        assert 'href="mailto:help@acme.example"' in sign_in and "/brand/colors.css" not in sign_in, "its own color"
+        page = owner.get("/admin/server").text
+        assert re.search(r"<details open>\s*<summary>\d+ of \d+ ok</summary>", page), "there is no backup"
+        assert page.index('id="checks"') < page.index('id="settings"') < page.index('id="processes"')

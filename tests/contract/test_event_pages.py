@@ -64,6 +64,20 @@ def test_metadata_are_compared_by_key_and_a_time_leads_to_the_changes(server: Se
 
 
 @once
+def test_the_page_of_an_event_that_was_put_back_says_by_whom_and_no_more(server: Server, http: httpx2.Client) -> None:
+    user = new_user(http)
+    http.patch(f"/v1/users/{user['id']}", json={"email_verified": True})
+    [event] = http.get("/v1/events", params={"user": user["id"], "type": "user.updated"}).json()
+    with signed_in(server) as person:
+        path = f"/admin/events/{event['id']}"
+        assert person.post(f"{path}/revert").status_code == 303
+        page = person.get(path).text
+    _, later = http.get("/v1/events", params={"user": user["id"], "type": "user.updated"}).json()
+    assert "<p>Put back.</p>" in re.sub("<form.*?</form>", "", page)
+    assert re.search(rf"Put back by .*?/admin/events/{later['id']}\"", page) and "has changed since" not in page
+
+
+@once
 def test_a_press_of_enter_with_nobody_selected_leads_back_to_the_list(server: Server, http: httpx2.Client) -> None:
     with signed_in(server) as person:
         answer = person.post("/admin/users/bulk", data={"op": "suspend", "q": "nobody"})

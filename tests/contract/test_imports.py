@@ -502,7 +502,9 @@ def test_an_import_is_undone_for_whom_nobody_has_changed_since(http: httpx2.Clie
         assert "Undo the import of 8 users" in owner.get(again).text
         wait_until(lambda: http.get(again.replace("admin", "v1")).json()["refused"] == 8)
         page = owner.get(f"/admin/imports/{job['id']}").text
+        listed = owner.get("/admin/imports").text.partition(f'/admin/imports/{job["id"]}"')[2].partition("</tr>")[0]
     assert "0 of 8 users put back</a>" in page and f"/admin/imports/{job['id']}/undo" not in page
+    assert ">undone<" in listed and ">finished<" not in listed
 
 
 def test_what_can_not_be_undone_is_said(http: httpx2.Client, server: Server) -> None:

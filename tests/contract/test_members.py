@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tests.engines import once
@@ -9,6 +10,7 @@ from tests.harness import new_key, new_user, running
 from tests.visitor import set_password, signed_in, visitor
 
 ACME = {"ROLLBOOK_MEMBER_FIELDS": "name,email", "ROLLBOOK_BRAND_NAME": "Acme Cloud"}
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36"
 OWN = {"/account": "Profil", "/account/security": "Sicherheit", "/account/sessions": "Sitzungen"}
 
 
@@ -17,11 +19,12 @@ def test_members_have_pages_in_brand_and_language_and_no_api_keys(tmp_path: Path
     with running(tmp_path / "data", environment=ACME) as server, server.http() as http:
         member, viewer = new_user(http), new_user(http, role="viewer")
         key = {"name": "Mine", "reach": "all", "expires": "90"}
-        with signed_in(server, member, **{"Accept-Language": "de-CH"}) as person:
+        with signed_in(server, member, **{"Accept-Language": "de-CH", "User-Agent": CHROME}) as person:
             for path, title in OWN.items():
                 page = person.get(path).text
                 assert '<html lang="de">' in page and f"<title>{title} · Acme Cloud</title>" in page
                 assert [href for href in OWN if f'<a href="{href}"' in page] == list(OWN)
+                assert not re.search(r"Copy|user ID|Chrome on|never|\d [A-Z][a-z]{2} \d{4}, ", page), path
                 assert "Rollbook" not in page and "API keys" not in page and "/account/keys" not in page
             for path in (
                 "/account/keys",
@@ -32,6 +35,12 @@ def test_members_have_pages_in_brand_and_language_and_no_api_keys(tmp_path: Path
             ):
                 assert person.get(path).status_code == 403, path
             assert person.post("/account/keys", data=key).status_code == 403
+            page = person.get("/admin/users", headers={"Accept": "text/html"}).text
+            assert "<title>Kein Zugriff · Acme Cloud</title>" in page
+            assert "Rollbook" not in page and 'class="lead"' not in page, "that sentence is in English"
+            assert '<html lang="fr">' in person.get("/account?lang=fr").text, "chosen at the foot of the page"
+            assert '<html lang="fr">' in person.get("/account/security").text, "and remembered"
+            person.get("/account?lang=de")
             saved = person.post("/account/profile", data={"name": "Ada", "email": member["email"]})
             assert saved.status_code == 303 and "Gespeichert." in person.get("/account").text
         new_key(http, user_id=member["id"])

@@ -66,6 +66,10 @@ MAX_RACES = 20
 
 SUMMED_UP = frozenset(user_history.UNLOGGED)
 """Changes of a user that `events=summary` leaves out of the event log. All others have an event of their own."""
+MAX_LINES = 1_000_000
+"""Users of a file among whom one that it repeats is found by line: some 100 MB. Those who come later are skipped."""
+REPEATED = "repeated"
+"""The code of those in a report whom the file has more than once."""
 LEFT_OUT = "imported_without_password"
 """The code of those in a report whose hash is not known."""
 
@@ -129,12 +133,16 @@ class Importer:
         self.counts = counts or Counts()
         self.raw: Callable[[Any], Raw] = str
         """A record of the file, as it was, of what was added as its source."""
+        self.unit = "line"
+        """The name of what the numbers of records count."""
         self._on = on
         self._options = options
         self._id = id
         self._runner = runner
         self._max_rows = batch
         self._seen = DryRunKeys() if options.dry_run else None
+        self._lines: dict[int, int] = {}
+        """Where each user of the file is, by the hash of their key; unless the later one updates the earlier one."""
         self._pool: ThreadPoolExecutor | None = None
         self._begin(None)
 
@@ -167,9 +175,22 @@ class Importer:
                 row.weak = hash if hash and is_weak(hash) else None
                 if user.password is UNSET and not row.weak:
                     row.prepared = _prepare(user, hash)
+                if self._options.on_conflict != "update":
+                    row.outcome = self._repeated(row) or row.outcome
             except ApiError as problem:
                 row.outcome = _refusal(line, problem)
         self._append(row)
+
+    def _repeated(self, row: Row) -> Refusal | None:
+        """The refusal of a user whom the file has in an earlier line."""
+        key, match = hash(self._key(row)), self._options.match
+        first = self._lines.get(key)
+        if first is not None:
+            what = "email" if match == "email" else "external ID"
+            return Refusal(row.line, match, REPEATED, f"Repeats {self.unit} {first}, which has the same {what}.")
+        if len(self._lines) < MAX_LINES:
+            self._lines[key] = row.line
+        return None
 
     def _append(self, row: Row) -> None:
         if isinstance(row.outcome, str):

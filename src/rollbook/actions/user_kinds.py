@@ -16,13 +16,10 @@ from rollbook.records import rules
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
 
-DOMAIN = "applications.invalid"
-"""Of emails that are made up. No mail leads there (RFC 2606 section 2)."""
-
 
 def email(id: str) -> str:
     """The email that is made up for a new application."""
-    return f"{id}@{DOMAIN}"
+    return id + rules.MADE_UP
 
 
 def check_person(user: User) -> None:

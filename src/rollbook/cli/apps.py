@@ -105,7 +105,7 @@ def create_app(
             if purpose is not None:
                 hint(_program(key_bounds.PURPOSES[purpose], backend.address, issued))
             more = backend.command("keys", "create", user["id"])
-            hint(f"\nThe application is {user['id']}. For another key: {more}")
+            hint(f"\nThe application is {user['id']}. Its keys can't be revealed. For another one: {more}")
 
 
 def _program(purpose: Purpose, url: str, key: Shown) -> str:

@@ -169,7 +169,8 @@ def follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool) 
 
 
 def _counts(job: Shown) -> str:
-    return f"{job['changed']:,} changed, {job['unchanged']:,} unchanged, {job['refused']:,} refused"
+    verb = "put back" if job["undoes"] else "changed"
+    return f"{job['changed']:,} {verb}, {job['unchanged']:,} unchanged, {job['refused']:,} refused"
 
 
 @options.on_server(

@@ -231,8 +231,7 @@ def _show_columns(task: FileImport) -> None:
 
 def _watch(run: Run, task: FileImport, steps: Callable[[], Iterator[import_writer.BatchResult]]) -> None:
     began = time.perf_counter()
-    if run.facts.format == "json":
-        task.place = "record"
+    task.place = run.unit
     with bar(task.title, task.size) as (say, show), _kept(run, task) as keep:
         for step in steps():
             task.put_out([refusal for refusal, _ in step.report], say)

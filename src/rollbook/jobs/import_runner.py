@@ -55,6 +55,7 @@ class Run:
         self._importer = Importer(on, options, id, runner, counts, batch)
         self._reading = Reading(file, options, on.settings.password_min_length, self._importer.counts.records)
         self._importer.raw = self.raw = self._reading.raw
+        self._importer.unit = self.unit = "record" if self.facts.format == "json" else "line"
         # Of a pipe, a read may take longer than a transaction can. A job on SQLite holds the lock that all of its
         # server's writes wait for.
         is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)

@@ -100,6 +100,7 @@ ADVANCE = """
     WHERE id = ?"""
 # Of at most a thousand jobs: no index is worth its writes.
 UNDOING = f"SELECT {COLUMNS} FROM bulk_jobs WHERE undoes = ? AND status <> '{COLLECTING}' ORDER BY id DESC LIMIT 1"
+UNDONE = "SELECT undoes FROM bulk_jobs WHERE undoes IS NOT NULL AND changed > 0"
 ADD_PART = "INSERT INTO bulk_job_parts (id, changed, refused, users) VALUES (?, 0, 0, ?)"
 PART_BY_ID = "SELECT id, users, results, sealed FROM bulk_job_parts WHERE id = ?"
 PART_DONE = "UPDATE bulk_job_parts SET changed = ?, refused = ?, results = ?, sealed = ? WHERE id = ?"
@@ -164,6 +165,11 @@ async def undoing(queries: Queries, id: str) -> BulkJob | None:
     """The last job that undoes a job or an import."""
     row = await queries.one(UNDOING, id)
     return BulkJob._make(row) if row else None
+
+
+async def undone(queries: Queries) -> set[str]:
+    """The jobs and imports of which a job has put back something."""
+    return {id for (id,) in await queries.all(UNDONE)}
 
 
 async def give_up(tx: Tx, id: str) -> None:

@@ -27,6 +27,8 @@ PASSWORD_LENGTH = 256
 LEAST_LENGTH = 8
 """Shortest password, in code points, unless the setting `password_min_length` asks for more."""
 METADATA_BYTES = 16_384
+MADE_UP = "@applications.invalid"
+"""The end of emails that are made up for applications. No mail leads there (RFC 2606 section 2)."""
 MAX_DEPTH = 32
 """Levels of objects and lists in a JSON body, and in the object that holds metadata. The outermost is the first."""
 

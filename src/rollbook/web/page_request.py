@@ -65,6 +65,9 @@ CUSTOMER_PAGES = (
 OWN_PAGES = ("/account/profile", "/account/email/", "/account/password", "/account/security", "/account/sessions")
 # Fields of the URL that stay when a reader changes the language.
 KEPT = ("token", "next")
+LANGUAGE = "rollbook-language"
+"""The cookie with the language that a reader has chosen."""
+LANGUAGE_SECONDS = 31_536_000
 VARY = b"Vary: Accept-Encoding, Accept, HX-Request\r\n"
 # Compressing anything shorter saves no packet.
 MIN_COMPRESSED = 1000
@@ -164,9 +167,10 @@ class PageRequest:
 
     @property
     def has_own_pages(self) -> bool:
-        """Test whether this is one of the pages of a member: who has no dashboard has these, in the brand."""
+        """Test whether this is one of the pages of a member: who has no dashboard has these, in the brand, and so is
+        the refusal of all others."""
         path = self.request.path
-        is_own = path == "/account" or path.startswith(OWN_PAGES)
+        is_own = path == "/account" or path.startswith((*OWN_PAGES, "/admin"))
         return is_own and self.person is not None and not self.may("users:read")
 
     @property
@@ -183,7 +187,8 @@ class PageRequest:
     def reads(self) -> LanguageCode:
         """The language of the reader, for pages and mails to them."""
         accept = self.request.headers.get(b"accept-language", b"").decode("latin-1")
-        return chosen(self._asked, accept, self.on.settings.language)
+        asked = self._asked if named(self._asked) else cookie_named(self.request, LANGUAGE) or ""
+        return chosen(asked, accept, self.on.settings.language)
 
     def t(self, key: str, **values: object) -> str:
         """A text in the reader's language."""
@@ -297,6 +302,7 @@ class PageRequest:
         safe = SAFE_SECRET if secret else SAFE
         if leads_to:
             safe = safe.replace(b"form-action 'self'", b"form-action 'self' " + leads_to.encode())
+        headers += self._language_cookie if self.has_own_pages else b""
         head = HTML + cache + safe + (self._vary if self.is_public else VARY) + headers
         if notice is not None:
             head += self.set_cookie("", 0, notices.COOKIE)
@@ -346,7 +352,16 @@ class PageRequest:
         the form does."""
         session = self.set_cookie(signed_in.token, self.on.settings.session_lifetime * 3600)
         zone = zones.cookie(self.form["zone"]) if "zone" in self.form else b""
-        return session + self.set_cookie(signed_in.device, tokens.DEVICE_VALID // clock.SECOND, tokens.DEVICE) + zone
+        device = self.set_cookie(signed_in.device, tokens.DEVICE_VALID // clock.SECOND, tokens.DEVICE)
+        return session + device + zone + self._language_cookie
+
+    @property
+    def _language_cookie(self) -> bytes:
+        """The header line that remembers the language that the URL names, for people who are signed in."""
+        code = named(self._asked)
+        return (
+            line("Set-Cookie", f"{LANGUAGE}={code}; Path=/; Max-Age={LANGUAGE_SECONDS}; SameSite=Lax") if code else b""
+        )
 
     def set_cookie(self, text: str, seconds: int, of: str = "") -> bytes:
         """The header line that sets a cookie of ours for this long; `of` is the end of its name."""

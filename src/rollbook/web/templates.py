@@ -16,11 +16,12 @@ from msgspec import UNSET
 from rollbook import __version__, clock, units
 from rollbook.actions import sessions
 from rollbook.delivery import outcomes
-from rollbook.languages import NAMES, Language
+from rollbook.languages import ENGLISH, NAMES, Language
 from rollbook.web import assets
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.runtime import Context
     from markupsafe import Markup
 
 FOLDER = Path(__file__).parent / "templates"
@@ -58,7 +59,7 @@ _prepared = Event()
 @cache
 def environment() -> Environment:
     # Imported here: the port opens a tenth of a second earlier without Jinja2.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 
     jinja = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -70,7 +71,7 @@ def environment() -> Environment:
         cache_size=-1,
     )
     filters: dict[str, Callable[..., Any]] = {
-        "browser": sessions.name,
+        "browser": pass_context(browser),
         "duration": units.duration,
         "elapsed": units.elapsed,
         "given": given,
@@ -81,7 +82,7 @@ def environment() -> Environment:
         "rfc3339": clock.format_time,
         "size": units.size,
         "status_kind": status_kind,
-        "time": time,
+        "time": pass_context(time),
         "upcoming": upcoming,
     }
     jinja.filters.update(filters)
@@ -101,11 +102,25 @@ def texts(language: Language) -> Callable[..., Markup]:
     return t
 
 
+def browser(context: Context, user_agent: str) -> str:
+    """The browser in the language of the page: `Chrome on Linux`."""
+    reader: Language = context["language"]
+    name, _, system = sessions.name(user_agent).partition(" on ")
+    key = {"A browser": "a_browser", sessions.UNKNOWN: "unknown_browser"}.get(name)
+    name = reader.t(key) if key else name
+    return reader.t("browser_on", browser=name, system=system) if system else name
+
+
 def time(
-    at: int | None, otherwise: str = "never", relative: bool = False, seconds: bool = False, milliseconds: bool = False
+    context: Context,
+    at: int | None,
+    otherwise: str = "never",
+    relative: bool = False,
+    seconds: bool = False,
+    milliseconds: bool = False,
 ) -> Markup | str:
     """Microseconds since 1970 as a `<time>` element: `25 Nov 2026, 10:00 UTC`, or with seconds and without the year,
-    `25 Nov, 10:00:03 UTC`, also with milliseconds.
+    `25 Nov, 10:00:03 UTC`, also with milliseconds. Pages in other languages have `2026-11-25 10:00 UTC`.
 
     Scripts turn it into the reader's local time, or if `relative`, into `2 hours ago`.
     """
@@ -114,6 +129,8 @@ def time(
     if at is None:
         return otherwise
     when = datetime.fromtimestamp(at / clock.SECOND, UTC)
+    reader: Language | None = context.get("language")  # none in a macro
+    is_english = reader is None or reader.code == ENGLISH
     return Markup('<time datetime="{}" title="{}" data-{}>{}</time>').format(
         clock.format_time_exactly(at) if milliseconds else clock.format_time(at),
         when.strftime("%Y-%m-%d %H:%M:%S UTC"),
@@ -122,7 +139,7 @@ def time(
         if milliseconds
         else moment(at)
         if seconds
-        else when.strftime("%-d %b %Y, %H:%M UTC"),
+        else when.strftime("%-d %b %Y, %H:%M UTC" if is_english else "%Y-%m-%d %H:%M UTC"),
     )
 
 

@@ -116,7 +116,8 @@ _SIGNS = bytes(code for code in range(128) if _drop_signs("", chr(code)) == "")
 
 def searched_text(name: str, email: str) -> str:
     """Text that is searched: a line for each spelling, first the name and the email as `rules.fold` has them. The line
-    breaks, which no term contains, keep a match within one of them."""
+    breaks, which no term contains, keep a match within one of them. Emails that are made up are not searched."""
+    email = "" if email.endswith(rules.MADE_UP) else email
     text = f"{name}\n{email}"
     if text.isascii() and "'" not in email and name.replace(" ", "").isalnum():
         return text.lower()

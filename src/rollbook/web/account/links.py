@@ -3,12 +3,13 @@ stops a change of email. To open one uses nothing up: programs that show email o
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from rollbook.actions import own_email, passkeys, sessions, tokens
 from rollbook.actions.arguments.tokens import TokenConsume
-from rollbook.actions.proof import GivenFactor
+from rollbook.actions.sessions import UsedToken
 from rollbook.actions.tokens import OpenToken
 from rollbook.errors import ApiError, TokenInvalid
 from rollbook.http.request import Response
@@ -24,16 +25,33 @@ def token_of(page: PageRequest) -> str:
     return (page.form if page.request.method == "POST" else page.query).get("token", "")
 
 
-async def opened(page: PageRequest, *purposes: str) -> OpenToken | None:
-    """The link's token, if it can be used and has one of these purposes. None: the page says so before anything is
-    typed."""
-    link = await tokens.look(page.on, token_of(page))
-    return link if link is not None and link.token.purpose in purposes else None
+Show = Callable[[PageRequest, OpenToken, ApiError | None], Awaitable[Response]]
+"""A page with the form that uses a link, or says why it can't."""
+Use = Callable[[PageRequest, OpenToken], Awaitable[Response]]
 
 
-def factor_of(page: PageRequest) -> GivenFactor:
-    """The second factor in the form, where the user of the link has one."""
-    return factors.given(page, _about(page))
+def page_of(show: Show, *purposes: str, use: Use | None = None) -> Callable[[PageRequest], Awaitable[Response]]:
+    """Return what answers requests with links for these purposes. Of a link that can't be used, the page says so before
+    anything is typed, and when somebody else who has the link was faster."""
+
+    async def respond(page: PageRequest) -> Response:
+        open = await tokens.look(page.on, token_of(page))
+        if open is None or open.token.purpose not in purposes:
+            return await dead(page)
+        try:
+            return await (show(page, open, None) if use is None else use(page, open))
+        except TokenInvalid:
+            return await dead(page)
+        except ApiError as error:
+            return await show(page, open, error)
+
+    return respond
+
+
+async def used(page: PageRequest, fields: TokenConsume | None = None) -> UsedToken:
+    """Use up the link, once the second factor in the form is right where its user has one. Raises ApiError."""
+    fields = fields or TokenConsume(token=token_of(page))
+    return await sessions.use_token(page.on, page.by, fields, page.browser, factors.given(page, _about(page)))
 
 
 def _about(page: PageRequest) -> str:
@@ -70,77 +88,47 @@ async def form(
     )
 
 
-PURPOSES = ("verify_email", "change_email")
+async def _confirm_form(page: PageRequest, open: OpenToken, error: ApiError | None) -> Response:
+    return await form(page, "sign_in/confirm_email.html", open, error)
 
 
-async def show_confirm_email(page: PageRequest) -> Response:
-    open = await opened(page, *PURPOSES)
-    return await dead(page) if open is None else await form(page, "sign_in/confirm_email.html", open)
-
-
-async def confirm_email(page: PageRequest) -> Response:
+async def _confirm(page: PageRequest, open: OpenToken) -> Response:
     """Uses up the link, and leads to where it says. No one is signed in by it."""
-    open = await opened(page, *PURPOSES)
-    if open is None:
-        return await dead(page)
-    try:
-        fields = TokenConsume(token=token_of(page))
-        used = await sessions.use_token(page.on, page.by, fields, page.browser, factor_of(page))
-    except TokenInvalid:
-        return await dead(page)
-    except ApiError as error:
-        return await form(page, "sign_in/confirm_email.html", open, error)
-    if used.redirect_url:
-        return page.leave(used.redirect_url)
-    return page.render("sign_in/email_confirmed.html", secret=True, section="sign-in", email=used.user.email)
+    done = await used(page)
+    if done.redirect_url:
+        return page.leave(done.redirect_url)
+    return page.render("sign_in/email_confirmed.html", secret=True, section="sign-in", email=done.user.email)
 
 
-async def disown(page: PageRequest) -> Response:
+async def _disown(page: PageRequest, open: OpenToken) -> Response:
     """*This was not me*: ends all that leads into the account."""
-    open = await opened(page, "verify_email")
-    if open is None:
-        return await dead(page)
-    try:
-        await tokens.disown(page.on, page.by, token_of(page))
-    except TokenInvalid:
-        return await dead(page)
-    except ApiError as error:
-        return await form(page, "sign_in/confirm_email.html", open, error)
+    await tokens.disown(page.on, page.by, token_of(page))
     return page.render("sign_in/disowned.html", secret=True, section="sign-in", email=open.user.email)
 
 
-async def show_set_password(page: PageRequest) -> Response:
-    open = await opened(page, *OF_PASSWORDS)
-    return await dead(page) if open is None else await _password_form(page, open)
+show_confirm_email = page_of(_confirm_form, "verify_email", "change_email")
+confirm_email = page_of(_confirm_form, "verify_email", "change_email", use=_confirm)
+disown = page_of(_confirm_form, "verify_email", use=_disown)
 
 
-async def set_password(page: PageRequest) -> Response:
+async def _set_password(page: PageRequest, open: OpenToken) -> Response:
     """Sets the password, once a second factor has been given where there is one, uses up the link, signs the person in
     and leads to the overview, or to their profile; or to where the link says."""
     form = page.form
-    open = await opened(page, *OF_PASSWORDS)
-    if open is None:
-        return await dead(page)
     values: dict[str, object] = {"token": token_of(page), "password": form.get("password", "")}
     if open.token.purpose == "invite":
         values["name"] = form.get("name", open.user.name)
     else:
         values["revoke_keys"] = "revoke_keys" in form
-    try:
-        fields = page.arguments(TokenConsume, values)
-        used = await sessions.use_token(page.on, page.by, fields, page.browser, factor_of(page))
-    except TokenInvalid:
-        return await dead(page)  # somebody else who has the link was faster
-    except ApiError as error:
-        return await _password_form(page, open, error)
-    if used.redirect_url:
-        return page.leave(used.redirect_url)
-    if used.signed_in is None:
+    done = await used(page, page.arguments(TokenConsume, values))
+    if done.redirect_url:
+        return page.leave(done.redirect_url)
+    if done.signed_in is None:
         return page.redirect(page.localized("/account/sign-in"), "password-set-only")
-    return page.redirect(page.localized(home(used.user.role)), "password-set", page.cookies(used.signed_in))
+    return page.redirect(page.localized(home(done.user.role)), "password-set", page.cookies(done.signed_in))
 
 
-async def _password_form(page: PageRequest, open: OpenToken, error: ApiError | None = None) -> Response:
+async def _password_form(page: PageRequest, open: OpenToken, error: ApiError | None) -> Response:
     user, sent = open.user, page.request.method == "POST"
     invites = open.token.purpose == "invite"
     return await form(
@@ -159,28 +147,26 @@ async def _password_form(page: PageRequest, open: OpenToken, error: ApiError | N
     )
 
 
-async def show_sign_in_link(page: PageRequest) -> Response:
-    open = await opened(page, "sign_in")
-    return await dead(page) if open is None else await form(page, "sign_in/sign_in_link.html", open)
+show_set_password = page_of(_password_form, *OF_PASSWORDS)
+set_password = page_of(_password_form, *OF_PASSWORDS, use=_set_password)
 
 
-async def sign_in_by_link(page: PageRequest) -> Response:
+async def _sign_in_form(page: PageRequest, open: OpenToken, error: ApiError | None) -> Response:
+    return await form(page, "sign_in/sign_in_link.html", open, error)
+
+
+async def _sign_in(page: PageRequest, open: OpenToken) -> Response:
     """Sign in; in a browser that is signed in already, the new session replaces the old one."""
-    open = await opened(page, "sign_in")
-    if open is None:
-        return await dead(page)
-    try:
-        fields = TokenConsume(token=token_of(page))
-        used = await sessions.use_token(page.on, page.by, fields, page.browser, factor_of(page))
-    except TokenInvalid:
-        return await dead(page)
-    except ApiError as error:
-        return await form(page, "sign_in/sign_in_link.html", open, error)
-    page.request.user_id = used.user.id
-    cookies = b"" if used.signed_in is None else page.cookies(used.signed_in)
-    if used.redirect_url:
-        return page.leave(used.redirect_url, cookies)
-    return page.redirect(home(used.user.role), headers=cookies)
+    done = await used(page)
+    page.request.user_id = done.user.id
+    cookies = b"" if done.signed_in is None else page.cookies(done.signed_in)
+    if done.redirect_url:
+        return page.leave(done.redirect_url, cookies)
+    return page.redirect(home(done.user.role), headers=cookies)
+
+
+show_sign_in_link = page_of(_sign_in_form, "sign_in")
+sign_in_by_link = page_of(_sign_in_form, "sign_in", use=_sign_in)
 
 
 async def show_stop_email_change(page: PageRequest) -> Response:

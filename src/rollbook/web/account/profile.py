@@ -24,10 +24,6 @@ from rollbook.web.account.sign_in import FORGET_PAGES
 from rollbook.web.page_request import PageRequest, download
 
 
-async def show(page: PageRequest) -> Response:
-    return await _page(page)
-
-
 async def change_profile(page: PageRequest) -> Response:
     values = {name: page.form.get(name, "").strip() for name in ("name", "email")}
     proof = {"current_password": password} if (password := page.form.get("current_password")) else {}
@@ -40,7 +36,7 @@ async def change_profile(page: PageRequest) -> Response:
         await users.update(page.on, page.by, page.me.user.id, fields)
     except ApiError as error:
         problems = forms.problems(page, error, proof="current_password")
-        return await _page(page, error, values=values, problems=problems)
+        return await show(page, error, values=values, problems=problems)
     return page.redirect("/account", "email-asked" if mails else "profile-saved")
 
 
@@ -48,7 +44,7 @@ async def verify_email(page: PageRequest) -> Response:
     try:
         await own_email.ask_to_verify(page.on, page.by, page.reads)
     except ApiError as error:
-        return await _page(page, error, account_problems=forms.problems(page, error))
+        return await show(page, error, account_problems=forms.problems(page, error))
     return page.redirect("/account", "verification-sent")
 
 
@@ -66,7 +62,7 @@ async def change_password(page: PageRequest) -> Response:
     except ApiError as error:
         labels = forms.LABELS | {"password": "The new password"}
         problems = forms.problems(page, error, labels, proof="current_password")
-        return await _page(page, error, password_problems=problems)
+        return await show(page, error, password_problems=problems)
     signed_in = await sessions.start(page.on, page.by, page.me.user.id, page.browser)
     return page.redirect("/account", "password-changed", page.cookies(signed_in))
 
@@ -78,7 +74,7 @@ async def export(page: PageRequest) -> Response:
     return download(name, "application/json", export_document(personal, indented=True))
 
 
-async def _page(
+async def show(
     page: PageRequest,
     error: ApiError | None = None,
     *,

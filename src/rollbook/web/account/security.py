@@ -30,11 +30,7 @@ APP, PASSKEY, CODES = f"{PATH}/app", f"{PATH}/passkey", f"{PATH}/codes"
 LABELS = {"name": "The name", "code": "The code"}
 
 
-async def show(page: PageRequest) -> Response:
-    return await _list(page)
-
-
-async def _list(page: PageRequest, problems: Mapping[str, str] = {}, renamed: str = "") -> Response:
+async def show(page: PageRequest, problems: Mapping[str, str] = {}, renamed: str = "") -> Response:
     """`renamed`: the factor whose new name is one of the problems."""
     listing = await second_factors.list_second_factors(page.on, page.by, page.me.user.id)
     active = [factor for factor in listing.factors if factor.confirmed_at is not None]
@@ -57,7 +53,7 @@ async def rename(page: PageRequest) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        return await _list(page, forms.problems(page, error, LABELS), page.ids[0])
+        return await show(page, forms.problems(page, error, LABELS), page.ids[0])
     return page.redirect(PATH, "factor-renamed")
 
 
@@ -67,7 +63,7 @@ async def remove(page: PageRequest) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        return await _list(page, forms.problems(page, error))
+        return await show(page, forms.problems(page, error))
     return page.redirect(PATH, "factor-removed")
 
 
@@ -80,7 +76,7 @@ async def add_app(page: PageRequest) -> Response:
     try:
         enrolled = await second_factors.create_second_factor(page.on, page.by, page.me.user.id, new)
     except ApiError as error:
-        return await _list(page, forms.problems(page, error))
+        return await show(page, forms.problems(page, error))
     shown = {"id": enrolled.factor.id, "secret": enrolled.secret, "url": enrolled.otpauth_url}
     return shown_once.redirect(page, APP, shown)
 

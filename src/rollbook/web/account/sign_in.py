@@ -24,23 +24,19 @@ async def is_link_offered(page: PageRequest) -> bool:
     return on.settings.sends_mail or await token_requests.find_deliverer(on.db, on.settings, "member") is not None
 
 
-async def show_forgot_password(page: PageRequest) -> Response:
-    return await _forgot_password(page)
-
-
 async def ask_for_link(page: PageRequest) -> Response:
     """Beyond the limits of the email or the address, the answer is the same, and nothing is sent."""
     values = {"email": page.form.get("email", "").strip(), "purpose": "reset_password", "language": page.language.code}
     if not await is_link_offered(page):
-        return await _forgot_password(page)
+        return await show_forgot_password(page)
     try:
         await token_requests.ask(page.on, page.by, page.arguments(TokenRequest, values), page.by.address)
     except ApiError as error:
-        return await _forgot_password(page, values["email"], error)
+        return await show_forgot_password(page, values["email"], error)
     return page.render("sign_in/link_sent.html", secret=True, section="sign-in", email=values["email"])
 
 
-async def _forgot_password(page: PageRequest, email: str = "", error: ApiError | None = None) -> Response:
+async def show_forgot_password(page: PageRequest, email: str = "", error: ApiError | None = None) -> Response:
     return page.render(
         "sign_in/forgot_password.html",
         error=error,

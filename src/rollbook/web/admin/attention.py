@@ -10,6 +10,7 @@ from rollbook.actions import backups, imports, keys
 from rollbook.actions.arguments import Time
 from rollbook.actions.arguments.imports import ListImports
 from rollbook.actions.arguments.keys import ListKeys
+from rollbook.records import bulk_jobs
 from rollbook.records.webhooks import health
 from rollbook.web.page_request import PageRequest
 
@@ -32,8 +33,10 @@ async def needs_of(page: PageRequest) -> list[Attention]:
         if expiring := (await keys.select(page.on, page.by, query, True)).total:
             needs.append(Attention(f"{_count(expiring, 'API key')} about to expire", "/admin/keys?expires=7"))
     if page.may("users:write"):
+        undone = await page.on.read(bulk_jobs.undone)
         for job in await imports.list_imports(page.on, page.by, ListImports()):
-            if job.refused and job.created_at > clock.now() - SOON and not imports.options_of(job).dry_run:
+            is_news = job.refused and job.created_at > clock.now() - SOON and job.id not in undone
+            if is_news and not imports.options_of(job).dry_run:
                 text = f"{_count(job.refused, 'row')} refused by an import"
                 needs.append(Attention(text, f"/admin/imports/{job.id}"))
     if page.may("metrics:read"):

@@ -9,7 +9,7 @@ from typing import Any, Generic
 from rollbook import clock
 from rollbook.actions.checking import check_texts
 from rollbook.http.request import Response
-from rollbook.records import users
+from rollbook.records import bulk_jobs, users
 from rollbook.records.background_jobs import J, job_options
 from rollbook.storage.database import Queries
 from rollbook.web.page_request import PageRequest
@@ -69,6 +69,7 @@ async def show_list(
         section=section,
         found=await page.on.read(with_names, view, jobs),
         kinds=KINDS,
+        undone=await page.on.read(bulk_jobs.undone),
         first=not before,
         next=f"/admin/{name}?before={jobs[-1].id}" if len(jobs) == PAGE else None,
     )

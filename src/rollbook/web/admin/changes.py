@@ -14,7 +14,7 @@ from rollbook.records import events, keys, users
 from rollbook.records.bulk_jobs import JOBS
 from rollbook.records.event_types import TYPES
 from rollbook.records.events import Event
-from rollbook.records.user_history import Reversal
+from rollbook.records.user_history import DERIVED, Reversal
 from rollbook.records.users import METADATA
 from rollbook.roles import DELETED
 from rollbook.storage.database import Queries
@@ -30,6 +30,9 @@ MAX_KEYS = 20
 
 MAX_TEXT, SHOWN = 80, 20
 """Characters of a value, and those before the first difference of two."""
+
+MAX_LATER = 100
+"""Events about a user among which the one that puts back another is looked for."""
 
 COUNTS = {"import.finished": ("added", "updated", "refused"), "bulk_job.finished": ("changed", "refused")}
 """Of what changes many users, the numbers that its line names."""
@@ -164,6 +167,21 @@ def by_key(
     """The values of each key of two metadata; None where one doesn't have it."""
     old, new = (_raw_fields(metadata or b"{}") for metadata in (before, after))
     return [(key, old.get(key), new.get(key)) for key in {**old, **new}]
+
+
+async def put_back_by(queries: Queries, event: Event) -> EventInWords | None:
+    """The next change of the same fields, if it has put back all of them."""
+    object, was = _decode(event.object), _decode(event.before or "")
+    fields = was.keys() - DERIVED
+    log = (await events.latest(queries, MAX_LATER, event.user_id)).events
+    ours = next((at for at, other in enumerate(log) if other.id == event.id), 0)
+    for later in reversed(log[:ours]):
+        now = _decode(later.object)
+        is_same = all(now.get(name) == object.get(name) for name in ("id", "group_id"))
+        if is_same and fields & _decode(later.before or "").keys():
+            is_undo = all(now.get(name) == was[name] for name in fields)
+            return (await in_words(queries, [later]))[0] if is_undo else None
+    return None
 
 
 def put_back(undo: Reversal) -> list[Field]:

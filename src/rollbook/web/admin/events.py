@@ -116,13 +116,14 @@ async def show_one(page: PageRequest, refused: ApiError | None = None) -> Respon
 async def revert(page: PageRequest) -> Response:
     """Put back what the event changed."""
     try:
-        await reverting.revert(page.on, page.by, page.ids[0], EventRevert())
+        undo = await reverting.revert(page.on, page.by, page.ids[0], EventRevert())
     except NotFound:
         raise
     except ApiError as error:
         return await show_one(page, error)
     back = page.form.get("back", "")
-    return page.redirect(back if OF_ADMINS.fullmatch(back) else f"/admin/events/{page.ids[0]}", "event-reverted")
+    notice = "event-partly-reverted" if undo.kept else "event-reverted"
+    return page.redirect(back if OF_ADMINS.fullmatch(back) else f"/admin/events/{page.ids[0]}", notice)
 
 
 async def undoable(page: PageRequest, user_id: str) -> str:
@@ -140,6 +141,8 @@ class Undo(NamedTuple):
     kept: list[KeptField]
     reason: str = ""
     """The reason why there is no button."""
+    put_back: changes.EventInWords | None = None
+    """The event that has put back all of its fields."""
 
 
 async def _undo(page: PageRequest, event: Event) -> Undo | None:
@@ -149,7 +152,9 @@ async def _undo(page: PageRequest, event: Event) -> Undo | None:
     try:
         undo = await reverting.revert(page.on, page.by, event.id, EventRevert(dry_run=True))
     except NotReversible as problem:
-        return None if problem.message == reverting.CHANGES_NOTHING else Undo([], [], problem.message.replace("'", "’"))
+        if problem.message == reverting.CHANGES_NOTHING:
+            return None
+        return Undo([], [], problem.message.replace("'", "’"), await page.on.read(changes.put_back_by, event))
     except Forbidden:
         return None
     except BadRequest as problem:  # someone else has the email by now, for example

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from rollbook import __version__, clock, logos, roles, units
-from rollbook.actions import backups, checks, keys, users
+from rollbook.actions import backups, checks, keys, usage, users
 from rollbook.actions.arguments.keys import KeyCreate
+from rollbook.actions.arguments.usage import ListRequests
 from rollbook.actions.stored_settings import BRAND, MAIL
 from rollbook.config import FIRST, Settings, Source, hints, without_secrets
 from rollbook.errors import ApiError
@@ -22,6 +23,8 @@ from rollbook.http.request import Response
 from rollbook.limits import valkey_address
 from rollbook.mailing import MailServer
 from rollbook.records.dialect import dialect
+from rollbook.records.keys import Key
+from rollbook.records.request_log import Logged
 from rollbook.records.user_list.query import PERSONS, Filters
 from rollbook.records.users import User
 from rollbook.web import forms
@@ -152,11 +155,8 @@ def _allowances(settings: Settings) -> list[tuple[str, str, str]]:
     return [*of_roles, *((whom, str(getattr(settings, name)), name) for name, whom in LIMITS.items())]
 
 
-BLANK_SCIM = {"provider": "", "expires": "365", "grant": False}
-
-
-async def show_scim(page: PageRequest) -> Response:
-    return await _scim_page(page, {**BLANK_SCIM, "provider": page.query.get("provider", "")}, {})
+SCIM_ERRORS, SCIM_KEYS = 5, 5
+"""Refused calls that the page of identity providers shows, and keys whose calls it looks at."""
 
 
 async def create_scim_key(page: PageRequest) -> Response:
@@ -174,21 +174,35 @@ async def create_scim_key(page: PageRequest) -> Response:
     try:
         issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, fields))
     except ApiError as error:
-        return await _scim_page(page, values, forms.problems(page, error))
+        return await show_scim(page, values, forms.problems(page, error))
     return pages.redirect_to_secret(page, mine(page), issued, query=f"?provider={provider}")
 
 
-async def _scim_page(page: PageRequest, values: Mapping[str, Any], problems: Mapping[str, str]) -> Response:
+async def show_scim(
+    page: PageRequest, values: Mapping[str, Any] | None = None, problems: Mapping[str, str] = {}
+) -> Response:
     def holder(user: User) -> Holder:
         return mine(page) if user.id == page.by.user_id else theirs(user)
 
+    found = [(scim_key.key, holder(scim_key.user)) for scim_key in await keys.list_scim(page.on, page.by)]
     return page.render(
         "admin/scim.html",
         section="admin/scim",
-        given=values,
+        given=values or {"provider": page.query.get("provider", ""), "expires": "365", "grant": False},
         problems=problems,
         expiries=forms.EXPIRIES,
-        found=[(scim_key.key, holder(scim_key.user)) for scim_key in await keys.list_scim(page.on, page.by)],
+        found=found,
+        errors=await _scim_errors(page, found),
         state=pages.state,
         limit=str(page.on.settings.scim_limit),
     )
+
+
+async def _scim_errors(page: PageRequest, found: Sequence[tuple[Key, Holder]]) -> list[tuple[Logged, Holder]]:
+    """The newest calls of providers that were refused, with the holders of their keys."""
+    refused: list[tuple[Logged, Holder]] = []
+    used = [pair for pair in found if pair[0].last_used_at] if page.may(usage.SCOPE) else []
+    for key, holder in used[:SCIM_KEYS]:
+        query = ListRequests(user=holder.user.id, key=key.id, status="4xx", limit=SCIM_ERRORS)
+        refused += [(line, holder) for line in (await usage.list_requests(page.on, page.by, query)).requests]
+    return sorted(refused, key=lambda pair: -pair[0].at)[:SCIM_ERRORS]

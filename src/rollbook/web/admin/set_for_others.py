@@ -38,19 +38,15 @@ TEXTS = {
 """Texts of what was done, of what becomes of it, and of what that does to all who are chosen."""
 
 
-async def show(page: PageRequest) -> Response:
-    return await _page(page)
-
-
 async def end(page: PageRequest) -> Response:
     """End what is chosen, and say what that was."""
     chosen = page.getlist("line")
     if not chosen:
         return page.redirect(f"/admin/users/{page.ids[0]}/set-for-others", "none-selected")
-    return await _page(page, await set_for_others.end(page.on, page.by, page.ids[0], chosen))
+    return await show(page, await set_for_others.end(page.on, page.by, page.ids[0], chosen))
 
 
-async def _page(page: PageRequest, ended: list[SetForOther] | None = None) -> Response:
+async def show(page: PageRequest, ended: list[SetForOther] | None = None) -> Response:
     findings = await set_for_others.find(page.on, page.by, page.ids[0])
     return page.render(
         "admin/set_for_others.html",

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any, get_args
 from urllib.parse import urlencode
 
-from rollbook import logos
+from rollbook import colors, logos
 from rollbook.actions import mails, stored_settings
 from rollbook.actions.permissions import require_proof
 from rollbook.actions.stored_settings import BRAND, MAIL
@@ -71,11 +71,7 @@ SANDBOX = (
 NO_SERVER = MailServer("", 587, "starttls")
 
 
-async def show_mail(page: PageRequest) -> Response:
-    return await _mail_page(page)
-
-
-async def _mail_page(
+async def show_mail(
     page: PageRequest, form: Mapping[str, Any] | None = None, problems: Mapping[str, str] = {}, result: str = ""
 ) -> Response:
     """The attempts newest first. `form` is what was filled in; `result` how a test of it ended."""
@@ -123,7 +119,7 @@ async def save_mail(page: PageRequest) -> Response:
         await stored_settings.refresh(page.on)
         await stored_settings.save(page.on, page.by, _mail_changes(page))
     except ApiError as error:
-        return await _mail_page(page, page.form, forms.problems(page, error, LABELS))
+        return await show_mail(page, page.form, forms.problems(page, error, LABELS))
     return page.redirect("/admin/server/mail", "settings-saved")
 
 
@@ -147,7 +143,7 @@ async def send_test_mail(page: PageRequest) -> Response:
         problems = forms.problems(page, error, LABELS)
     if page.is_htmx:
         return page.render("admin/mail_tried.html", result=result, problems=problems)
-    return await _mail_page(page, form, problems, result)
+    return await show_mail(page, form, problems, result)
 
 
 async def preview_mail(page: PageRequest) -> Response:
@@ -176,6 +172,10 @@ async def _brand_page(
 ) -> Response:
     fixed = await _fixed(page, BRAND)
     given = {name: getattr(page.on.settings, name) for name in BRAND}
+    given |= {
+        "brand_color": given["brand_color"] or colors.ACCENT,
+        "brand_support": given["brand_support"].removeprefix("mailto:"),
+    }
     return page.render(
         "admin/brand.html",
         section="admin/server/brand",
@@ -196,6 +196,10 @@ async def save_brand(page: PageRequest) -> Response:
             async for chunk in file:
                 content += chunk
         changes = {name: fields[name].strip() for name in BRAND if name in fields}
+        if changes.get("brand_color") == colors.ACCENT:
+            changes["brand_color"] = ""
+        if "@" in (support := changes.get("brand_support", "")) and ":" not in support:
+            changes["brand_support"] = f"mailto:{support}"
         if content or "remove_logo" in fields:
             changes["brand_logo"] = logos.setting(content) if content else ""
         await stored_settings.save(page.on, page.by, changes)

@@ -192,10 +192,6 @@ SELECTIONS = (("", "All events"), ("failed", "Events that failed"), ("undelivere
 REPLAY_LABELS = {"from": "From", "to": "Until", "types": "The event types", "user": "The user", "only": "The selection"}
 
 
-async def show_replays(page: PageRequest) -> Response:
-    return await _replays_page(page)
-
-
 async def show_replays_live(page: PageRequest) -> Response:
     """Progress, for a page that is open."""
     seen = await webhooks.get(page.on, page.by, page.ids[0])
@@ -216,7 +212,7 @@ async def create_replay(page: PageRequest) -> Response:
     try:
         await webhook_deliveries.create_replay(page.on, page.by, page.ids[0], page.arguments(ReplayCreate, fields))
     except ApiError as error:
-        return await _replays_page(page, error)
+        return await show_replays(page, error)
     return page.redirect(f"/admin/webhooks/{page.ids[0]}/replays", "replay-started")
 
 
@@ -225,7 +221,7 @@ async def cancel_replay(page: PageRequest) -> Response:
     return page.redirect(f"/admin/webhooks/{page.ids[0]}/replays", "replay-canceled")
 
 
-async def _replays_page(page: PageRequest, error: ApiError | None = None) -> Response:
+async def show_replays(page: PageRequest, error: ApiError | None = None) -> Response:
     """With what was wrong with the form."""
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     patterns = [("", "The webhook’s"), *((pattern, pattern) for pattern in event_types.patterns())]

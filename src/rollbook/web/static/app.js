@@ -44,11 +44,12 @@
       getSelection().selectAllChildren(from);
       done = document.execCommand("copy");
     }
+    const copied = button.dataset.copied || "Copied", name = button.dataset.name ??= button.textContent;
     live.textContent = "";
-    setTimeout(() => { live.textContent = done ? "Copied" : "Selected: press Ctrl+C"; }, 50);
-    button.textContent = done ? "Copied" : "Selected";
+    setTimeout(() => { live.textContent = done ? copied : "Selected: press Ctrl+C"; }, 50);
+    button.textContent = done ? copied : "Selected";
     clearTimeout(button.timer);
-    button.timer = setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    button.timer = setTimeout(() => { button.textContent = name; }, 2000);
   }
 
   // A button in a menu can't take the focus again once the menu is closed: the one that opened it does.
@@ -96,7 +97,7 @@
   }
 
   const steps = [[60, "second"], [60, "minute"], [24, "hour"], [30, "day"], [12, "month"], [Infinity, "year"]];
-  const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  const words = new Intl.RelativeTimeFormat(root.lang, { numeric: "auto" });
   function relate() {
     for (const time of document.querySelectorAll("time[data-relative], [data-relative] time")) {
       let amount = (Date.parse(time.dateTime) - Date.now()) / 1000;
@@ -105,12 +106,22 @@
       for (const [size, unit] of steps) {
         // Use the next unit when rounding would fill this one: no "60 seconds ago".
         if (Math.abs(Math.round(amount)) < size) {
-          time.textContent = unit === "second" && amount > -45 && amount <= 0 ? "just now" : words.format(Math.round(amount), unit);
+          time.textContent = unit === "second" && amount > -45 && amount <= 0 ? (root.lang === "en" ? "just now" : words.format(0, unit)) : words.format(Math.round(amount), unit);
           break;
         }
         amount /= size;
       }
     }
+  }
+
+  // A button in the color that is chosen, with text in black or white, whichever has more contrast (WCAG 2.2).
+  function preview(input) {
+    const sample = document.querySelector(`[data-color-of="${input.id}"]`);
+    const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(input.value.slice(at, at + 2), 16) / 255) ** 2.2);
+    sample.style.setProperty("--accent-fill", input.value);
+    sample.style.setProperty("--accent-fill-hover", input.value);
+    sample.style.setProperty("--on-accent", 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? "#000" : "#fff");
+    sample.hidden = false;
   }
 
   // The server writes times in UTC. They are shown in the zone of the reader, with UTC as the title.
@@ -120,8 +131,8 @@
   function localize() {
     for (const time of document.querySelectorAll("time[data-local]")) {
       const at = new Date(time.dateTime);
-      if (Number.isNaN(at.valueOf()) || !at.getTimezoneOffset()) continue;
-      time.textContent = at.toLocaleString("en-GB", { seconds, milliseconds }[time.dataset.local] ?? minutes);
+      if (Number.isNaN(at.valueOf()) || (root.lang === "en" && !at.getTimezoneOffset())) continue;
+      time.textContent = at.toLocaleString(root.lang === "en" ? "en-GB" : root.lang, { seconds, milliseconds }[time.dataset.local] ?? minutes);
     }
   }
 
@@ -352,6 +363,7 @@
   }, true);
   document.addEventListener("input", (event) => {
     countPassword(event.target);
+    if (event.target.type === "color") preview(event.target);
     const palette = event.target.closest(".palette");
     if (palette) filterPalette(palette);
   });
