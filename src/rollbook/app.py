@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -165,6 +165,9 @@ class App:
         self._access_log.stop()
         if self._spans is not None:
             self._spans.stop()
+
+    def at_once(self) -> AbstractContextManager[object]:
+        return self._db.one_snapshot()
 
     def body_rule(self, method: str, path: str) -> BodyRule:
         return self._routes.body_rule(method, path)

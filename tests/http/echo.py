@@ -4,6 +4,7 @@ tests.http.echo SETTING=VALUE …`."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import os
@@ -49,6 +50,9 @@ class Echo:
     async def drain(self) -> None:
         for future in self.waiting:
             future.set_result("stopping")
+
+    def at_once(self) -> contextlib.AbstractContextManager[object]:
+        return contextlib.nullcontext()
 
     def body_rule(self, method: str, path: str) -> BodyRule:
         if path == "/upload":

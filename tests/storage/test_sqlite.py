@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import stat
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from things import add, make_tables, names
 
-from rollbook.errors import Overloaded, Stopping
+from rollbook.errors import Overloaded, Stopping, StorageUnavailable
 from rollbook.storage import sqlite
 from rollbook.storage.database import DatabaseUnusable, Duplicate, Queries, Tx, scalar
 from rollbook.storage.sqlite import SQLite
@@ -266,3 +267,47 @@ def test_reads_keep_more_pages_where_there_is_more_memory(path: Path, monkeypatc
 
 async def _cache(queries: Queries) -> int:
     return int(await scalar(queries, "PRAGMA cache_size"))
+
+
+async def test_reads_of_one_turn_share_a_snapshot_that_ends_with_it(db: SQLite) -> None:
+    other = SQLite.open(db.path)
+    with db.one_snapshot():
+        assert await db.read(names) == []
+        other.write_now(add, "late")
+        assert await db.one("SELECT count(*) FROM things") == (0,)
+        with pytest.raises(sqlite3.Error):
+            await db.read(_broken)
+        assert await db.read(names) == []
+    assert await db.read(names) == ["late"]
+    other.close()
+
+
+def test_a_disk_that_fails_within_a_turn_fails_its_reads_and_no_later_ones(path: Path) -> None:
+    with closing(SQLite.open(path)) as db:
+        db.write_now(make_tables)
+        db.write_now(_many)
+    whole = path.read_bytes()  # without a log
+    with closing(SQLite.open(path)) as db, closing(SQLite.open(path)) as other:
+        with db.one_snapshot():
+            assert db.read_now(_begun) == 1
+            os.truncate(path, 8_192)
+            for _ in range(2):
+                with pytest.raises(StorageUnavailable):
+                    db.read_now(names)
+        path.write_bytes(whole)
+        other.write_now(add, "late")
+        with db.one_snapshot():
+            assert len(db.read_now(names)) == 2_001
+
+
+async def _begun(queries: Queries) -> int:
+    return int(await scalar(queries, "SELECT count(*) > 0 FROM sqlite_master"))
+
+
+async def _broken(queries: Queries) -> None:
+    await queries.one("SELECT nothing")
+
+
+async def _many(tx: Tx) -> None:
+    for number in range(2_000):
+        await add(tx, f"{number} {'x' * 100}")

@@ -6,23 +6,24 @@ and then.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from rollbook.errors import Overloaded, RequestTimeout
 from rollbook.http import sending
 from rollbook.http.door import Admission
 from rollbook.http.driver import Driver
-from rollbook.http.reader import BODY, CLOSED, HEAD, IDLE, SLICE, Reader, RefusedRequest
+from rollbook.http.reader import BODY, CLOSED, HEAD, IDLE, Reader, RefusedRequest
 from rollbook.http.request import Request, Response, Stream
 from rollbook.http.sending import Sending
 from rollbook.networks import narrowest
 
 if TYPE_CHECKING:
+    from rollbook.http.tls import Secure
+    from rollbook.http.turns import Link
     from rollbook.http.worker import Worker
 
 log = logging.getLogger("rollbook")
@@ -31,6 +32,8 @@ log = logging.getLogger("rollbook")
 LINGER = 2.0
 # Seconds in which a connection that is idle when the server stops may still bring a request that is on its way.
 GRACE = 0.5
+# The same for one whose TLS handshake is not over.
+LAST = 1.0
 NEVER = math.inf
 # Bytes that a request takes which waits behind another.
 PENDING = 1_024
@@ -40,10 +43,10 @@ def _gone() -> None:
     """Stand-in for `left` once the client is gone, so that a handler that starts waiting returns at once."""
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """`worker` is what it shares with the other connections of the process, `admission` what it occupies of them."""
 
-    transport: asyncio.Transport
+    transport: Link | Secure
     reader: Reader
 
     def __init__(self, worker: Worker, admission: Admission) -> None:
@@ -51,27 +54,23 @@ class Connection(asyncio.Protocol):
         self.admission = admission
         self.deadline = worker.head_until  # when `expire` is called, in the time of the loop
         self.timed = IDLE  # the reader's state that the deadline is for
-        self.secure = False
 
         self.pending: deque[tuple[Request | RefusedRequest, bool]] = deque()  # requests that wait for their turn
-        self.unread = b""  # bytes not yet given to the reader
         self.busy = False  # a handler has suspended, or a stream is being sent
         self.sending: Sending | None = None
         self.waiting: Request | None = None  # the one whose handler has suspended
         self.write_blocked = False  # the client does not read our answers
         self.reading = True
-        self.resuming = False  # `_read_body` is about to be called
         self.half_closed = False  # the client sends no more, but still reads
-        self.refused = False  # the client was cut short, and may still be sending
         self.closing = False  # our last answer is written
         self.holds = False  # something of the budget
 
     # The transport's calls.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+    def connection_made(self, transport: Link | Secure) -> None:
+        self.transport = transport
         worker = self.worker
-        self.secure = transport.get_extra_info("sslcontext") is not None
+        self.secure = transport.is_secure
         self.reader = Reader(worker.rules, self._receive, self.admission.address, self.secure)
         worker.connections.add(self)
         if self.admission.refusal is not None:
@@ -80,17 +79,13 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.reader.state == CLOSED:
             return
-        if self.unread or len(data) > SLICE:
-            self.unread += data
-            self._read_on()
-        else:
-            self.reader.feed(data)
-            if self.busy or self.holds or self.reader.state != IDLE:
-                self._wait_for_more()
-                if self.holds or self.pending or self.reader.state != IDLE:
-                    self._weigh()
-                    if self.worker.budget.is_exceeded:
-                        self.worker.budget.make_room()
+        self.reader.feed(data)
+        if self.busy or self.holds or self.reader.state != IDLE:
+            self._wait_for_more()
+            if self.holds or self.pending or self.reader.state != IDLE:
+                self._weigh()
+                if self.worker.budget.is_exceeded:
+                    self.worker.budget.make_room()
         if (self.pending or self.reader.body is not None) and not self._may_read():
             self._pause_reading()
 
@@ -110,7 +105,6 @@ class Connection(asyncio.Protocol):
         self.closing = True
         self.reader.close()
         self.pending.clear()
-        self.unread = b""
         self._left()
         if self.sending is not None:
             self.sending.cancel()
@@ -140,29 +134,12 @@ class Connection(asyncio.Protocol):
         if self.sending is not None:
             self.moved()
             self.sending.resume()
-            if not self.unread and self._may_read():
+            if self._may_read():
                 self._resume_reading()  # or we would not see the client leave
         else:
             self._next()
 
     # Reading.
-
-    def _read_on(self) -> None:
-        """Give the reader what it was not given yet, as long as its requests are answered at once."""
-        data, self.unread = self.unread, b""
-        at = 0
-        while at < len(data) and self._may_read() and self.reader.state != CLOSED:
-            self.reader.feed(data[at : at + SLICE])
-            at += SLICE
-            if self.busy or self.reader.state != IDLE:
-                self._wait_for_more()
-        if at < len(data) and self.reader.state != CLOSED:
-            self.unread = data[at:]
-            self._pause_reading()
-        if self.holds or self.unread or self.pending or self.reader.state != IDLE:
-            self._weigh()
-            if self.worker.budget.is_exceeded:
-                self.worker.budget.make_room()
 
     def _may_read(self) -> bool:
         body = self.reader.body
@@ -202,16 +179,8 @@ class Connection(asyncio.Protocol):
             if self.reader.continue_due:
                 self.reader.continue_due = False
                 self.transport.write(sending.CONTINUE)
-        if (self.unread or not self.reading) and not self.resuming and self._may_read():
-            self.resuming = True
-            self.worker.loop.call_soon(self._read_body)  # not from here: the reader may be what runs the handler
-
-    def _read_body(self) -> None:
-        self.resuming = False
-        if not self.closing:
-            self._read_on()
-            if not self.unread and self._may_read():
-                self._resume_reading()
+        if self._may_read():
+            self._resume_reading()
 
     # Answering.
 
@@ -250,7 +219,6 @@ class Connection(asyncio.Protocol):
 
     def _answer_refusal(self, refusal: RefusedRequest, keep: bool) -> None:
         worker = self.worker
-        self.refused = not keep
         address, secure = worker.rules.proxies.client(self.reader.peer, self.secure, refusal.headers)
         id = worker.rules.new_id()
         response = worker.app.refuse(
@@ -291,10 +259,7 @@ class Connection(asyncio.Protocol):
     def _has_read(self, request: Request) -> bool:
         """Test whether the next bytes are another request. The client of one that is answered early may still be
         sending."""
-        if request.stream is None or request.stream.is_complete:
-            return True
-        self.refused = True
-        return False
+        return request.stream is None or request.stream.is_complete
 
     def _respond_with_stream(self, request: Request, response: Response, stream: Stream, keep: bool) -> None:
         worker = self.worker
@@ -364,9 +329,7 @@ class Connection(asyncio.Protocol):
             self.deadline = self.worker.idle_until
         else:
             self._wait_for_more()
-        if self.unread:
-            self._read_on()
-        if not self.unread and self._may_read():
+        if self._may_read():
             self._resume_reading()
 
     def _close(self) -> None:
@@ -378,21 +341,18 @@ class Connection(asyncio.Protocol):
         """
         self.closing = True
         self.reader.close()
-        self.unread = b""
         self.pending.clear()
         self._hold_nothing()
         transport = self.transport
         worker = self.worker
-        # Over TLS one direction cannot be ended alone; then only a client that we cut short is waited for.
-        if self.half_closed or not (self.refused or transport.can_write_eof()):
+        if self.half_closed:
             transport.close()
             return
         if transport.get_write_buffer_size():
             self.deadline = worker.body_until
         else:
             self.deadline = worker.now + (GRACE if worker.draining else LINGER)
-        if transport.can_write_eof():
-            transport.write_eof()
+        transport.write_eof()
         self._resume_reading()
 
     # Memory.
@@ -412,7 +372,6 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
             self._hold_nothing()
         elif self.reader.state != CLOSED:  # or it was shed before
-            self.unread = b""
             self.pending.clear()
             self.reader.refuse(Overloaded("The server holds too many unfinished requests. Try again shortly."))
             if not self.closing:
@@ -420,7 +379,7 @@ class Connection(asyncio.Protocol):
 
     def _weigh(self) -> None:
         """Tell the budget what is held of requests that are not answered, and of answers that are not read."""
-        size = self.reader.held + len(self.unread) + PENDING * len(self.pending)
+        size = self.reader.held + PENDING * len(self.pending)
         if self.waiting is not None:
             size += len(self.waiting.body)
         if self.write_blocked:
@@ -469,4 +428,4 @@ class Connection(asyncio.Protocol):
         if self.sending is not None:
             self.sending.stop()
         elif self.reader.state == IDLE and not self.busy and not self.pending and not self.write_blocked:
-            self.deadline = self.worker.now + GRACE
+            self.deadline = self.worker.now + (GRACE if self.transport.is_open else LAST)

@@ -15,6 +15,7 @@ import os
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from rollbook import clock
@@ -230,6 +231,10 @@ class Application(Protocol):
 
     async def stop(self) -> None:
         """Flush and close. Called when the last response has been written."""
+        ...
+
+    def at_once(self) -> AbstractContextManager[object]:
+        """Answer several requests within it. All of them have arrived."""
         ...
 
     def body_rule(self, method: str, path: str) -> BodyRule:

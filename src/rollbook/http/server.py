@@ -23,16 +23,15 @@ import struct
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from rollbook.config import ConfigurationError, Settings
-from rollbook.http.connection import LINGER, Connection
-from rollbook.http.door import Admission
+from rollbook.http.connection import Connection
 from rollbook.http.origins import plain
 from rollbook.http.request import Application
+from rollbook.http.tls import Secure
 from rollbook.http.worker import Worker
 
 # Connections that the kernel completes before we accept them.
@@ -41,8 +40,6 @@ BACKLOG = 2048
 AT_ONCE = 256
 # Seconds to wait when the system has no file or memory for another connection.
 PAUSE = 1.0
-# Seconds that the last connections have to complete their TLS handshake when the server stops.
-LAST = 1.0
 
 # A program for the kernel's packet filter, with the TCP header as its data: drop a segment with the flag SYN (RFC 9293
 # section 3.1), let any other pass.
@@ -70,12 +67,11 @@ class Acceptor:
         """Raises OSError if the port is taken."""
         self._worker = worker
         self._listener = listener
-        self._opening: set[asyncio.Task[None]] = set()
         self._paused: asyncio.TimerHandle | None = None
         listener.listen(BACKLOG)
         worker.loop.add_reader(listener, self._accept)
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Accept what is waiting in the system's queue, which closing the port would reset, and close the port at once:
         what came in between would be lost. Whoever stops the whole server calls `begin_nothing` before."""
         if self._paused is not None:
@@ -86,8 +82,6 @@ class Acceptor:
                 if not self._accept_one():
                     break
         self._listener.close()
-        if self._opening:
-            await asyncio.wait(self._opening, timeout=LAST)
 
     def _accept(self) -> None:
         for _ in range(AT_ONCE):
@@ -117,24 +111,17 @@ class Acceptor:
             connection.close()
             return True
         connection.setblocking(False)
-        task = self._worker.loop.create_task(self._open(connection, admission))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
-        return True
-
-    async def _open(self, connection: socket.socket, admission: Admission) -> None:
-        worker, tls = self._worker, self._worker.tls
         try:
-            await worker.loop.connect_accepted_socket(
-                partial(Connection, worker, admission),
-                connection,
-                ssl=tls,
-                ssl_handshake_timeout=worker.settings.header_timeout if tls else None,
-                ssl_shutdown_timeout=LINGER if tls else None,
-            )
-        except OSError:  # the handshake failed, or the client has left
+            self._open(connection, Connection(self._worker, admission))
+        except OSError:
             connection.close()
             admission.leave()
+            raise
+        return True
+
+    def _open(self, connection: socket.socket, receiver: Connection) -> None:
+        worker = self._worker
+        worker.turns.open(connection, receiver if worker.tls is None else Secure(worker.tls, receiver, worker.loop))
 
 
 log = logging.getLogger("rollbook")
@@ -216,7 +203,7 @@ async def _work(
             for listener in sockets:
                 begin_nothing(listener)
         for acceptor in acceptors:
-            await acceptor.stop()
+            acceptor.stop()
         await asyncio.gather(worker.drain(), app.drain())
     finally:
         worker.close()

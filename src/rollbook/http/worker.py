@@ -20,6 +20,7 @@ from rollbook.http.driver import Driver
 from rollbook.http.reader import Rules
 from rollbook.http.request import Application, Request, Response
 from rollbook.http.sending import Sending
+from rollbook.http.turns import MOST, Turns
 
 log = logging.getLogger("rollbook")
 
@@ -29,8 +30,8 @@ SWEEP = 0.5
 CLEAN_UP = 0.5
 
 
-# Bytes that asyncio reads of a TLS connection at a time, one record (RFC 8446 section 5.1). Its own default, 256 KiB,
-# is memory of each connection, of callers and of receivers of webhooks: 309 KiB in all instead of 69, for nothing.
+# Bytes that asyncio reads of a TLS connection to a receiver of webhooks at a time, one record (RFC 8446 section 5.1).
+# Its own default, 256 KiB, is memory of each of them, for nothing.
 TLS_BUFFER = 16_384
 
 
@@ -47,7 +48,8 @@ class Worker:
         self._every = sending.every(settings)
         sslproto.SSLProtocol.max_size = TLS_BUFFER
         self.door = Door(settings, self.rules.proxies.trusts)
-        self.budget = Budget(settings.request_memory << 20)
+        self.turns = Turns(loop, app.at_once)
+        self.budget = Budget((settings.request_memory << 20) - MOST)
         self.connections: set[Connection] = set()
         self.running: dict[
             Request, Driver | Sending
@@ -107,9 +109,10 @@ class Worker:
             await asyncio.sleep(0.01)
 
     def close(self) -> None:
-        """End the sweep."""
+        """End the sweep, and the turns."""
         if self._sweeper is not None:
             self._sweeper.cancel()
+        self.turns.close()
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol, TypeVar
 
 from rollbook.errors import ApiError, NotFound, Unavailable
@@ -124,6 +125,10 @@ class Database(Queries, Protocol):
         """`await fn(queries, *args)` in one snapshot. For bounded, indexed statements: they run where the caller
         stands."""
         ...
+
+    def one_snapshot(self) -> AbstractContextManager[object]:
+        """On SQLite: what the event loop reads within it is of one snapshot."""
+        return nullcontext()
 
     async def read_aside(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Read away from the event loop: for reads whose cost has no small bound (counts of a filtered list,

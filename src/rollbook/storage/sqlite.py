@@ -87,6 +87,7 @@ class SQLite(Reads, Database):
         self.path = path
         self._reader = reader
         self._reads = Reads(reader, dialect)
+        self._shared = _Shared(reader)
         self._synchronous = synchronous
         self._writer = SQLiteWriter(path, synchronous, committed, dialect)
         self._aside: ThreadPoolExecutor | None = None
@@ -94,6 +95,9 @@ class SQLite(Reads, Database):
         self._aside_connections: list[sqlite3.Connection] = []
         self._aside_waiting = 0
         self._now: Runner | None = None
+
+    def one_snapshot(self) -> _Shared:
+        return self._shared
 
     async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         return _snapshot(self._reader, self._reads, fn, args)
@@ -225,10 +229,27 @@ class SQLite(Reads, Database):
         self._aside_waiting -= 1
 
 
+class _Shared:
+    """A snapshot that begins with its first statement, and ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        with suppress(sqlite3.Error):  # then each read has a snapshot of its own
+            self._connection.execute("BEGIN")
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection.in_transaction:  # SQLite ends it by itself after some I/O errors
+            self._connection.execute("ROLLBACK")
+
+
 def _snapshot(
     connection: sqlite3.Connection, reads: Reads, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]
 ) -> T:
     # Faster, too, from the second statement on: each would take and leave a snapshot of its own.
+    if connection.in_transaction:  # that of several requests
+        return drive(fn(reads, *args), "read")  # type: ignore[arg-type]
     connection.execute("BEGIN")
     try:
         value: T = drive(fn(reads, *args), "read")  # type: ignore[arg-type]
