@@ -221,14 +221,11 @@ def commands_part() -> str:
     for name, command in commands(app, "rollbook"):
         arguments = [_argument(each) for each in command.params if each.param_type_name == "argument"]
         shown = cli_options.examples(name.removeprefix("rollbook "))[:1]  # `--help` has all
-        # An example shows as much of a user, a group or an ID.
-        form = " ".join([name, *arguments])
-        is_shown = arguments in ([], ["EMAIL|ID"], ["ID"], ["GROUP"]) or any(each.startswith(form) for each in shown)
-        example = ["```console", *([] if is_shown else [f"{form} [OPTIONS]"]), *shown, "```"]
+        example = ["```console", *(shown or [" ".join([name, *arguments])]), "```"]
         found += [
             f"## {name}",
             _help(name, inspect.cleandoc(command.help or "")),
-            *([] if shown == [name] else ["\n".join(example)]),
+            *([] if shown == [name] or not (shown or arguments) else ["\n".join(example)]),
             *([] if name == "rollbook serve" else _options(name, command, told)),
         ]
     return "\n\n".join(found)
