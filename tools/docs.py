@@ -237,7 +237,11 @@ EXPLAINED = {
     "rollbook mcp": "mcp.md#set-up-your-assistant",
     "rollbook login": "#profiles",
     "rollbook users import": "import.md#import-users",
+    "rollbook users invite": "users.md#a-link-to-set-a-password",
+    "rollbook apps create": "applications.md#connect-an-application",
     "rollbook users export": "exports.md#export-and-leave",
+    "rollbook bulk run": "bulk-jobs.md#bulk-jobs",
+    "rollbook mail test": "mail.md#set-it-up",
     "rollbook webhooks listen": "#examples",
     "rollbook webhooks trigger": "#examples",
     "rollbook backup": "operations.md#backups",
@@ -269,7 +273,7 @@ def _options(name: str, command: Any, told: dict[tuple[str, str], str]) -> Itera
     fields = [each for each in own if call and hasattr(each, "field")]
     common = [each for each in own if each.name in COMMON or each.help == cli_options.DATA.help]
     if call and fields:
-        yield f"Options: {', '.join(map(_flag, fields))} of [`{' '.join(call)}`]({docs_calls.place(*call)})."
+        yield f"[Options]({docs_calls.place(*call)}): {', '.join(map(_flag, fields))}."
     rows = [(_flags(each), (each.help or "") + _required(each)) for each in own if each not in [*fields, *common]]
     firsts = {row: told.setdefault(row, name) for row in rows}
     if new := [row for row in rows if firsts[row] == name]:
