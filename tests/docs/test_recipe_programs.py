@@ -157,7 +157,7 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
 def narrow_key(http: httpx2.Client, admin: dict[str, Any], page: str, section: str = "Prepare Rollbook") -> str:
     """A key of this user with the scopes that the page says."""
     text = (DOCS / page).read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    [sentence] = re.findall(r"The key has the\s+scopes ([^.]+)\.", text)
+    [sentence] = re.findall(r"(?:The|Its) key (?:has|needs) the\s+scopes ([^.]+)\.", text)
     scopes = re.findall("`(.+?)`", sentence)
     return new_key(http, user_id=admin["id"], scopes=scopes)
 
