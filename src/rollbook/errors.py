@@ -90,7 +90,7 @@ class ExternalIdTaken(BadRequest):
 
 
 class UserNameTaken(BadRequest):
-    """In SCIM: another user has this `userName`, ignoring case, or has it as their email."""
+    """In SCIM, another user has this `userName`, ignoring case, or has it as their email."""
 
     code = "user_name_taken"
     message = "userName is already in use."
@@ -98,9 +98,9 @@ class UserNameTaken(BadRequest):
 
 
 class EmailUnproven(BadRequest):
-    """In SCIM and in the report of an import: the user with this email may have signed up with an email that isn't
-    theirs. Have them verify it if it is. Otherwise [adopt](users.md#adopt-a-user) them, or import with `adopt`,
-    which ends their password, second factors, sessions, API keys and links."""
+    """SCIM and the report of an import have this code. The user with this email may have signed up with an email that
+    isn't theirs. If it is theirs, ask them to verify it. Otherwise [adopt](users.md#adopt-a-user) them, or import with
+    `adopt`, which ends their password, second factors, sessions, API keys and links."""
 
     code = "email_unproven"
     message = (
@@ -111,8 +111,8 @@ class EmailUnproven(BadRequest):
 
 
 class IdTaken(BadRequest):
-    """In the report of an import: another user has this `id`, or had it until they were deleted. Users who exist
-    are recognized by email or external ID."""
+    """The report of an import has this code. Another user has this `id`, or had it until they were deleted. Imports
+    recognize existing users by email or external ID."""
 
     code = "id_taken"
     message = "ID is already in use."
@@ -120,15 +120,15 @@ class IdTaken(BadRequest):
 
 
 class ChangedSince(BadRequest):
-    """In the results of a job that undoes another one: somebody has changed the user in the same way since, so they
-    were left as they are."""
+    """The results of a job that undoes another one have this code. Someone has changed the user in the same way since,
+    so the job left the user unchanged."""
 
     code = "changed_since"
     message = "The user was changed in the same way since."
 
 
 class TokenInvalid(BadRequest):
-    """The one-time token is unknown, was used, replaced or ended, or has expired; no one is told which. Ask for a
+    """The one-time token is unknown, was used, replaced or ended, or has expired. The API doesn't tell which. Ask for a
     new one."""
 
     code = "token_invalid"
@@ -137,8 +137,8 @@ class TokenInvalid(BadRequest):
 
 
 class InvalidChallenge(BadRequest):
-    """The `challenge` is unknown, was used, or is older than five minutes; or the password or the factors were
-    changed since. Verify the password again to get another one."""
+    """The `challenge` is unknown, was used, or is older than five minutes, or the password or the factors were changed
+    since. Verify the password again to get another one."""
 
     code = "challenge_invalid"
     message = "This sign-in has expired or is complete. Start again with the email and password."
@@ -214,9 +214,9 @@ class WrongPassword(Unauthorized):
 
 
 class SessionEnded(Unauthorized):
-    """The token is not that of a session for this `audience`: it has expired, was replaced by a refresh, or the
-    session has ended or goes back to a user who is suspended. If it was the `token`, refresh the session once; if
-    it was the `refresh_token`, the user must sign in again. A refresh token that is sent twice ends its session,
+    """The token doesn't belong to a session for this `audience`, has expired, or was replaced by a refresh. Or the
+    session has ended, or goes back to a user who is suspended. If you sent the `token`, refresh the session once. If
+    you sent the `refresh_token`, the user must sign in again. A refresh token that is sent twice ends its session,
     because someone may have stolen it."""
 
     code = "session_ended"
@@ -238,8 +238,8 @@ class SecondFactorRequired(Unauthorized):
 
 
 class WrongCode(Unauthorized):
-    """Each code works once. Codes of authenticator apps depend on the time, so the device's clock must be right.
-    Wrong codes are counted as wrong passwords are."""
+    """Each code works once. Codes of authenticator apps depend on the time, so the device's clock must be right. Wrong
+    codes count together with wrong passwords."""
 
     code = "wrong_code"
     message = "The code is incorrect, or was used before."
@@ -254,10 +254,9 @@ class Forbidden(ApiError):
 
 
 class InsufficientScope(Forbidden):
-    """The API key lacks the scope of this endpoint, or its user's role doesn't allow the action: members read and
-    change themselves, viewers read, admins do everything except change owners. Use a key with more scopes, or of
-    another user. In the report of an import: a password hash needs `users:import`, a role above member
-    `users:grant`."""
+    """The API key lacks the scope of this endpoint, or its user's role doesn't allow the action. Members can read and
+    change themselves, viewers can read, and admins can do everything except change owners. Use a key with more scopes,
+    or of another user. In an import, a password hash needs `users:import`, and a role above member `users:grant`."""
 
     code = "insufficient_scope"
     message = "This API key does not have permission to perform this action."
@@ -275,16 +274,16 @@ class UserSuspended(Forbidden):
 
 
 class KeySuspended(Forbidden):
-    """A user whom this key goes back to is suspended: who created it, gave it more, or created the key it was
-    created with. It works again when they are activated. To keep it without them, create another key."""
+    """The key goes back to a user who is suspended. This user created it, gave it more, or created the key with which
+    it was created. The key works again once the user is activated. To be independent of them, create another key."""
 
     code = "key_suspended"
     message = "This API key is suspended, because a user who created it is suspended."
 
 
 class ProofRequired(Forbidden):
-    """The dashboard asks for your password before a change that would outlive your session or ends what others rely
-    on, unless you gave it within the last ten minutes. API keys are never asked."""
+    """The dashboard asks for your password before sensitive changes, unless you entered it within the last ten minutes.
+    Requests with an API key need no confirmation."""
 
     code = "proof_required"
     message = "Confirm your password first. Open /account/confirm, then try again."
@@ -315,8 +314,8 @@ class ForeignForm(Forbidden):
 
 
 class UnknownHost(Forbidden):
-    """The dashboard was called by a public host name that is not the server's: another site may have pointed its
-    name here. If the name is correct, set `public_url` to the URL that people use."""
+    """The dashboard was called by a public host name that is not the server's. Another site may have pointed its name
+    here. If the name is correct, set `public_url` to the URL that people use."""
 
     code = "unknown_host"
     message = "The dashboard only accepts requests for known host names."
@@ -442,7 +441,7 @@ class NotReversible(ApiError):
 
 
 class PositionExpired(ApiError):
-    """Events after this position were deleted, since they are older than the setting `event_retention`: you would
+    """Events after this position were deleted, since they are older than the setting `event_retention`, so you would
     miss some. Read the current state again, for example with `GET /v1/users`, and follow the log from the
     `Event-Position` of the first page."""
 
@@ -494,9 +493,9 @@ class UnsupportedMediaType(ApiError):
 
 
 class KeyReused(ApiError):
-    """The key was used with another path, body or API key, or the API key was rotated or changed since. Or the
-    stored response can't be decrypted because the server's secret has changed: check whether the request was
-    completed. Use a new Idempotency-Key for each new request."""
+    """The key was used with another path, body or API key, or the API key was rotated or changed since. Or the stored
+    response can't be decrypted because the server's secret has changed. Then check whether the request was completed.
+    Use a new Idempotency-Key for each new request."""
 
     status = 422
     code = "idempotency_key_reused"
@@ -504,8 +503,8 @@ class KeyReused(ApiError):
 
 
 class BulkRefused(ApiError):
-    """With `atomic`, one operation that fails stops all. `errors` names those that failed, as far as they fit into
-    4 KiB: fix them, and send all operations again."""
+    """With `atomic`, one operation that fails stops all. `errors` names those that failed, as far as they fit into 4
+    KiB. Fix them, and send all operations again."""
 
     status = 422
     code = "bulk_refused"
@@ -513,8 +512,8 @@ class BulkRefused(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """The limit is that of the user (all their API keys together), of the key or, without a valid key, of the
-    client's IP address. Wait for `Retry-After` seconds."""
+    """A limit applies to the user (all their API keys together), to the key or, without a valid key, to the client's IP
+    address. Wait for `Retry-After` seconds."""
 
     status = 429
     code = "rate_limit_exceeded"
@@ -525,9 +524,9 @@ class TooManyRequests(ApiError):
 
 
 class TooManyAttempts(TooManyRequests):
-    """Too many wrong passwords or codes for this account or from this client (settings `attempts_limit` and
-    `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that has signed in before and a
-    link to set a password are not affected by others' attempts."""
+    """There were too many wrong passwords or codes for this account or from this client (settings `attempts_limit` and
+    `address_attempts_limit`). Wait for `Retry-After` seconds. Others' attempts don't affect a session, a browser that
+    has signed in before, or a link to set a password."""
 
     code = "too_many_attempts"
     message = "Too many failed attempts."
@@ -573,8 +572,8 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """Too many requests wait: for a password to be hashed, a write, a search, events or a token. Or memory is
-    short, for a hash or for requests that have not arrived whole. Nothing was done. Try again after `Retry-After`
+    """Too many requests wait for a password to be hashed, a write, a search, events or a token. Or there is too little
+    memory for a hash, or for requests that have not arrived completely. Nothing was done. Try again after `Retry-After`
     seconds."""
 
     code = "overloaded"
@@ -590,8 +589,8 @@ class StorageUnavailable(Unavailable):
 
 class DatabaseTimeout(Unavailable):
     """PostgreSQL took longer than the setting `database_timeout` (5 seconds by default), perhaps waiting for other
-    changes or its disk: try again after `Retry-After` seconds. If it happens again, ask for less: `Link` or
-    `cursor` instead of a large `offset` with `sort` or filters, more filters, no `count=exact`."""
+    changes or its disk. Try again after `Retry-After` seconds. If it happens again, ask for less: `Link` or `cursor`
+    instead of a large `offset` with `sort` or filters, more filters, no `count=exact`."""
 
     code = "database_timeout"
     message = (

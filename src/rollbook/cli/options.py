@@ -84,8 +84,8 @@ PROFILE = option(
     metavar="NAME",
     shell_complete=profiles,
 )
-JSON = option("--json", "Print JSON.")
-JSON_LINES = option("--json", "Print each item as a line of JSON.")
+JSON = option("--json", "Print JSON, with field names.")
+JSON_LINES = option("--json", "Print each item as a line of JSON, with field names.")
 QUIET = option("--quiet -q", "Print only the ID.")
 OWN_PASSWORD = option(
     "--password", "Your password. `-` asks for it or reads it from standard input.", metavar="PASSWORD", default="-"

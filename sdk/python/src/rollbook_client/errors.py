@@ -125,14 +125,14 @@ class ExternalIdTaken(BadRequest):
 
 
 class ChallengeInvalid(BadRequest):
-    """`challenge_invalid`: The `challenge` is unknown, was used, or is older than five minutes; or the password or
+    """`challenge_invalid`: The `challenge` is unknown, was used, or is older than five minutes, or the password or
     the factors were changed since. Verify the password again to get another one.
     """
 
 
 class TokenInvalid(BadRequest):
-    """`token_invalid`: The one-time token is unknown, was used, replaced or ended, or has expired; no one is told
-    which. Ask for a new one.
+    """`token_invalid`: The one-time token is unknown, was used, replaced or ended, or has expired. The API doesn't
+    tell which. Ask for a new one.
     """
 
 
@@ -177,15 +177,15 @@ class SecondFactorRequired(Unauthorized):
 
 class WrongCode(Unauthorized):
     """`wrong_code`: Each code works once. Codes of authenticator apps depend on the time, so the device's clock
-    must be right. Wrong codes are counted as wrong passwords are.
+    must be right. Wrong codes count together with wrong passwords.
     """
 
 
 class SessionEnded(Unauthorized):
-    """`session_ended`: The token is not that of a session for this `audience`: it has expired, was replaced by a
-    refresh, or the session has ended or goes back to a user who is suspended. If it was the `token`, refresh
-    the session once; if it was the `refresh_token`, the user must sign in again. A refresh token that is sent
-    twice ends its session, because someone may have stolen it.
+    """`session_ended`: The token doesn't belong to a session for this `audience`, has expired, or was replaced by
+    a refresh. Or the session has ended, or goes back to a user who is suspended. If you sent the `token`,
+    refresh the session once. If you sent the `refresh_token`, the user must sign in again. A refresh token that
+    is sent twice ends its session, because someone may have stolen it.
     """
 
 
@@ -195,9 +195,9 @@ class Forbidden(APIError):
 
 class InsufficientScope(Forbidden):
     """`insufficient_scope`: The API key lacks the scope of this endpoint, or its user's role doesn't allow the
-    action: members read and change themselves, viewers read, admins do everything except change owners. Use a
-    key with more scopes, or of another user. In the report of an import: a password hash needs `users:import`,
-    a role above member `users:grant`.
+    action. Members can read and change themselves, viewers can read, and admins can do everything except change
+    owners. Use a key with more scopes, or of another user. In an import, a password hash needs `users:import`,
+    and a role above member `users:grant`.
     """
 
 
@@ -208,9 +208,9 @@ class UserSuspended(Forbidden):
 
 
 class KeySuspended(Forbidden):
-    """`key_suspended`: A user whom this key goes back to is suspended: who created it, gave it more, or created
-    the key it was created with. It works again when they are activated. To keep it without them, create another
-    key.
+    """`key_suspended`: The key goes back to a user who is suspended. This user created it, gave it more, or
+    created the key with which it was created. The key works again once the user is activated. To be independent
+    of them, create another key.
     """
 
 
@@ -304,8 +304,8 @@ class NotInLog(Gone):
 
 class PositionExpired(Gone):
     """`position_expired`: Events after this position were deleted, since they are older than the setting
-    `event_retention`: you would miss some. Read the current state again, for example with `GET /v1/users`, and
-    follow the log from the `Event-Position` of the first page.
+    `event_retention`, so you would miss some. Read the current state again, for example with `GET /v1/users`,
+    and follow the log from the `Event-Position` of the first page.
     """
 
 
@@ -333,14 +333,14 @@ class UnprocessableContent(APIError):
 
 class IdempotencyKeyReused(UnprocessableContent):
     """`idempotency_key_reused`: The key was used with another path, body or API key, or the API key was rotated or
-    changed since. Or the stored response can't be decrypted because the server's secret has changed: check
+    changed since. Or the stored response can't be decrypted because the server's secret has changed. Then check
     whether the request was completed. Use a new Idempotency-Key for each new request.
     """
 
 
 class BulkRefused(UnprocessableContent):
     """`bulk_refused`: With `atomic`, one operation that fails stops all. `errors` names those that failed, as far
-    as they fit into 4 KiB: fix them, and send all operations again.
+    as they fit into 4 KiB. Fix them, and send all operations again.
     """
 
 
@@ -349,15 +349,15 @@ class TooManyRequests(APIError):
 
 
 class RateLimitExceeded(TooManyRequests):
-    """`rate_limit_exceeded`: The limit is that of the user (all their API keys together), of the key or, without a
-    valid key, of the client's IP address. Wait for `Retry-After` seconds.
+    """`rate_limit_exceeded`: A limit applies to the user (all their API keys together), to the key or, without a
+    valid key, to the client's IP address. Wait for `Retry-After` seconds.
     """
 
 
 class TooManyAttempts(TooManyRequests):
-    """`too_many_attempts`: Too many wrong passwords or codes for this account or from this client (settings
-    `attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that
-    has signed in before and a link to set a password are not affected by others' attempts.
+    """`too_many_attempts`: There were too many wrong passwords or codes for this account or from this client
+    (settings `attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. Others' attempts
+    don't affect a session, a browser that has signed in before, or a link to set a password.
     """
 
 
@@ -394,9 +394,9 @@ class Unavailable(ServerError):
 
 
 class Overloaded(Unavailable):
-    """`overloaded`: Too many requests wait: for a password to be hashed, a write, a search, events or a token. Or
-    memory is short, for a hash or for requests that have not arrived whole. Nothing was done. Try again after
-    `Retry-After` seconds.
+    """`overloaded`: Too many requests wait for a password to be hashed, a write, a search, events or a token. Or
+    there is too little memory for a hash, or for requests that have not arrived completely. Nothing was done.
+    Try again after `Retry-After` seconds.
     """
 
 
@@ -408,7 +408,7 @@ class StorageUnavailable(Unavailable):
 
 class DatabaseTimeout(Unavailable):
     """`database_timeout`: PostgreSQL took longer than the setting `database_timeout` (5 seconds by default),
-    perhaps waiting for other changes or its disk: try again after `Retry-After` seconds. If it happens again,
+    perhaps waiting for other changes or its disk. Try again after `Retry-After` seconds. If it happens again,
     ask for less: `Link` or `cursor` instead of a large `offset` with `sort` or filters, more filters, no
     `count=exact`.
     """

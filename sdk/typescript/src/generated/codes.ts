@@ -32,13 +32,13 @@ export class BadMessage extends BadRequest {}
 export class BulkJobLimitReached extends Forbidden {}
 
 /**
- * With `atomic`, one operation that fails stops all. `errors` names those that failed, as far as they fit into 4 KiB: fix
+ * With `atomic`, one operation that fails stops all. `errors` names those that failed, as far as they fit into 4 KiB. Fix
  * them, and send all operations again.
  */
 export class BulkRefused extends APIError {}
 
 /**
- * The `challenge` is unknown, was used, or is older than five minutes; or the password or the factors were changed since.
+ * The `challenge` is unknown, was used, or is older than five minutes, or the password or the factors were changed since.
  * Verify the password again to get another one.
  */
 export class ChallengeInvalid extends BadRequest {}
@@ -48,7 +48,7 @@ export class ContentTooLarge extends APIError {}
 
 /**
  * PostgreSQL took longer than the setting `database_timeout` (5 seconds by default), perhaps waiting for other changes or
- * its disk: try again after `Retry-After` seconds. If it happens again, ask for less: `Link` or `cursor` instead of a
+ * its disk. Try again after `Retry-After` seconds. If it happens again, ask for less: `Link` or `cursor` instead of a
  * large `offset` with `sort` or filters, more filters, no `count=exact`.
  */
 export class DatabaseTimeout extends Unavailable {}
@@ -82,7 +82,7 @@ export class HeadersTooLarge extends APIError {}
 
 /**
  * The key was used with another path, body or API key, or the API key was rotated or changed since. Or the stored response
- * can't be decrypted because the server's secret has changed: check whether the request was completed. Use a new
+ * can't be decrypted because the server's secret has changed. Then check whether the request was completed. Use a new
  * Idempotency-Key for each new request.
  */
 export class IdempotencyKeyReused extends APIError {}
@@ -94,9 +94,9 @@ export class IdempotencyStillRunning extends APIError {}
 export class ImportLimitReached extends Forbidden {}
 
 /**
- * The API key lacks the scope of this endpoint, or its user's role doesn't allow the action: members read and change
- * themselves, viewers read, admins do everything except change owners. Use a key with more scopes, or of another user. In
- * the report of an import: a password hash needs `users:import`, a role above member `users:grant`.
+ * The API key lacks the scope of this endpoint, or its user's role doesn't allow the action. Members can read and change
+ * themselves, viewers can read, and admins can do everything except change owners. Use a key with more scopes, or of
+ * another user. In an import, a password hash needs `users:import`, and a role above member `users:grant`.
  */
 export class InsufficientScope extends Forbidden {}
 
@@ -125,8 +125,8 @@ export class KeyKindError extends Forbidden {}
 export class KeyLimitReached extends Forbidden {}
 
 /**
- * A user whom this key goes back to is suspended: who created it, gave it more, or created the key it was created with. It
- * works again when they are activated. To keep it without them, create another key.
+ * The key goes back to a user who is suspended. This user created it, gave it more, or created the key with which it was
+ * created. The key works again once the user is activated. To be independent of them, create another key.
  */
 export class KeySuspended extends Forbidden {}
 
@@ -170,15 +170,15 @@ export class NotYourself extends Forbidden {}
 export class OutcomeUnknown extends Unavailable {}
 
 /**
- * Too many requests wait: for a password to be hashed, a write, a search, events or a token. Or memory is short, for a
- * hash or for requests that have not arrived whole. Nothing was done. Try again after `Retry-After` seconds.
+ * Too many requests wait for a password to be hashed, a write, a search, events or a token. Or there is too little memory
+ * for a hash, or for requests that have not arrived completely. Nothing was done. Try again after `Retry-After` seconds.
  */
 export class Overloaded extends Unavailable {}
 
 /**
- * Events after this position were deleted, since they are older than the setting `event_retention`: you would miss some.
- * Read the current state again, for example with `GET /v1/users`, and follow the log from the `Event-Position` of the
- * first page.
+ * Events after this position were deleted, since they are older than the setting `event_retention`, so you would miss
+ * some. Read the current state again, for example with `GET /v1/users`, and follow the log from the `Event-Position` of
+ * the first page.
  */
 export class PositionExpired extends APIError {}
 
@@ -186,7 +186,7 @@ export class PositionExpired extends APIError {}
 export class PreconditionFailed extends APIError {}
 
 /**
- * The limit is that of the user (all their API keys together), of the key or, without a valid key, of the client's IP
+ * A limit applies to the user (all their API keys together), to the key or, without a valid key, to the client's IP
  * address. Wait for `Retry-After` seconds.
  */
 export class RateLimitExceeded extends TooManyRequests {}
@@ -207,8 +207,8 @@ export class RevokedKey extends Unauthorized {}
 export class SecondFactorRequired extends Unauthorized {}
 
 /**
- * The token is not that of a session for this `audience`: it has expired, was replaced by a refresh, or the session has
- * ended or goes back to a user who is suspended. If it was the `token`, refresh the session once; if it was the
+ * The token doesn't belong to a session for this `audience`, has expired, or was replaced by a refresh. Or the session has
+ * ended, or goes back to a user who is suspended. If you sent the `token`, refresh the session once. If you sent the
  * `refresh_token`, the user must sign in again. A refresh token that is sent twice ends its session, because someone may
  * have stolen it.
  */
@@ -220,13 +220,13 @@ export class Stopping extends Unavailable {}
 /** The disk is full, read-only or failing. See the server's log, or run `rollbook doctor`. */
 export class StorageUnavailable extends Unavailable {}
 
-/** The one-time token is unknown, was used, replaced or ended, or has expired; no one is told which. Ask for a new one. */
+/** The one-time token is unknown, was used, replaced or ended, or has expired. The API doesn't tell which. Ask for a new one. */
 export class TokenInvalid extends BadRequest {}
 
 /**
- * Too many wrong passwords or codes for this account or from this client (settings `attempts_limit` and
- * `address_attempts_limit`). Wait for `Retry-After` seconds. A session, a browser that has signed in before and a link to
- * set a password are not affected by others' attempts.
+ * There were too many wrong passwords or codes for this account or from this client (settings `attempts_limit` and
+ * `address_attempts_limit`). Wait for `Retry-After` seconds. Others' attempts don't affect a session, a browser that has
+ * signed in before, or a link to set a password.
  */
 export class TooManyAttempts extends TooManyRequests {}
 
@@ -250,7 +250,7 @@ export class WebhookLimitReached extends Forbidden {}
 
 /**
  * Each code works once. Codes of authenticator apps depend on the time, so the device's clock must be right. Wrong codes
- * are counted as wrong passwords are.
+ * count together with wrong passwords.
  */
 export class WrongCode extends Unauthorized {}
 

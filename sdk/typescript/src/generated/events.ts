@@ -62,7 +62,7 @@ export class Events {
    *
    * Scope: `events:read`.
    * @throws {PositionExpired} Events after this position were deleted, since they are older than the setting
-   * `event_retention`: you would miss some.
+   * `event_retention`, so you would miss some.
    * @throws {TooManyStreams} At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10 for
    * the request log.
    * @example
@@ -123,7 +123,7 @@ export class Events {
    * @param position An event ID or a position, such as `eventPosition` of a page: what comes after it is sent. Default: what
    * comes from now on.
    * @throws {PositionExpired} Events after this position were deleted, since they are older than the setting
-   * `event_retention`: you would miss some.
+   * `event_retention`, so you would miss some.
    * @throws {TooManyStreams} At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10 for
    * the request log.
    * @example

@@ -107,7 +107,7 @@ export class Keys {
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const key = await client.keys.update("key_065n19esg1vsvaetc6pc73vuso", {
@@ -145,7 +145,7 @@ export class Keys {
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const key = await client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", { password: "securepassword123" });

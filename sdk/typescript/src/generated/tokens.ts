@@ -36,10 +36,10 @@ export class Tokens {
    *
    * Scope: `tokens:consume`.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired; no one is told which.
+   * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired.
    * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
    * @throws {WrongCode} Each code works once.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const consumedToken = await client.tokens.consume({ token: "Example-Only-Example-Only-Example-Only-Exam" });

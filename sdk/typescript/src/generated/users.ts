@@ -168,7 +168,7 @@ export class UsersSecondFactors {
    * @throws {WrongCode} Each code works once.
    * @throws {FactorLimitReached} Remove second factors that are no longer used.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const secondFactor = await client.users.secondFactors.create("user_065n18a8k1rnhbvqalm9j3ts0c", {
@@ -212,7 +212,7 @@ export class UsersSecondFactors {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const verifiedCode = await client.users.secondFactors.verify("user_065n18a8k1rnhbvqalm9j3ts0c", { code: "287082" });
@@ -233,7 +233,7 @@ export class UsersSecondFactors {
    * @throws {WrongCode} Each code works once.
    * @throws {LastFactor} The setting `second_factor_roles` asks your role for a second factor.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * await client.users.secondFactors.remove("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g");
@@ -270,7 +270,7 @@ export class UsersSecondFactors {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const recoveryCodes = await client.users.secondFactors.regenerateCodes("user_065n18a8k1rnhbvqalm9j3ts0c", {  });
@@ -375,7 +375,7 @@ export class Users {
    * Scope: `users:verify`.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const user = await client.users.verifyPassword({ email: "charlie@example.com", password: "securepassword123" });
@@ -392,10 +392,10 @@ export class Users {
    * factor. A wrong code leaves the challenge open, and counts as a wrong password does.
    *
    * Scope: `users:verify`.
-   * @throws {ChallengeInvalid} The `challenge` is unknown, was used, or is older than five minutes; or the password or the
+   * @throws {ChallengeInvalid} The `challenge` is unknown, was used, or is older than five minutes, or the password or the
    * factors were changed since.
    * @throws {WrongCode} Each code works once.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const user = await client.users.verifyChallenge({
@@ -446,7 +446,7 @@ export class Users {
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PreconditionFailed} `If-Match` names an outdated version.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const user = await client.users.update("user_065n18a8k1rnhbvqalm9j3ts0c", {
@@ -478,7 +478,7 @@ export class Users {
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PreconditionFailed} `If-Match` names an outdated version.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const user = await client.users.put("user_065n18a8k1rnhbvqalm9j3ts0c", {
@@ -522,7 +522,7 @@ export class Users {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * await client.users.setPassword("user_065n18a8k1rnhbvqalm9j3ts0c", { password: "another-good-one", current_password: "securepassword123" });

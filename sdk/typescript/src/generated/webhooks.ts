@@ -138,7 +138,7 @@ export class Replays {
    * @throws {ReplayLimitReached} Resent deliveries count, too.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PositionExpired} Events after this position were deleted, since they are older than the setting
-   * `event_retention`: you would miss some.
+   * `event_retention`, so you would miss some.
    * @example
    * const replay = await client.webhooks.replays.create("webhook_065n1avd4p1q9h2v5c8m3k7r6g", {
    *   from: "2023-10-27T10:00:00Z",
@@ -257,7 +257,7 @@ export class Webhooks {
    * @throws {WebhookLimitReached} Delete webhooks that are no longer used.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PositionExpired} Events after this position were deleted, since they are older than the setting
-   * `event_retention`: you would miss some.
+   * `event_retention`, so you would miss some.
    * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @example
    * const webhook = await client.webhooks.update("webhook_065n1avd4p1q9h2v5c8m3k7r6g", {
@@ -298,7 +298,7 @@ export class Webhooks {
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example
    * const webhook = await client.webhooks.reveal("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { password: "securepassword123" });

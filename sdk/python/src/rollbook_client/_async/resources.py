@@ -249,8 +249,8 @@ class AsyncUsersSecondFactors(AsyncResource):
             WrongCode: Each code works once.
             FactorLimitReached: Remove second factors that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> second_factor = await client.users.second_factors.create(
@@ -308,8 +308,8 @@ class AsyncUsersSecondFactors(AsyncResource):
         Raises:
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> verified_code = await client.users.second_factors.verify(
@@ -367,8 +367,8 @@ class AsyncUsersSecondFactors(AsyncResource):
             WrongCode: Each code works once.
             LastFactor: The setting `second_factor_roles` asks your role for a second factor.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> await client.users.second_factors.remove(
@@ -435,8 +435,8 @@ class AsyncUsersSecondFactors(AsyncResource):
         Raises:
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> recovery_codes = await client.users.second_factors.regenerate_codes(
@@ -671,7 +671,7 @@ class AsyncWebhooksReplays(AsyncResource):
             ReplayLimitReached: Resent deliveries count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`: you would miss some.
+                `event_retention`, so you would miss some.
 
         Example:
             >>> replay = await client.webhooks.replays.create(
@@ -1269,7 +1269,7 @@ class AsyncEvents(AsyncFollowing):
 
         Raises:
             PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`: you would miss some.
+                `event_retention`, so you would miss some.
             TooManyStreams: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`,
                 and 10 for the request log.
 
@@ -2171,8 +2171,8 @@ class AsyncKeys(AsyncResource):
             WrongPassword: The email is unknown, or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> key = await client.keys.update(
@@ -2237,8 +2237,8 @@ class AsyncKeys(AsyncResource):
             WrongPassword: The email is unknown, or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> key = await client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", password="securepassword123")
@@ -2569,15 +2569,14 @@ class AsyncSessions(AsyncResource):
                 300 characters are kept. At most 2,048 characters.
 
         Raises:
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired; no one is
-                told which.
-            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes; or the
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
+            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes, or the
                 password or the factors were changed since.
             WrongPassword: The email is unknown, or the password is wrong.
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             WrongCode: Each code works once.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> session_tokens = await client.sessions.create(
@@ -2629,8 +2628,8 @@ class AsyncSessions(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
-                by a refresh, or the session has ended or goes back to a user who is suspended.
+            SessionEnded: The token doesn't belong to a session for this `audience`, has expired, or was
+                replaced by a refresh.
 
         Example:
             >>> session_tokens = await client.sessions.refresh(
@@ -2669,8 +2668,8 @@ class AsyncSessions(AsyncResource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
-                by a refresh, or the session has ended or goes back to a user who is suspended.
+            SessionEnded: The token doesn't belong to a session for this `audience`, has expired, or was
+                replaced by a refresh.
 
         Example:
             >>> verified_session = await client.sessions.verify(
@@ -2813,12 +2812,11 @@ class AsyncTokens(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired; no one is
-                told which.
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             WrongCode: Each code works once.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> consumed_token = await client.tokens.consume(token="Example-Only-Example-Only-Example-Only-Exam")
@@ -3236,8 +3234,8 @@ class AsyncUsers(AsyncResource):
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PreconditionFailed: `If-Match` names an outdated version.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = await client.users.put(
@@ -3334,8 +3332,8 @@ class AsyncUsers(AsyncResource):
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PreconditionFailed: `If-Match` names an outdated version.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = await client.users.update(
@@ -3601,8 +3599,8 @@ class AsyncUsers(AsyncResource):
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
             SecondFactorRequired: The password is right, but the user is not signed in yet.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = await client.users.verify_password(email="charlie@example.com", password="securepassword123")
@@ -3641,11 +3639,11 @@ class AsyncUsers(AsyncResource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes; or the
+            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes, or the
                 password or the factors were changed since.
             WrongCode: Each code works once.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = await client.users.verify_challenge(
@@ -3688,8 +3686,8 @@ class AsyncUsers(AsyncResource):
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> await client.users.set_password(
@@ -4072,7 +4070,7 @@ class AsyncWebhooks(AsyncResource):
             WebhookLimitReached: Delete webhooks that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`: you would miss some.
+                `event_retention`, so you would miss some.
             PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
@@ -4143,8 +4141,8 @@ class AsyncWebhooks(AsyncResource):
             WrongPassword: The email is unknown, or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> webhook = await client.webhooks.reveal(

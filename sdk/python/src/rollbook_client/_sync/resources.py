@@ -247,8 +247,8 @@ class UsersSecondFactors(Resource):
             WrongCode: Each code works once.
             FactorLimitReached: Remove second factors that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> second_factor = client.users.second_factors.create(
@@ -306,8 +306,8 @@ class UsersSecondFactors(Resource):
         Raises:
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> verified_code = client.users.second_factors.verify("user_065n18a8k1rnhbvqalm9j3ts0c", code="287082")
@@ -363,8 +363,8 @@ class UsersSecondFactors(Resource):
             WrongCode: Each code works once.
             LastFactor: The setting `second_factor_roles` asks your role for a second factor.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> client.users.second_factors.remove(
@@ -429,8 +429,8 @@ class UsersSecondFactors(Resource):
         Raises:
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> recovery_codes = client.users.second_factors.regenerate_codes("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -663,7 +663,7 @@ class WebhooksReplays(Resource):
             ReplayLimitReached: Resent deliveries count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`: you would miss some.
+                `event_retention`, so you would miss some.
 
         Example:
             >>> replay = client.webhooks.replays.create(
@@ -1259,7 +1259,7 @@ class Events(Following):
 
         Raises:
             PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`: you would miss some.
+                `event_retention`, so you would miss some.
             TooManyStreams: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`,
                 and 10 for the request log.
 
@@ -2157,8 +2157,8 @@ class Keys(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> key = client.keys.update(
@@ -2223,8 +2223,8 @@ class Keys(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> key = client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", password="securepassword123")
@@ -2555,15 +2555,14 @@ class Sessions(Resource):
                 300 characters are kept. At most 2,048 characters.
 
         Raises:
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired; no one is
-                told which.
-            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes; or the
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
+            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes, or the
                 password or the factors were changed since.
             WrongPassword: The email is unknown, or the password is wrong.
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             WrongCode: Each code works once.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> session_tokens = client.sessions.create(
@@ -2615,8 +2614,8 @@ class Sessions(Resource):
                 one, kept over retries.
 
         Raises:
-            SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
-                by a refresh, or the session has ended or goes back to a user who is suspended.
+            SessionEnded: The token doesn't belong to a session for this `audience`, has expired, or was
+                replaced by a refresh.
 
         Example:
             >>> session_tokens = client.sessions.refresh(
@@ -2653,8 +2652,8 @@ class Sessions(Resource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
-                by a refresh, or the session has ended or goes back to a user who is suspended.
+            SessionEnded: The token doesn't belong to a session for this `audience`, has expired, or was
+                replaced by a refresh.
 
         Example:
             >>> verified_session = client.sessions.verify(
@@ -2797,12 +2796,11 @@ class Tokens(Resource):
 
         Raises:
             EmailTaken: Another user has this email.
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired; no one is
-                told which.
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             WrongCode: Each code works once.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> consumed_token = client.tokens.consume(token="Example-Only-Example-Only-Example-Only-Exam")
@@ -3220,8 +3218,8 @@ class Users(Resource):
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PreconditionFailed: `If-Match` names an outdated version.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = client.users.put(
@@ -3318,8 +3316,8 @@ class Users(Resource):
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PreconditionFailed: `If-Match` names an outdated version.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = client.users.update(
@@ -3579,8 +3577,8 @@ class Users(Resource):
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
             SecondFactorRequired: The password is right, but the user is not signed in yet.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = client.users.verify_password(email="charlie@example.com", password="securepassword123")
@@ -3619,11 +3617,11 @@ class Users(Resource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes; or the
+            ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes, or the
                 password or the factors were changed since.
             WrongCode: Each code works once.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> user = client.users.verify_challenge(
@@ -3666,8 +3664,8 @@ class Users(Resource):
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> client.users.set_password(
@@ -4048,7 +4046,7 @@ class Webhooks(Resource):
             WebhookLimitReached: Delete webhooks that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`: you would miss some.
+                `event_retention`, so you would miss some.
             PreconditionFailed: `If-Match` names an outdated version.
 
         Example:
@@ -4119,8 +4117,8 @@ class Webhooks(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
+                (settings `attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> webhook = client.webhooks.reveal("webhook_065n1avd4p1q9h2v5c8m3k7r6g", password="securepassword123")
