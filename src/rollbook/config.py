@@ -369,12 +369,9 @@ class Settings(Fixed, frozen=True, kw_only=True):
     limits: Annotated[
         str,
         says(
-            "Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` "
-            "(or `redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers. On "
-            "another machine, TLS and a password are required: `valkeys://user:password@host:6379`. "
-            "`?sslrootcert=FILE` names its certificate authority; `?sslmode=disable` and `?login=none` do "
-            "without. `valkey+cluster://host:6379,host:6379`: a cluster. `valkey+sentinel://host:26379/name`:"
-            " a primary that Sentinel monitors."
+            "Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` or, on "
+            "another machine, `valkeys://user:password@host:6379` counts them in Valkey or Redis, shared by all "
+            "servers. `valkey+cluster://` and `valkey+sentinel://` are for clusters and Sentinel."
         ),
     ] = ""
     limits_when_away: Annotated[
@@ -654,10 +651,9 @@ class Settings(Fixed, frozen=True, kw_only=True):
     smtp: Annotated[
         str,
         says(
-            "Mail server, such as `smtp://user:password@smtp.example.com:587`. Mail is only sent over TLS, which "
-            "verifies the server: with `smtp://` by STARTTLS, with `smtps://` (port 465) from the first byte. "
-            "`smtp+insecure://host:25` does without, on a network you trust. Needs `mail_from` and `public_url`. "
-            "Empty: Rollbook sends no mail."
+            "Mail server, such as `smtp://user:password@smtp.example.com:587`. `smtp://` uses STARTTLS, and `smtps://` "
+            "(port 465) SSL/TLS; both verify the server. `smtp+insecure://host:25` uses neither, on a network you "
+            "trust. Needs `mail_from` and `public_url`. Empty: Rollbook sends no mail."
         ),
     ] = ""
     smtp_ca: Annotated[
