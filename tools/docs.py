@@ -276,7 +276,10 @@ def _options(name: str, command: Any, told: dict[tuple[str, str], str]) -> Itera
         yield f"[Options]({docs_calls.place(*call)}): {', '.join(map(_flag, fields))}."
     rows = [(_flags(each), (each.help or "") + _required(each)) for each in own if each not in [*fields, *common]]
     firsts = {row: told.setdefault(row, name) for row in rows}
-    if new := [row for row in rows if firsts[row] == name]:
+    new = [row for row in rows if firsts[row] == name]
+    if new and name in EXPLAINED:
+        yield f"More options: {', '.join(flags for flags, _ in new)}."
+    elif new:
         yield terms(new)
     more: dict[str, list[str]] = {}
     for (flags, _), first in firsts.items():

@@ -106,8 +106,7 @@ def revert_event(server: options.Server, fields: Fields, event_id: str, json: bo
         done = backend.one("POST", at("events", event_id, "revert"), body=body)
         if json:
             return as_json(done)
-        user = done["user_id"]
-        whose = {"user": backend.names((user,)).get(user, user)} if user else {}
+        whose = dict(zip(("user",), backend.names((done["user_id"],)).values(), strict=False))
     details(whose | done["reverted"])
     for refusal in done["not_reverted"]:
         hint(f"Not put back: {refusal['message']}")

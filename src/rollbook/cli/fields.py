@@ -49,11 +49,9 @@ METAVARS = {
 }
 HELP: dict[Any, str] = {
     "headers": "Headers to send with each event, at most 20, with at most 4 KiB. Values are never shown again.",
-    "adopt": "With --on-conflict update, take over users who have not verified their email and have a password, second "
-    "factor or API key of their own. This ends those, and their sessions and links. Otherwise, the import refuses "
-    "these users, since they may be someone else.",
+    "adopt": "With --on-conflict update, take over users who may have signed up with an email that isn't theirs. This "
+    "ends their password, second factors, API keys, sessions and links. Otherwise, they are refused.",
     "dry_run": "Only say what would happen, and change nothing.",
-    "send": "Mail the link to the user, instead of printing it. Needs the setting `smtp`.",
     "ip_allow": "IP addresses and networks that can use the key, separated by commas, or `any`.",
     "path": "Only requests to paths that begin like this; with --path-match exact, to this one.",
     "path_match": "How --path is compared: `prefix`, the default, or `exact`.",
@@ -173,7 +171,6 @@ def options_of(
 def _option(name: str, field: Any, flag: str, required: bool) -> FieldOption:
     variable = flag.replace("-", "_") if flag.replace("-", "_").isidentifier() and flag != "from" else name
     help = HELP.get(MetadataFilter if _holds(field.type, MetadataFilter) else name) or _about(field.type)
-    help = help.replace(" Null removes it.", "").replace("Default or null:", "Default:")
     if _holds(field.type, bool):
         names = f"--{flag}/{NEGATIVE.get(name, f'--no-{flag}')}"
         return FieldOption(name, [names, variable], default=None, help=help)
@@ -350,7 +347,7 @@ def _about(kind: Any) -> str:
             if isinstance(part, Meta) and (
                 description := part.description or (part.extra_json_schema or {}).get("description")
             ):
-                return str(description)
+                return str(description).replace(" Null removes it.", "").replace("Default or null:", "Default:")
     if isinstance(kind, type) and _has_schema(kind):
         return " ".join((kind.__doc__ or "").split())
     for part in get_args(kind):
