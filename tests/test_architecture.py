@@ -53,6 +53,7 @@ ROOMS = (
 # Imports that only a type checker follows, and why they may go against the arrows.
 TYPES_ONLY = {
     ("rollbook.observe.lines", "rollbook.http.request"): "what is noted is the request; nothing of http runs here",
+    ("rollbook.observe.access", "rollbook.http.request"): "a line is made from the request; nothing of http runs here",
     (
         "rollbook.observe.usage_buffer",
         "rollbook.http.request",

@@ -153,7 +153,7 @@ def test_what_is_remembered_changes_no_request_and_no_refusal(monkeypatch: pytes
     repeated = 0
     real = heads.repeated
 
-    def counted(data: bytes, head: heads.KnownHead, max_target: int) -> heads.Line | None:
+    def counted(data: bytes, head: heads.KnownHead, max_target: int) -> tuple[str, str, str, bytes] | None:
         nonlocal repeated
         found = real(data, head, max_target)
         repeated += found is not None

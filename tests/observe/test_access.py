@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from rollbook import clock
 from rollbook.http.request import Request
 from rollbook.observe.access import AccessLog
-from rollbook.observe.lines import Answered
 
 KEY = "rbk_" + "aB3" * 12 + "xy"
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$R2Vvcmdl+/x"
@@ -46,7 +45,8 @@ def request(
 
 def note(log: AccessLog, made: Request, status: int, microseconds: int, size: int = 0) -> None:
     """One request, as a handful of its own."""
-    log.add([Answered(made, status, size, microseconds, clock.now())])
+    made.status, made.size, made.microseconds, made.answered_at = status, size, microseconds, clock.now()
+    log.add([made])
 
 
 def written(requests: list[Request], form: str = "json", status: int = 200) -> bytes:

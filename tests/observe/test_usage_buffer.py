@@ -12,7 +12,6 @@ from rollbook import clock
 from rollbook.errors import ApiError, Fault, InvalidParameter, NotFound
 from rollbook.http.request import Request
 from rollbook.observe import usage_buffer
-from rollbook.observe.lines import Answered
 from rollbook.observe.usage_buffer import Client, RequestLine, ToldError, UsageBucket, UsageBuffer
 from rollbook.records.usage import pack, unpack
 
@@ -53,7 +52,8 @@ def request(number: int = 0, user: str | None = "user_a", path: str = "/v1/users
 
 def record(buffer: UsageBuffer, made: Request, status: int, microseconds: int) -> None:
     """A request that was answered now."""
-    buffer.add([Answered(made, status, 0, microseconds, clock.now())])
+    made.status, made.microseconds, made.answered_at = status, microseconds, clock.now()
+    buffer.add([made])
 
 
 def taken(buffer: UsageBuffer) -> list[UsageBucket]:

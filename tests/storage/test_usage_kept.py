@@ -20,7 +20,6 @@ from rollbook.api.routes import ROUTES
 from rollbook.config import Settings
 from rollbook.http.request import Request, RequestIds, RequestName
 from rollbook.observe import usage_buffer
-from rollbook.observe.lines import Answered
 from rollbook.observe.usage_buffer import Share, UsageBucket, UsageBuffer
 from rollbook.records import request_log, usage, users
 from rollbook.records.request_log import END, Logged, Search
@@ -41,7 +40,8 @@ HANDFUL = 1_000
 
 def record(buffer: UsageBuffer, made: Request, status: int, microseconds: int) -> None:
     """A request that was answered now."""
-    buffer.add([Answered(made, status, 0, microseconds, clock.now())])
+    made.status, made.microseconds, made.answered_at = status, microseconds, clock.now()
+    buffer.add([made])
 
 
 @pytest.fixture(params=ENGINES)

@@ -3,6 +3,8 @@ itself."""
 
 from __future__ import annotations
 
+import msgspec
+
 from rollbook import clock, roles
 from rollbook.actions import key_bounds
 from rollbook.actions.key_bounds import UNBOUNDED, Bounds
@@ -151,33 +153,21 @@ def signed_in(
     )
 
 
-class Principal:
+class Principal(msgspec.Struct, eq=False):
     """The caller of one request."""
 
-    __slots__ = ("address", "caller", "client", "proven_at", "request_id", "session_id", "trace_id")
-
-    def __init__(
-        self,
-        caller: Caller,
-        address: str,
-        request_id: str | None,
-        trace_id: str | None = None,
-        proven_at: int | None = None,
-        session_id: str | None = None,
-        client: str | None = None,
-    ) -> None:
-        self.caller = caller
-        self.address = address
-        """The origin of the request: an address, `cli` or `system`."""
-        self.request_id = request_id
-        self.trace_id = trace_id
-        """The distributed trace that the request belongs to."""
-        self.proven_at = proven_at
-        """The time when a person who is signed in last proved who they are; None without a session."""
-        self.session_id = session_id
-        """Of a person who is signed in."""
-        self.client = client
-        """The assistant through which they act, as it calls itself."""
+    caller: Caller
+    address: str
+    """The origin of the request: an address, `cli` or `system`."""
+    request_id: str | None
+    trace_id: str | None = None
+    """The distributed trace that the request belongs to."""
+    proven_at: int | None = None
+    """The time when a person who is signed in last proved who they are; None without a session."""
+    session_id: str | None = None
+    """Of a person who is signed in."""
+    client: str | None = None
+    """The assistant through which they act, as it calls itself."""
 
     @property
     def user_id(self) -> str:

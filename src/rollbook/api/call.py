@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.config import Settings, Source
@@ -74,17 +76,13 @@ class Services(Rollbook):
         return url
 
 
-class Call:
+class Call(msgspec.Struct, eq=False):
     """A request, its row's query and body in their types, and who makes it."""
 
-    __slots__ = ("body", "by", "gate", "query", "request", "services")
-
-    by: Principal  # not there on calls that need no key
-
-    def __init__(self, services: Services, request: Request, gate: Gate | None = None) -> None:
-        self.services = services
-        self.gate = gate
-        """None where nothing is counted."""
-        self.request = request
-        self.query: Any = None
-        self.body: Any = None
+    services: Services
+    request: Request
+    gate: Gate | None = None
+    """None where nothing is counted."""
+    by: Principal = None  # type: ignore[bad-assignment]  # on calls that need no key
+    query: Any = None
+    body: Any = None

@@ -53,9 +53,7 @@ class Local:
         perform = performance(row, self.services)
 
         def answer(request: Request, ids: Ids) -> Answer:
-            call = Call(self.services, request)
-            call.by = self._by
-            return perform(call, ids)
+            return perform(Call(self.services, request, None, self._by), ids)
 
         return answer
 

@@ -67,8 +67,7 @@ def permitted(
     perform = perform or performance(route, services)
 
     def go_on(by: Principal, request: Request, ids: Ids) -> Answer:
-        call = Call(services, request, gate)
-        call.by = by
+        call = Call(services, request, gate, by)
         caller = by.caller
         if ids and ids[0] == "me":
             ids = (caller.user_id, *ids[1:])

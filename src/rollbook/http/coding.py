@@ -64,7 +64,7 @@ def compressed(request: Request, response: Response) -> Response | Coroutine[Any
     """The response in the coding that the client prefers; a coroutine where compressing it takes a thread. Only for
     responses without a secret: their length tells about their content (BREACH)."""
     coding = accepted(request)
-    status, head, body, stream = response
+    status, head, body, stream = response.status, response.head, response.body, response.stream
     head += _VARY
     if not coding:
         return Response(status, head, body, stream)

@@ -142,15 +142,6 @@ class KnownHead(NamedTuple):
     """Length of the body."""
 
 
-class Line(NamedTuple):
-    """Request line and body of a repetition."""
-
-    method: str
-    path: str
-    query: str
-    body: bytes
-
-
 def learn(data: bytes, request: Request) -> KnownHead | None:
     """The head of `request`, the first that the parser found in `data`. None unless `data` is that request and no
     more."""
@@ -170,8 +161,8 @@ def learn(data: bytes, request: Request) -> KnownHead | None:
     return KnownHead(data[line:head], fields, length)
 
 
-def repeated(data: bytes, head: KnownHead, max_target: int) -> Line | None:
-    """The request in `data`, if it is whole, alone, and has this head."""
+def repeated(data: bytes, head: KnownHead, max_target: int) -> tuple[str, str, str, bytes] | None:
+    """Method, path, query and body of the request in `data`, if it is whole, alone, and has this head."""
     rest = head.rest
     line = data.find(b"\r\n")
     if len(data) != line + len(rest) + head.length or line > LONGEST_LINE or not data.startswith(rest, line):
@@ -182,4 +173,4 @@ def repeated(data: bytes, head: KnownHead, max_target: int) -> Line | None:
     method, path, query = parts.groups(b"")
     if len(path) + len(query) >= max_target:
         return None
-    return Line(method.decode(), path.decode(), query.decode(), data[line + len(rest) :] if head.length else b"")
+    return method.decode(), path.decode(), query.decode(), data[line + len(rest) :] if head.length else b""

@@ -18,6 +18,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from rollbook import clock
 from rollbook.errors import ApiError
 from rollbook.http.body import BodyRule, BodyStream
@@ -47,7 +49,7 @@ class Stream(NamedTuple):
     """Last part for a client that did not read for `body_timeout`, should it read on: why nothing else comes."""
 
 
-class Response(NamedTuple):
+class Response(msgspec.Struct, frozen=True):
     """`head` holds whole header lines, each ended by CRLF, without those the transport adds itself (`Date`,
     `Content-Length`, `Transfer-Encoding`, `X-Request-Id`, `Connection` and the security fields of every response). With
     `stream`, `body` is empty."""
@@ -89,7 +91,7 @@ class RequestName(Protocol):
         ...
 
 
-class Request:
+class Request(msgspec.Struct, eq=False):
     """Request that the transport hands to the application.
 
     `headers` has lower-case names; values of a repeated field are joined by ", " (RFC 9110 section 5.3). `body` is
@@ -102,61 +104,35 @@ class Request:
     answer is not worth waiting for. It is set already where that has happened before.
     """
 
-    __slots__ = (
-        "address",
-        "body",
-        "error",
-        "head",
-        "headers",
-        "id",
-        "key_id",
-        "left",
-        "limited_by",
-        "method",
-        "path",
-        "query",
-        "route",
-        "secure",
-        "started",
-        "stream",
-        "trace",
-        "user_id",
-        "version",
-    )
-
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: dict[bytes, bytes],
-        body: bytes,
-        address: str,
-        secure: bool,
-        id: str,
-        started: int,
-        version: str = "1.1",
-        stream: BodyStream | None = None,
-    ) -> None:
-        self.method = method
-        self.path = path  # percent-decoded
-        self.query = query  # as sent, without the question mark
-        self.headers = headers
-        self.body = body
-        self.address = address
-        self.secure = secure
-        self.id = id
-        self.started = started
-        self.version = version
-        self.stream = stream
-        self.head = b""
-        self.user_id: str | None = None
-        self.key_id: str | None = None
-        self.limited_by: str | None = None
-        self.route: RequestName | None = None
-        self.error: ApiError | None = None
-        self.trace: Trace | None = None
-        self.left: Callable[[], None] | None = None
+    method: str
+    path: str
+    """Percent-decoded."""
+    query: str
+    """As sent, without the question mark."""
+    headers: dict[bytes, bytes]
+    body: bytes
+    address: str
+    secure: bool
+    id: str
+    started: int
+    version: str = "1.1"
+    stream: BodyStream | None = None
+    head: bytes = b""
+    user_id: str | None = None
+    key_id: str | None = None
+    limited_by: str | None = None
+    route: RequestName | None = None
+    error: ApiError | None = None
+    trace: Trace | None = None
+    left: Callable[[], None] | None = None
+    # Of its answer, for the logs.
+    status: int = 0
+    size: int = 0
+    """Bytes of the body that was sent."""
+    microseconds: int = 0
+    """From its last byte to the answer."""
+    answered_at: int = 0
+    """Microseconds since 1970."""
 
     @property
     def trace_id(self) -> str | None:

@@ -61,7 +61,7 @@ def encode(
     """A complete response. `common` are the lines that all have (Date and the above), `more` those of the request's
     limits and trace; `head` omits the body but keeps its length (RFC 9110 section 9.3.2); `close`: no other response
     follows on this connection."""
-    status, lines, body, _ = response
+    status, lines, body = response.status, response.head, response.body
     if status in BODYLESS:
         return b"%b%bX-Request-Id: %b\r\n%b%b%b\r\n" % (
             STATUS_LINE[status],

@@ -19,7 +19,7 @@ from msgspec import UNSET, UnsetType
 from rollbook.observe.lines import DIM, masked, paint, safe_json, safe_text, stamp
 
 if TYPE_CHECKING:
-    from rollbook.observe.lines import Answered
+    from rollbook.http.request import Request
 
 # Seconds between two rounds of the thread, and the most that a reader of the log lags behind.
 _INTERVAL = 0.2
@@ -104,7 +104,7 @@ class AccessLog:
         self._thread: threading.Thread | None = None
         self._deadline = float("inf")
 
-    def add(self, handful: Sequence[Answered]) -> None:
+    def add(self, handful: Sequence[Request]) -> None:
         """Add the lines of these requests, made into text where they come: a thread that encoded them all would hold
         the interpreter's lock for milliseconds, and every statement of SQLite, which lets that lock go, would wait for
         it."""
@@ -114,7 +114,7 @@ class AccessLog:
             self._overflow += len(handful)
             return
         worker = self._worker
-        self._texts.append((self._encode([_line(answered, worker) for answered in handful]), len(handful)))
+        self._texts.append((self._encode([_line(request, worker) for request in handful]), len(handful)))
         self._taken += len(handful)
 
     def start(self, worker: int = 0) -> None:
@@ -219,17 +219,16 @@ _encoder = msgspec.json.Encoder()
 _COLORS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
 
 
-def _line(answered: Answered, worker: int) -> AccessLine:
-    request, status, size, microseconds, at = answered
+def _line(request: Request, worker: int) -> AccessLine:
     route, trace, id = request.route, request.trace, request.headers.get(b"x-request-id")
     return AccessLine(
-        stamp(at / 1e6),
+        stamp(request.answered_at / 1e6),
         request.id,
         request.method,
         None if route is None else route.path,
-        status,
-        microseconds,
-        size,
+        request.status,
+        request.microseconds,
+        request.size,
         request.user_id,
         request.key_id,
         request.address,

@@ -14,7 +14,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rollbook import clock
 from rollbook.observe.metrics import UNMATCHED, Metrics
@@ -100,19 +100,6 @@ LARGE = 65_536
 """Bytes of a body that is not kept until then."""
 
 
-class Answered(NamedTuple):
-    """An answered request."""
-
-    request: Request
-    status: int
-    size: int
-    """Bytes of the body that was sent."""
-    microseconds: int
-    """From the request's last byte to its answer."""
-    at: int
-    """The time when it was answered, in microseconds since 1970."""
-
-
 class Done:
     """Answered requests of one worker. `routes` are the indexes of rows in the metrics, by identity."""
 
@@ -124,16 +111,17 @@ class Done:
         self._routes = routes
         self._access_log = access_log
         self._usage = usage
-        self._open: list[Answered] = []
+        self._open: list[Request] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, request: Request, status: int, size: int) -> None:
-        microseconds = (time.perf_counter_ns() - request.started) // 1000
+        request.status, request.size, request.answered_at = status, size, clock.now()
+        request.microseconds = microseconds = (time.perf_counter_ns() - request.started) // 1000
         self.count += 1
         route = request.route
         self._metrics.request(UNMATCHED if route is None else self._routes[id(route)], status, microseconds)
         open = self._open
-        open.append(Answered(request, status, size, microseconds, clock.now()))
+        open.append(request)
         if len(open) >= HANDFUL or len(request.body) > LARGE:
             self.work_off()
         elif self._timer is None:

@@ -34,7 +34,6 @@ from rollbook.trace_context import RANDOM, SAMPLED, Trace
 
 if TYPE_CHECKING:
     from rollbook.http.request import Request
-    from rollbook.observe.lines import Answered
 
 _SCOPE = InstrumentationScope("rollbook", __version__)
 _FAILED, _UNSET = Status(StatusCode.ERROR), Status()
@@ -64,15 +63,14 @@ class Spans:
             flags |= SAMPLED
         request.trace = Trace(id, f"{getrandbits(64) or 1:016x}", flags, parent)
 
-    def end(self, answered: Answered) -> None:
+    def end(self, request: Request) -> None:
         """Queue the span of an answered request, if it is sampled."""
-        request, status, _, microseconds, _ = answered
         trace, route = request.trace, request.route
         if trace is None or not trace.flags & SAMPLED:
             return
         attributes = {
             "http.request.method": request.method,
-            "http.response.status_code": status,
+            "http.response.status_code": request.status,
             "url.scheme": "https" if request.secure else "http",
             "url.path": masked(request.path)[:_MAX_PATH],
             "client.address": request.address,
@@ -82,7 +80,7 @@ class Spans:
             attributes["http.route"] = route.path
         if request.user_id is not None:
             attributes["user.id"] = request.user_id
-        ended = time.time_ns() - (clock.now() - answered.at) * 1000
+        ended = time.time_ns() - (clock.now() - request.answered_at) * 1000
         self._processor.on_end(
             ReadableSpan(
                 request.method if route is None else f"{request.method} {route.path}",
@@ -91,8 +89,8 @@ class Spans:
                 resource=self._resource,
                 attributes=attributes,
                 kind=SpanKind.SERVER,
-                status=_FAILED if status >= 500 else _UNSET,
-                start_time=ended - microseconds * 1000,
+                status=_FAILED if request.status >= 500 else _UNSET,
+                start_time=ended - request.microseconds * 1000,
                 end_time=ended,
                 instrumentation_scope=_SCOPE,
             )

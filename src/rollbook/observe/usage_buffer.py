@@ -24,7 +24,6 @@ from rollbook.observe.lines import masked
 if TYPE_CHECKING:
     from rollbook.errors import ApiError
     from rollbook.http.request import Request
-    from rollbook.observe.lines import Answered
 
 # Lines of a bucket; beyond, requests are only counted. A bucket is written about once a second.
 MAX_LINES = 500
@@ -165,14 +164,15 @@ class UsageBuffer:
         self._shares: dict[str, Share] = {}
         self._shares_of = 0  # the hour
 
-    def add(self, handful: Sequence[Answered]) -> None:
+    def add(self, handful: Sequence[Request]) -> None:
         """Record these requests, in the order in which they were answered."""
-        for request, status, _, microseconds, at in handful:
+        for request in handful:
             user_id, key_id = request.user_id, request.key_id
             if user_id is not None and key_id is not None:
-                self._record(request, user_id, key_id, status, microseconds, at)
+                self._record(request, user_id, key_id)
 
-    def _record(self, request: Request, user_id: str, key_id: str, status: int, microseconds: int, at: int) -> None:
+    def _record(self, request: Request, user_id: str, key_id: str) -> None:
+        status, microseconds, at = request.status, request.microseconds, request.answered_at
         at += self._worker - at % self._workers
         if at <= self._last_time < at + clock.SECOND:  # not after the clock was set back by more
             at = self._last_time + self._workers

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from rollbook import clock
 from rollbook.actions import keys as key_actions
@@ -117,7 +118,7 @@ async def _page(page: PageRequest, key: str, make: Callable[[], Rendered], chapt
         if not is_plain:
             return page.render("docs/page.html", section="docs", guide=guide, **context)
         response = page.render("docs/page.html", section="docs", guide=guide, cache=FRESH, **context)
-        response = _kept[kept_as] = response._replace(head=response.head + _tag(response.body))
+        response = _kept[kept_as] = replace(response, head=response.head + _tag(response.body))
     return _unless_known(page, response)
 
 

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
+from msgspec.structs import replace
+
 from rollbook import clock
 from rollbook.actions import second_factors
 from rollbook.actions.permissions import refusal
@@ -84,7 +86,7 @@ class Site:
             self._services.operations.count(error, request)
             response = _error(page, error)
         # Before the handler's: a cookie that it sets, or takes away, is the last, which counts.
-        return response._replace(head=page.new_cookies + response.head) if page.new_cookies else response
+        return replace(response, head=page.new_cookies + response.head) if page.new_cookies else response
 
     async def _must_add_factor(self, page: PageRequest, person: Person, row: Page) -> bool:
         """Test whether the page is closed to somebody who needs a second factor first; `page.duty` says so on the
