@@ -243,7 +243,7 @@ def test_a_replaced_key_goes_on_as_long_as_was_chosen(
     ).to_be_visible()
     page.goto("/account/keys")
     active = page.get_by_role("region", name="API keys", exact=True).locator("tbody tr")
-    expect(active.first).to_contain_text("New")
+    expect(active.first).to_contain_text(f"…{new[-4:]}")
     if overlap == "0":
         expect(active).to_have_count(1)
         expect(page.get_by_role("region", name="Revoked and expired keys")).to_be_hidden()
@@ -251,7 +251,7 @@ def test_a_replaced_key_goes_on_as_long_as_was_chosen(
         expect(page.get_by_role("region", name="Revoked and expired keys")).to_contain_text(f"…{old[-4:]}")
     else:
         expect(active.nth(1)).to_contain_text(f"…{old[-4:]}")
-        expect(active.nth(1)).to_contain_text("Works until")
+        expect(active.nth(1)).to_contain_text("Expires soon")
 
 
 @with_and_without_scripts

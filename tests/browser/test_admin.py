@@ -808,6 +808,7 @@ def test_a_user_is_changed(http: httpx2.Client, browse: Callable[..., Page], scr
     page.get_by_label("Email", exact=True).fill(email)
     page.get_by_label("Email is verified").check()
     page.get_by_label("Role").select_option("admin")
+    page.get_by_text("External ID, metadata, rate limit").click()
     page.get_by_label("Rate limit", exact=True).fill("7/minute")
     page.get_by_label("External ID").fill(email)
     if scripts:
@@ -855,6 +856,7 @@ def test_edits_that_are_not_saved_are_not_lost_without_a_question(
         page.get_by_role("link", name="Sessions", exact=True).click()
         page.wait_for_url("**/sessions")
         page.goto(of(user))
+        page.get_by_text("External ID, metadata, rate limit").click()
         page.get_by_role("button", name="Add a key").click()
         with page.expect_event("dialog"):
             page.get_by_role("link", name="Sessions", exact=True).click()
@@ -883,6 +885,7 @@ def test_metadata_is_edited_in_rows_by_keyboard(http: httpx2.Client, browse: Cal
     user = new_user(http, metadata=metadata)
     page = browse()
     page.goto(of(user))
+    page.get_by_text("External ID, metadata, rate limit").click()
     rows = page.get_by_role("group", name="Keys and values")
     expect(page.get_by_role("textbox", name="Metadata", exact=True)).to_be_hidden()
     expect(rows.get_by_label("Type of nested")).to_have_value("json")
@@ -1009,6 +1012,7 @@ def test_what_is_wrong_with_a_change_is_said_beside_the_field(
     page.goto(of(user))
     page.locator("form").evaluate_all("forms => forms.forEach(form => { form.noValidate = true })")
     page.get_by_label("Name", exact=True).fill("Kept in the form")
+    page.get_by_text("External ID, metadata, rate limit").click()
     page.get_by_label(label, exact=True).fill(value)
     assert press(page, "Save").status == 400
     expect(page.locator(f"#field-{field}-problem")).to_contain_text(sentence)
@@ -1178,10 +1182,10 @@ def test_a_key_of_a_user_is_rotated_and_both_are_told_apart(
     new = page.locator("#new-key").inner_text()
     page.get_by_role("link", name="Done").click()
     first, second = page.get_by_role("region", name="API keys").locator("tbody tr").all()
-    expect(first).to_contain_text("New")
     expect(first).to_contain_text(f"…{new[-4:]}")
+    expect(first).not_to_contain_text("Expires soon")
     expect(second).to_contain_text(f"…{old[-4:]}")
-    expect(second).to_contain_text("Works until")
+    expect(second).to_contain_text("Expires soon")
     assert page.get_by_text("Reveal").count() == 0, "only who has it can"
     with server.http(new) as client:
         assert client.get("/v1/users/me").json()["id"] == user["id"]
@@ -1362,8 +1366,8 @@ def test_the_log_is_searched_by_who_did_what_when_and_from_where(
     page.goto(f"/admin/events?user={user['id']}")
     page.get_by_role("link", name="user.updated").nth(1).click()
     changed = page.get_by_role("region", name="Fields before and after")
-    expect(changed.locator("del")).to_have_text([f'"{user["name"]}"', "{}"])
-    expect(changed.locator("ins")).to_have_text(['"Changed by an admin"', '{\n  "plan": "pro"\n}'])
+    expect(changed.locator("del")).to_have_text([f'"{user["name"]}"'])
+    expect(changed.locator("ins")).to_have_text(['"Changed by an admin"', '"pro"'])
     page.get_by_text("The whole event").click()
     assert json.loads(page.locator("code.language-json").inner_text()) == theirs
     # What the type says names fields of the JSON, as plain words.

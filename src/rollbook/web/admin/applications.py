@@ -116,7 +116,6 @@ async def _keys(page: PageRequest, user: User) -> dict[str, Any]:
         "total": batch.total,
         "holder": theirs(user),
         "state": pages.state,
-        "is_new": pages.is_new,
     }
 
 

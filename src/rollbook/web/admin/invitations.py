@@ -22,7 +22,7 @@ from rollbook.web.admin.users import UserListPage, listed_page
 from rollbook.web.page_request import PageRequest, whole_number
 
 PATH = "/admin/invitations"
-SECTION = "admin/users"
+SECTION = "admin/invitations"
 MAX_SHOWN = 20
 """People in the preview, beside those of whom something is wrong."""
 KNOWN = {

@@ -192,7 +192,7 @@ async def show_deleted(page: PageRequest) -> Response:
     days = page.on.settings.deleted_retention
     return page.render(
         "admin/deleted.html",
-        section="admin/users",
+        section="admin/users/deleted",
         found=batch,
         retention=days * clock.DAY,
         retention_days=days,

@@ -137,8 +137,6 @@ SORTS = (
 )
 SOON = 7 * clock.DAY
 """A key that expires within this is pointed out."""
-NEW = clock.DAY
-"""The time that a key is marked as new: after a rotation there are two of one name."""
 
 
 class KeyState(NamedTuple):
@@ -159,10 +157,6 @@ def state(key: Key) -> KeyState:
     if left <= 0:
         return KeyState("bad", "Expired", False)
     return KeyState("warn", "Expires soon", True) if left <= SOON else KeyState("ok", "Active", True)
-
-
-def is_new(key: Key) -> bool:
-    return key.created_at > clock.now() - NEW
 
 
 async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
@@ -203,7 +197,7 @@ async def by_state(
         return found
 
     frame = await lists.numbered(page, path, {**asked, "show": "ended" if ended else ""}, PAGE, part, blank, labels)
-    return frame | {"ended": ended, "others": others, "sorts": SORTS, "state": state, "is_new": is_new}
+    return frame | {"ended": ended, "others": others, "sorts": SORTS, "state": state}
 
 
 PROVIDERS = {"entra": "Microsoft Entra ID", "okta": "Okta", "other": "Identity provider"}

@@ -216,16 +216,16 @@
     const wanted = here = url.pathname + url.search;
     try {
       const response = await fetch(url, { headers: { Accept: "text/html" } });
-      const page = new DOMParser().parseFromString(await response.text(), "text/html"), main = page.querySelector("main");
+      const page = new DOMParser().parseFromString(await response.text(), "text/html"), shell = page.querySelector(".shell");
       if (here !== wanted) return;
-      if (!response.ok || !main.querySelector(".docs")) throw new Error();
+      if (!response.ok || !shell.querySelector(".docs-side")) throw new Error();
       document.title = page.title;
-      document.querySelector("main").replaceWith(main);
-      htmx.process(main);
+      document.querySelector(".shell").replaceWith(shell);
+      htmx.process(shell);
       document.dispatchEvent(new Event("htmx:after:swap"));
       offer();
       // A screen reader goes on here, as on a page that was just loaded.
-      main.focus({ preventScroll: true });
+      shell.querySelector("main").focus({ preventScroll: true });
       const target = document.getElementById(decodeURIComponent(url.hash.slice(1)));
       if (target) target.scrollIntoView();
       else scrollTo(0, top);
