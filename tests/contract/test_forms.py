@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx2
 import pytest
 from msgspec import Struct
 
@@ -44,6 +45,19 @@ def test_permissions_of_keys_stand_in_groups_with_names_and_read_as_text(server:
     names = re.findall(r"<legend>([^<]*)</legend>", fieldset)
     assert "Groups" in names and len(set(names)) == len(names) and not [name for name in names if ":" in name]
     assert "`" not in fieldset
+
+
+@once
+def test_the_last_day_of_a_key_ends_where_its_reader_is(server: Server, http: httpx2.Client) -> None:
+    day = {"expires": "date", "expires_on": "2100-07-01"}
+    with signed_in(server) as person:
+        person.cookies.set("rollbook-zone", "America/New_York")
+        zone = re.search(r'name="zone" value="([^"]*)"', person.get("/account/keys/new").text)
+        assert zone
+        for name, fields in (("World", {}), ("New York", {"zone": zone[1]})):
+            assert person.post("/account/keys", data={"name": name, **day, **fields}).status_code == 303
+    ends = {key["name"]: key["expires_at"] for key in http.get("/v1/keys", params={"user": "all"}).json()}
+    assert (ends["World"], ends["New York"]) == ("2100-07-01T23:59:00Z", "2100-07-02T03:59:00Z")
 
 
 @once

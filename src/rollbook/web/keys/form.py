@@ -162,7 +162,8 @@ def _given(page: PageRequest) -> dict[str, Any]:
         name: form.get(name, "").strip()
         for name in ("name", "reach", "expires", "expires_on", "ip_allow", "rate_limit", "audiences")
     }
-    return {**texts, "scopes": page.getlist("scopes"), "revealable": "revealable" in form}
+    last_minute = page.sent_utc(f"{texts['expires_on']}T23:59", last=True)
+    return {**texts, "last_minute": last_minute, "scopes": page.getlist("scopes"), "revealable": "revealable" in form}
 
 
 def _check_filled_in(values: Mapping[str, Any]) -> None:
@@ -191,7 +192,7 @@ def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": values["name"],
         "scopes": values["scopes"] if values["reach"] == "some" else None,
-        "expires_at": f"{values['expires_on']}T23:59:59Z" if is_date else forms.expiry(values["expires"]),
+        "expires_at": values["last_minute"] if is_date else forms.expiry(values["expires"]),
         "ip_allow": values["ip_allow"].replace(",", " ").split() or None,
         "rate_limit": values["rate_limit"] or None,
         "audiences": values["audiences"].split() or None,
