@@ -142,13 +142,13 @@ def differences(event: Event) -> list[Difference]:
     if event.before is None:
         return []
     before, after = _raw_fields(event.before), _raw_fields(event.object)
-    lines = [
+    metadata = [
         Difference(f"{name}.{key}", _json_text(old), _json_text(new), old != new, True)
         for name in METADATA
         if name in before
         for key, old, new in by_key(before.pop(name), after.pop(name, None))
     ]
-    lines += [
+    lines = [
         Difference(
             name,
             None if name in UNLOGGED and name not in before else _json_text(before.get(name, after.get(name))),
@@ -158,7 +158,7 @@ def differences(event: Event) -> list[Difference]:
         )
         for name in dict.fromkeys([*before, *after])
     ]
-    return sorted(lines, key=lambda difference: not difference.changed)
+    return sorted([*lines, *metadata], key=lambda difference: not difference.changed)
 
 
 def by_key(
