@@ -288,6 +288,11 @@ class Origin:
 _starting = threading.Lock()
 
 
+def children(process: int) -> list[int]:
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
 def origin() -> Origin:
     with _starting:
         return _origin()

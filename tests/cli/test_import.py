@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -306,6 +307,20 @@ def test_an_import_into_a_folder_is_listed_and_undone(data: Path) -> None:
         assert len(http.get("/v1/users").json()) == 1
 
 
+@once
+def test_what_is_told_is_what_was_waited(data: Path) -> None:
+    command = [sys.executable, "-m", SMALL_BATCHES, "users", "import", "-", "--json", "--data", str(data)]
+    environment = {**os.environ, "ROLLBOOK_DATABASE": database_of(data)}
+    process = processes.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    assert process.stdin and process.stdout
+    time.sleep(1)  # for the file, as others wait for modules or an upload
+    process.stdin.write(many(1))
+    process.stdin.close()
+    told = json.loads(process.stdout.read())
+    process.stdout.close()
+    assert process.wait(60) == 0 and told["added"] == 1 and told["seconds"] >= 1
+
+
 def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server) -> None:
     command = [sys.executable, "-m", SMALL_BATCHES, "users", "import", "-", "--data", str(data)]
     environment = {**server.environment, "ROLLBOOK_DATABASE": database_of(data)}
@@ -317,8 +332,10 @@ def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server
     while not _count(data):
         assert time.monotonic() < until
         time.sleep(0.05)
+    (reader,) = processes.children(process.pid)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130  # and no end of the input meanwhile, at which it would end by itself
+    assert not Path(f"/proc/{reader}").exists(), "the process that reads ended, too"
     said = process.stderr.read()
     process.stdin.close()
     process.stderr.close()

@@ -23,7 +23,7 @@ from tests.contract.answers import refused
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_token, new_user, running
 from tests.nodes.pair import wait_until
-from tests.processes import EXECUTED
+from tests.processes import EXECUTED, children
 from tests.visitor import signed_in
 
 numbers = count(time.time_ns() // 1000)
@@ -382,6 +382,27 @@ def _import_processes(server: Server) -> list[int]:
             if parent == server.process.pid and b"import_process" in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return found
+
+
+@pytest.mark.parametrize("killed", ["writer", "reader"])
+def test_an_import_goes_on_whichever_of_its_two_processes_is_killed(tmp_path: Path, killed: str) -> None:
+    with running(tmp_path / "data", "--rate-limit", "none", environment=EXECUTED) as server, server.http() as http:
+        blank = b"\n" * 4_000_000  # for a second
+        job = start(http, gzip.compress(ndjson(user()) + blank + ndjson(user()), 1), format="ndjson")
+        wait_until(lambda: [reader for writer in _import_processes(server) for reader in children(writer)])
+        (writer,) = _import_processes(server)
+        (reader,) = children(writer)
+        os.kill(writer if killed == "writer" else reader, signal.SIGKILL)
+        wait_until(lambda: not any(_runs(process) for process in (writer, reader)))
+        job = ended(http, job)
+        assert (job["status"], job["records"], job["added"]) == ("finished", 2, 2)
+        assert len(http.get("/v1/users").json()) == 3
+
+
+def _runs(process: int) -> bool:
+    with suppress(OSError):
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    return False
 
 
 def test_a_canceled_import_imports_no_more_and_its_file_is_gone(http: httpx2.Client, server: Server) -> None:

@@ -21,7 +21,7 @@ from rollbook.actions.bulk import Operation
 from rollbook.actions.checking import check
 from rollbook.actions.context import Rollbook
 from rollbook.actions.deferred_events import DeferredEvent, _record
-from rollbook.actions.import_writer import Importer
+from rollbook.actions.import_writer import Batches, Importer
 from rollbook.actions.principal import CLI
 from rollbook.api.users import UserPatch
 from rollbook.config import Settings
@@ -162,14 +162,15 @@ async def imported(of: Histories) -> None:
     """A file that adds a user, and changes those of some addresses."""
     options = ImportOptions(on_conflict="update", events=of.events_of)
     importer = Importer(of.on, options, ids.new("imp"))
+    batches = Batches(of.on.settings, options, 100)
     before = of.states[-1][1]
     for line, email in enumerate(dict.fromkeys(of.email() for _ in range(4))):
         name, metadata = of.random.choice(("From file", "Again")), {"n": of.random.randint(0, 3)}
         user = {"name": name, "email": email, "metadata": metadata}
         if of.random.random() < 0.3:
             user |= {"id": ids.new("user"), "created_at": "2019-03-01T00:00:00Z"}
-        importer.add(CLI, FileRecord(line, check(ImportedUser, user, 8), None))
-    await importer.write(CLI, 0)
+        batches.add(CLI, FileRecord(line, check(ImportedUser, user, 8), None))
+    await importer.write(CLI, batches.take(), 0)
     importer.close()
     after = {row[0] for row in await of.on.db.all("SELECT id FROM users")}
     of.ids += sorted(after - before.keys())

@@ -25,6 +25,7 @@ from rollbook.actions.users import changes_of
 from rollbook.auth.one_time_codes import Totp, read_totp
 from rollbook.auth.password_hashes import UnknownHash, is_weak
 from rollbook.auth.passwords import check_hash
+from rollbook.config import Settings
 from rollbook.errors import (
     ApiError,
     EmailTaken,
@@ -52,7 +53,7 @@ from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
 from rollbook.records.import_rows import Raw
 from rollbook.records.imports import Counts, Refusal
-from rollbook.records.user_imports import BATCH, DryRunKeys, Existing, PreparedUser
+from rollbook.records.user_imports import DryRunKeys, Existing, PreparedUser
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Duplicate, Tx
@@ -82,7 +83,7 @@ class Row(Struct):
 
     line: int
     user: ImportedUser | None
-    """None: the record holds none."""
+    """None: the record holds none, or nothing more is needed of them than `prepared`."""
     source: Any
     """The record itself, for `Importer.raw`."""
     outcome: Outcome = "added"
@@ -99,6 +100,18 @@ class Row(Struct):
     def has_password(self) -> bool:
         return self.prepared is None or self.prepared.password_hash is not None
 
+    def packed(self) -> tuple[Any, ...]:
+        """Its values from `line` to `left_out`, for another process: plain tuples take half as long."""
+        new = self.prepared
+        plain = None if new is None else (tuple(new.new), *new[1:])
+        return self.line, self.user, self.source, self.outcome, plain, self.weak, self.left_out
+
+    @classmethod
+    def unpacked(cls, values: tuple[Any, ...]) -> Row:
+        line, user, source, outcome, plain, weak, left_out = values
+        prepared = None if plain is None else PreparedUser(User._make(plain[0]), *plain[1:])
+        return cls(line, user, source, outcome, prepared, weak, left_out)
+
 
 class Reported(NamedTuple):
     """An entry of the report, and the record itself; None where the user was imported."""
@@ -114,43 +127,18 @@ class BatchResult(NamedTuple):
     report: list[Reported]
 
 
-class Importer:
-    """One import, from batch to batch. `runner` is the process that writes a job's progress; None: there is no job,
-    only the users.
+class Batches:
+    """The records of a file as they will be written, in batches of `batch` at most. All of it needs no database."""
 
-    `counts` are those of the whole import, `bytes_read` how much of its file is done: both are written with the users.
-    """
-
-    def __init__(
-        self,
-        on: Rollbook,
-        options: ImportOptions,
-        id: str,
-        runner: str | None = None,
-        counts: Counts | None = None,
-        batch: int = BATCH,
-    ) -> None:
-        self.counts = counts or Counts()
-        self.raw: Callable[[Any], Raw] = str
-        """A record of the file, as it was, of what was added as its source."""
-        self.unit = "line"
-        """The name of what the numbers of records count."""
-        self._on = on
-        self._options = options
-        self._id = id
-        self._runner = runner
-        self._max_rows = batch
-        self._seen = DryRunKeys() if options.dry_run else None
+    def __init__(self, settings: Settings, options: ImportOptions, batch: int, unit: str = "line") -> None:
+        """`unit` is the name of what the numbers of records count."""
+        self._settings = settings
+        self._unit = unit
         self._lines: dict[int, int] = {}
         """Where each user of the file is, by the hash of their key; unless the later one updates the earlier one."""
-        self._pool: ThreadPoolExecutor | None = None
+        self._options = options
+        self._max_rows = batch
         self._begin(None)
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-        if self._seen is not None:
-            self._seen.close()
 
     @property
     def is_full(self) -> bool:
@@ -177,17 +165,19 @@ class Importer:
                     row.prepared = _prepare(user, hash)
                 if self._options.on_conflict != "update":
                     row.outcome = self._repeated(row) or row.outcome
+                    if row.prepared is not None and not _has_more(user):
+                        row.user = None
             except ApiError as problem:
                 row.outcome = _refusal(line, problem)
         self._append(row)
 
     def _repeated(self, row: Row) -> Refusal | None:
         """The refusal of a user whom the file has in an earlier line."""
-        key, match = hash(self._key(row)), self._options.match
+        key, match = hash(_key(self._options, row)), self._options.match
         first = self._lines.get(key)
         if first is not None:
             what = "email" if match == "email" else "external ID"
-            return Refusal(row.line, match, REPEATED, f"Repeats {self.unit} {first}, which has the same {what}.")
+            return Refusal(row.line, match, REPEATED, f"Repeats {self._unit} {first}, which has the same {what}.")
         if len(self._lines) < MAX_LINES:
             self._lines[key] = row.line
         return None
@@ -195,13 +185,19 @@ class Importer:
     def _append(self, row: Row) -> None:
         if isinstance(row.outcome, str):
             if self._options.on_conflict == "update":
-                key = self._key(row)
+                key = _key(self._options, row)
                 if key in self._keys:
                     self._next = row
                     return
                 self._keys.add(key)
             self._passwords += row.prepared is None
         self._batch.append(row)
+
+    def take(self) -> list[Row]:
+        """The batch. The next one begins."""
+        batch = self._batch
+        self._begin(self._next)
+        return batch
 
     def _begin(self, first: Row | None) -> None:
         """Begin a batch, with this row."""
@@ -213,26 +209,6 @@ class Importer:
         if first is not None:
             self._append(first)
 
-    async def write(self, by: Principal, bytes_read: int) -> BatchResult:
-        """Write what was added since, in one transaction. Raises InsufficientScope, Overloaded, and
-        `imports.Superseded` for a job that was canceled, or that another process has taken over."""
-        require(by, "users:write")
-        batch = self._batch
-        self._begin(self._next)
-        rows = [row for row in batch if isinstance(row.outcome, str)]
-        for _ in range(MAX_RACES):
-            await self._hash_passwords(rows)
-            with suppress(Duplicate, EmailTaken, ExternalIdTaken):
-                result = await self._try(by, batch, rows, bytes_read)
-                if result is not None:
-                    self.counts = self.counts.plus(result.counts)
-                    return result
-        raise Overloaded(
-            "Someone else is changing the same users at this moment. Users imported so far stay; run the import again."
-        )
-
-    # ---- checking
-
     def _check(self, by: Principal, user: ImportedUser) -> tuple[str | None, str | None]:
         """The rules that no field shows alone. The hash as it is stored, or why it is left out. Raises ApiError."""
         may_grant(by, given(user.role, "member"))
@@ -243,7 +219,7 @@ class Importer:
         if user.password is not UNSET:
             if user.password_hash is not UNSET:
                 raise invalid([Fault("password_hash", "Give either password or password_hash.")])
-            passwords.check_now(self._on.settings, user.password, email=user.email, name=user.new_name)
+            passwords.check_now(self._settings, user.password, email=user.email, name=user.new_name)
         for name in ("password", "password_hash") if user.status == "invited" else ():
             if isinstance(getattr(user, name), str):
                 raise invalid([Fault(name, NO_PASSWORD_YET)])
@@ -256,11 +232,59 @@ class Importer:
             return None, None
         try:
             require(by, "users:import")
-            return check_hash(user.password_hash, self._on.settings), None
+            return check_hash(user.password_hash, self._settings), None
         except ValueError as problem:
             if self._options.unknown_hashes == "skip" and isinstance(problem, UnknownHash):
                 return None, f"Imported without a password. {problem}"
             raise invalid([Fault("password_hash", str(problem))]) from None
+
+
+class Importer:
+    """One import, from batch to batch. `runner` is the process that writes a job's progress; None: there is no job,
+    only the users.
+
+    `counts` are those of the whole import, `bytes_read` how much of its file is done: both are written with the users.
+    """
+
+    def __init__(
+        self,
+        on: Rollbook,
+        options: ImportOptions,
+        id: str,
+        runner: str | None = None,
+        counts: Counts | None = None,
+    ) -> None:
+        self.counts = counts or Counts()
+        self.raw: Callable[[Any], Raw] = str
+        """A record of the file, as it was, of what was added as its source."""
+        self._on = on
+        self._options = options
+        self._id = id
+        self._runner = runner
+        self._seen = DryRunKeys() if options.dry_run else None
+        self._pool: ThreadPoolExecutor | None = None
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        if self._seen is not None:
+            self._seen.close()
+
+    async def write(self, by: Principal, batch: list[Row], bytes_read: int) -> BatchResult:
+        """Write a batch in one transaction. Raises InsufficientScope, Overloaded, and
+        `imports.Superseded` for a job that was canceled, or that another process has taken over."""
+        require(by, "users:write")
+        rows = [row for row in batch if isinstance(row.outcome, str)]
+        for _ in range(MAX_RACES):
+            await self._hash_passwords(rows)
+            with suppress(Duplicate, EmailTaken, ExternalIdTaken):
+                result = await self._try(by, batch, rows, bytes_read)
+                if result is not None:
+                    self.counts = self.counts.plus(result.counts)
+                    return result
+        raise Overloaded(
+            "Someone else is changing the same users at this moment. Users imported so far stay; run the import again."
+        )
 
     # ---- writing
 
@@ -270,8 +294,8 @@ class Importer:
         if not rows:
             return
         existing = dialect(self._on.db).user_imports.existing
-        matches = await self._on.read_aside(existing, self._options.match, [self._key(row) for row in rows])
-        rows = [row for row in rows if self._needs_password(matches.get(self._key(row)))]
+        matches = await self._on.read_aside(existing, self._options.match, [_key(self._options, row) for row in rows])
+        rows = [row for row in rows if self._needs_password(matches.get(_key(self._options, row)))]
         self._pool = self._pool or ThreadPoolExecutor(available_cpus())
         loop = asyncio.get_running_loop()
         hashes = await asyncio.gather(*[loop.run_in_executor(self._pool, self._hash, row) for row in rows])
@@ -290,10 +314,6 @@ class Importer:
             return match is None
         may_adopt = self._options.adopt and not (match.user.email_verified or match.user.email_asserted)
         return may_adopt or not match.has_password
-
-    def _key(self, row: Row) -> str:
-        user = _user_of(row)
-        return rules.email_key(user.email) if self._options.match == "email" else str(user.external_id)
 
     async def _try(self, by: Principal, batch: list[Row], rows: list[Row], bytes_read: int) -> BatchResult | None:
         """Write a batch. None: nothing was written, since passwords are to be hashed first."""
@@ -336,11 +356,12 @@ class Importer:
             row.outcome, row.known = "added", None
         if not await self._look_up(tx, rows):
             return False
-        memberships = await Memberships.of(tx, by, [_user_of(row) for row in rows])
+        memberships = await Memberships.of(tx, by, [row.user for row in rows if row.user is not None])
         unlogged: list[tuple[int, int]] = []
         for row in rows:
             try:
-                memberships.check(_user_of(row))
+                if row.user is not None:
+                    memberships.check(row.user)
             except GroupLimitReached as problem:
                 row.outcome = _refusal(row.line, problem)
                 continue
@@ -360,7 +381,7 @@ class Importer:
         """Find the users who exist: all if they are updated, otherwise those whose passwords are not hashed. Returns
         whether all passwords that are needed are hashed."""
         updates = self._options.on_conflict == "update"
-        keys = [(row, self._key(row)) for row in rows if updates or row.prepared is None]
+        keys = [(row, _key(self._options, row)) for row in rows if updates or row.prepared is None]
         if updates:
             await user_records.lock_owner(tx)
         if not keys:  # the database tells who exists
@@ -385,9 +406,9 @@ class Importer:
                 rows[at].outcome = outcome
         factors = []
         for row, user in zip(rows, new, strict=True):
-            if row.outcome == "added":
-                memberships.note(user.new.id, _user_of(row))
-                if (totp := _totp_of(_user_of(row))) is not None:
+            if row.outcome == "added" and row.user is not None:
+                memberships.note(user.new.id, row.user)
+                if (totp := _totp_of(row.user)) is not None:
                     factors.append(second_factors.imported(self._on.secret, user.new.id, totp))
         if factors:
             await factor_records.add_many(tx, factors)
@@ -568,6 +589,16 @@ async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:
         other = await user_records.by_external_id(tx, columns["external_id"])
         if other is not None and other.id != user.id:
             raise ExternalIdTaken()
+
+
+def _key(options: ImportOptions, row: Row) -> str:
+    user = _user_of(row)
+    return rules.email_key(user.email) if options.match == "email" else str(user.external_id)
+
+
+def _has_more(user: ImportedUser) -> bool:
+    """Test whether a user brings what is written beside them."""
+    return isinstance(user.totp_secret, str) or bool(import_files.named(user))
 
 
 def _user_of(row: Row) -> ImportedUser:

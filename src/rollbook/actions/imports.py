@@ -105,6 +105,7 @@ async def _create(tx: Tx, on: Rollbook, new: Import, name: str) -> Import:
         raise NotFound("The file of this dry run is being imported.")
     await IMPORTS.add(tx, new)
     await import_files.keep_name(tx, on.secret, new.id, name)
+    tx.notify(imports.CHANNEL)
     return new
 
 

@@ -27,9 +27,10 @@ from rollbook.actions.import_sources import OWN_FILE
 from rollbook.actions.principal import cli_job
 from rollbook.api.files import refused_rows
 from rollbook.cli.backends import at
-from rollbook.cli.output import Misuse, Show, bar, counted, hint, looks, written
+from rollbook.cli.output import Failure, Misuse, Show, bar, counted, hint, looks, written
 from rollbook.errors import ApiError, InvalidParameter
-from rollbook.jobs.import_runner import Run
+from rollbook.jobs.import_runner import ReaderLost, Run
+from rollbook.machine import process_began
 from rollbook.records.import_rows import Column
 from rollbook.records.imports import IMPORTS, Counts, Refusal
 from rollbook.sources import reading
@@ -189,6 +190,8 @@ def load(on: Rollbook, task: FileImport) -> None:
         except KeyboardInterrupt:
             status = "canceled"
             raise
+        except ReaderLost:
+            raise Failure("The process that reads the file was killed. To go on, run the same command again.") from None
         finally:
             task.counts = run.counts
             task.columns = run.facts.columns
@@ -230,7 +233,7 @@ def _show_columns(task: FileImport) -> None:
 
 
 def _watch(run: Run, task: FileImport, steps: Callable[[], Iterator[import_writer.BatchResult]]) -> None:
-    began = time.perf_counter()
+    began = process_began()
     task.place = run.unit
     with bar(task.title, task.size) as (say, show), _kept(run, task) as keep:
         for step in steps():
@@ -282,8 +285,9 @@ def send(server: Remote, task: FileImport) -> None:
     query = {
         name: str(value).lower() if isinstance(value, bool) else value for name, value in fields if value is not None
     }
+    began = process_began()
     job = server.create_import(query, _sent(task))
-    id, began = job["id"], time.perf_counter()
+    id = job["id"]
     try:
         with bar(task.title, job["bytes"]) as (_, show):
             for _ in looks():

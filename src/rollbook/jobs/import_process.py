@@ -35,7 +35,7 @@ from rollbook.storage import sqlite_library
 
 logger = logging.getLogger("rollbook")
 
-BATCH = 4_000
+BATCH = 6_000
 """Users of a transaction: fewer than the command line writes at once, so that other writes of the server wait less."""
 
 
@@ -62,7 +62,7 @@ def run(settings: Settings, id: str) -> None:
         logger.warning("import %s goes on later: %s", id, problem.message)
     except Exception as problem:
         # Not the text of the exception: it may quote a cell of the file.
-        where = "".join(traceback.format_tb(problem.__traceback__))
+        where = "".join([*traceback.format_tb(problem.__traceback__), *getattr(problem, "__notes__", ())])
         logger.error("import %s: the process has failed", id, extra={"problem": type(problem).__name__, "where": where})
         sys.exit(1)
 

@@ -16,7 +16,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.errors import ApiError
 from rollbook.records.background_jobs import Reason
-from rollbook.records.imports import Import
+from rollbook.records.imports import CHANNEL, Import
 
 logger = logging.getLogger("rollbook")
 
@@ -43,6 +43,8 @@ class ImportStarter:
         """ID of its import."""
         self._crashes = Crashes("", 0, 0)
         self._cleaned = 0.0
+        self.woken = asyncio.Event()
+        on.db.listen(CHANNEL, self.woken.set)
 
     async def step(self) -> bool:
         here = await imports.look_after(self._on)

@@ -278,7 +278,7 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
         changing = BulkJobs(on)
         schedule.append(Job("bulk jobs", BULK_JOBS_PAUSE, changing.step, leased=True, woken=changing.woken))
         running = ImportStarter(on)
-        schedule.append(Job("imports", import_starter.PAUSE, running.step))
+        schedule.append(Job("imports", import_starter.PAUSE, running.step, woken=running.woken))
         last.append(running.stop)
         if not dialect(on.db).is_shared:
             copying = Backups(on.settings)

@@ -15,6 +15,8 @@ from rollbook.records.background_jobs import NO_REASON, JobTable, Reason, job_op
 from rollbook.records.presenting import Hidden, OrNull, Time, presenter
 from rollbook.storage.database import Queries, Tx
 
+CHANNEL = "imports"
+"""Is notified when there is one more to import."""
 MAX_REFUSALS = 100_000
 """Refused records that are kept of an import. The others are only counted."""
 MAX_KEPT_REFUSALS = 1_000_000
