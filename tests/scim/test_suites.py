@@ -35,6 +35,7 @@ print(json.dumps([f"{each.title}: {each.reason}" * (each.status != Status.SUCCES
 """
 
 
+@once  # test_behaviors and test_protocol are of each database
 def test_scim2_tester_finds_nothing(idp: Provider) -> None:
     # In a process of its own: to load it takes a second, and ten where all other tests have been loaded before.
     given = json.dumps([str(idp.http.base_url), dict(idp.http.headers)])
