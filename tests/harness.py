@@ -28,6 +28,7 @@ import httpx2
 from rollbook import clock
 from rollbook.auth import key_format
 from tests import fixed, processes
+from tests.plain_http import PlainTransport
 
 OWNER_EMAIL = "owner@example.com"
 OWNER_PASSWORD = "correct horse battery staple"
@@ -40,6 +41,13 @@ PLAIN: dict[str, Any] = {"verify": False}
 
 PATIENCE = 120
 """Seconds that a busy machine has for an answer, to start a server or to end one."""
+
+
+def client_of(url: str, **options: Any) -> httpx2.Client:
+    """A client of a server without TLS."""
+    plain: dict[str, Any] = {"base_url": url, "timeout": PATIENCE, "transport": PlainTransport()}
+    return httpx2.Client(**plain | options)
+
 
 engine = "sqlite"
 """The database of servers that say nothing about theirs; the fixture `engine` chooses it for a module of tests."""
@@ -197,7 +205,7 @@ class Server:
     def http(self, key: str | None = "", **options: Any) -> httpx2.Client:
         """A client with this key, the owner's by default; None sends no key."""
         headers = {} if key is None else {"Authorization": f"Bearer {key or self.key}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=PATIENCE, **PLAIN | options)
+        return client_of(self.url, headers=headers, **options)
 
     def rollbook(
         self, *arguments: str, check: bool = True, input: str | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, PATIENCE, PLAIN, Server
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, client_of
 
 FORM = {
     "Accept": "text/html",
@@ -20,9 +20,7 @@ FORM = {
 
 def visitor(server: Server, **headers: str) -> httpx2.Client:
     """Not signed in yet. Redirects are not followed."""
-    return httpx2.Client(
-        base_url=server.url, headers=FORM | {"Origin": server.url} | headers, timeout=PATIENCE, **PLAIN
-    )
+    return client_of(server.url, headers=FORM | {"Origin": server.url} | headers)
 
 
 def sign_in(

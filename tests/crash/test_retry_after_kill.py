@@ -112,7 +112,7 @@ def claims(server: Server) -> list[int]:
 
 def worker_of(server: Server, answer: httpx2.Response) -> int:
     """The process that has the connection of this answer."""
-    _, ours = answer.extensions["network_stream"].get_extra_info("client_addr")
+    _, ours = answer.extensions["client_address"]
     ends = f":{server.port:04X}", f":{ours:04X}"
     for pid in processes(server)[1:]:
         rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]

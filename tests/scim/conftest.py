@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.engines import engine as engine
-from tests.harness import PLAIN, Server, new_key, running
+from tests.harness import Server, client_of, new_key, running
 from tests.scim.provider import Provider
 
 FLAGS = ("--rate-limit", "none", "--unauthenticated-limit", "none")
@@ -33,5 +33,5 @@ def idp(server: Server, http: httpx2.Client) -> Iterator[Provider]:
         http, kind="scim", scopes=["users:read", "users:write", "users:delete", "groups:read", "groups:write"]
     )
     headers = {"Authorization": f"Bearer {key}"}
-    with httpx2.Client(base_url=f"{server.url}/scim/v2", headers=headers, timeout=60, **PLAIN) as client:
+    with client_of(f"{server.url}/scim/v2", headers=headers) as client:
         yield Provider(client)

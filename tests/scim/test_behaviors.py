@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.engines import once
-from tests.harness import OWNER_EMAIL, PLAIN, Server, new_key, new_user, running
+from tests.harness import OWNER_EMAIL, Server, client_of, new_key, new_user, running
 from tests.scim.provider import ENTERPRISE, PATCH, USER, Provider, refused, told, user
 
 
@@ -206,7 +206,7 @@ def test_09_external_ids_are_kept_for_each_key_and_its_rotations(
 
 def _with(server: Server, key: str) -> Provider:
     headers = {"Authorization": f"Bearer {key}"}
-    return Provider(httpx2.Client(base_url=f"{server.url}/scim/v2", headers=headers, timeout=60, **PLAIN))
+    return Provider(client_of(f"{server.url}/scim/v2", headers=headers))
 
 
 def test_10_okta_puts_or_patches_deactivates_and_creates_again_after_a_timeout(idp: Provider) -> None:

@@ -17,7 +17,7 @@ from rollbook.web.pages import PAGES
 from tests.callers import together
 from tests.contract.answers import Log
 from tests.grids import grid
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, PLAIN, Server, new_user, running
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, client_of, new_user, running
 from tests.nodes.pair import wait_until
 from tests.visitor import is_signed_in, sign_in, signed_in, visitor
 
@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def bare(server: Server, **headers: str) -> httpx2.Client:
     """Sends no more about where a form comes from than it is told to."""
-    return httpx2.Client(base_url=server.url, headers={"Accept": "text/html"} | headers, timeout=60, **PLAIN)
+    return client_of(server.url, headers={"Accept": "text/html"} | headers)
 
 
 def credentials(email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD) -> dict[str, str]:
