@@ -479,13 +479,16 @@ def test_a_valid_request_gets_the_rows_status_and_a_body_of_its_type(
 
 
 @once
-@every_row
+@grid("route", [route for route in ROUTES if route.method == "GET" or route.scope is None], ids=name)
 def test_a_trailing_slash_makes_no_difference(world: World, route: Route) -> None:
-    ask = world.valid(route)
-    path, mark, query = ask.path.partition("?")
-    answer = world.ask(route, ask._replace(path=f"{path}/{mark}{query}"))
+    answer = world.ask(route, slashed(world.valid(route)))
     assert answer.status_code == route.success, answer.text
     assert answer.history == [] and "/" not in answer.headers.get("location", "/v1/x/y")[-1]
+
+
+def slashed(ask: Ask) -> Ask:
+    path, mark, query = ask.path.partition("?")
+    return ask._replace(path=f"{path}/{mark}{query}")
 
 
 def test_what_was_made_is_found_where_location_says(world: World) -> None:
@@ -647,33 +650,38 @@ def test_a_stranger_is_not_told_which_paths_and_methods_there_are(anonymous: htt
 # ---- who is it
 
 
+@pytest.fixture
+def nothing_happens(world: World, narrow: dict[str, httpx2.Client], exhausted: httpx2.Client) -> Iterator[None]:
+    """No request of the test writes an event."""
+    with world.log.silent():
+        yield
+
+
 @once
 @every_row_with_key
+@pytest.mark.usefixtures("nothing_happens")
 def test_without_a_key_it_is_401_and_nothing_happens(world: World, anonymous: httpx2.Client, route: Route) -> None:
     ask = world.any(route)
-    with world.log.silent():
-        answer = world.ask(route, ask, anonymous)
-        refused(answer, errors.MissingKey)
-        assert answer.headers["www-authenticate"] == 'Bearer realm="Rollbook"'
-        in_query = world.ask(
-            route, ask, anonymous, params={"api_key": world.server.key, "access_token": world.server.key}
-        )
-        refused(in_query, errors.MissingKey)
+    answer = world.ask(route, ask, anonymous)
+    refused(answer, errors.MissingKey)
+    assert answer.headers["www-authenticate"] == 'Bearer realm="Rollbook"'
+    in_query = world.ask(route, ask, anonymous, params={"api_key": world.server.key, "access_token": world.server.key})
+    refused(in_query, errors.MissingKey)
 
 
 @once
 @every_row_with_key
+@pytest.mark.usefixtures("nothing_happens")
 def test_with_a_wrong_key_it_is_401_and_nothing_happens(world: World, anonymous: httpx2.Client, route: Route) -> None:
     ask = world.any(route)
-    with world.log.silent():
-        for header, error in (
-            (f"Bearer {key_format.mint()}", errors.InvalidKey),
-            (f"Bearer {world.server.key[:-1]}", errors.MalformedKey),
-            (f"Basic {world.server.key}", errors.MalformedKey),
-        ):
-            answer = world.ask(route, ask, anonymous, headers={"Authorization": header})
-            assert refused(answer, error)["error"] == "Invalid API key provided."
-            assert answer.headers["www-authenticate"] == 'Bearer realm="Rollbook", error="invalid_token"'
+    for header, error in (
+        (f"Bearer {key_format.mint()}", errors.InvalidKey),
+        (f"Bearer {world.server.key[:-1]}", errors.MalformedKey),
+        (f"Basic {world.server.key}", errors.MalformedKey),
+    ):
+        answer = world.ask(route, ask, anonymous, headers={"Authorization": header})
+        assert refused(answer, error)["error"] == "Invalid API key provided."
+        assert answer.headers["www-authenticate"] == 'Bearer realm="Rollbook", error="invalid_token"'
 
 
 @once
@@ -685,12 +693,27 @@ def test_the_schemes_name_is_taken_in_any_case(world: World, anonymous: httpx2.C
 # ---- may they
 
 
+@pytest.fixture(scope="module")
+def narrow(world: World) -> Iterator[dict[str, httpx2.Client]]:
+    """By each scope a client that has all others, and one of a member."""
+    with ExitStack() as opened:
+        found = {
+            scope: opened.enter_context(client(world, scopes=sorted(set(SCOPES) - {scope})))
+            for scope in {route.scope for route in WITH_KEY if route.scope}
+        }
+        yield found | {"of a member": opened.enter_context(client(world, user_id=world.user["id"]))}
+
+
 @once
 @every_row_with_key
-def test_without_the_scope_it_is_403_and_nothing_happens(world: World, route: Route) -> None:
+@pytest.mark.usefixtures("nothing_happens")
+def test_without_the_scope_it_is_403_and_nothing_happens(
+    world: World, narrow: dict[str, httpx2.Client], route: Route
+) -> None:
     assert route.scope in SCOPES
-    with client(world, scopes=sorted(set(SCOPES) - {route.scope})) as narrow, world.log.silent():
-        answer = world.ask(route, world.any(route), narrow)
+    ask = world.any(route)
+    for each in (ask, slashed(ask)):
+        answer = world.ask(route, each, narrow[route.scope])
         refused(answer, errors.InsufficientScope)
         assert f'error="insufficient_scope", scope="{route.scope}"' in answer.headers["www-authenticate"]
         assert answer.json()["error"] == f"This API key does not have the scope {route.scope}."
@@ -698,9 +721,11 @@ def test_without_the_scope_it_is_403_and_nothing_happens(world: World, route: Ro
 
 @once
 @grid("route", [route for route in WITH_KEY if not route.self_access], ids=name)
-def test_a_member_gets_403_where_the_row_leaves_it_nothing(world: World, route: Route) -> None:
-    with client(world, user_id=world.user["id"]) as member, world.log.silent():
-        refused(world.ask(route, world.any(route), member), errors.InsufficientScope)
+@pytest.mark.usefixtures("nothing_happens")
+def test_a_member_gets_403_where_the_row_leaves_it_nothing(
+    world: World, narrow: dict[str, httpx2.Client], route: Route
+) -> None:
+    refused(world.ask(route, world.any(route), narrow["of a member"]), errors.InsufficientScope)
 
 
 # ---- how often
@@ -717,12 +742,12 @@ def exhausted(world: World) -> Iterator[httpx2.Client]:
 
 @once
 @every_row_with_key
+@pytest.mark.usefixtures("nothing_happens")
 def test_beyond_the_limit_it_is_429_and_nothing_happens(world: World, exhausted: httpx2.Client, route: Route) -> None:
-    with world.log.silent():
-        answer = world.ask(route, world.any(route), exhausted)
-        refused(answer, errors.TooManyRequests)
-        assert answer.headers["retry-after"] == answer.headers["ratelimit-reset"]
-        assert answer.headers["ratelimit-remaining"] == "0"
+    answer = world.ask(route, world.any(route), exhausted)
+    refused(answer, errors.TooManyRequests)
+    assert answer.headers["retry-after"] == answer.headers["ratelimit-reset"]
+    assert answer.headers["ratelimit-remaining"] == "0"
 
 
 @once

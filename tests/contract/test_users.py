@@ -475,6 +475,7 @@ def test_an_export_does_not_say_who_else_changed_the_user(http: httpx2.Client, a
             assert other.get("/v1/keys/current").json()["id"] not in answer.text
 
 
+@once  # whose turn it is, no database has a part in
 def test_each_user_has_one_export_at_a_time(server: Server, http: httpx2.Client, as_role) -> None:
     member, other = as_role("member"), as_role("member")
     large = [{"text": letter * 16_000} for letter in "ab"]
