@@ -225,7 +225,7 @@ def test_the_palette_tells_of_others_whom_it_may_and_offers_what_they_may(
         new_user(http, name="Palette", email=f"palette-{role}@example.com", role=role, password=OWNER_PASSWORD)
     theirs = sign_in_by_form(server, f"palette-{role}@example.com", OWNER_PASSWORD)
     for session, shown in ((theirs, names), (cookies, 1)):
-        with httpx2.Client(base_url=server.url, cookies=session, timeout=60) as browser:
+        with server.http(None, cookies=session) as browser:
             answer = browser.get("/admin/people?q=featherstone")
         assert answer.text.count("Wilhelmina Featherstonehaugh <span") == shown
         assert ("Suspend" in answer.text) == (session is cookies)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.harness import new_key, running
+from tests.harness import client_of, new_key, running
 from tests.nodes.pair import wait_until
 
 
@@ -112,7 +112,7 @@ def test_what_can_not_be_is_refused_alone_and_never_repeated(http: httpx2.Client
 
 def test_who_may_not_change_or_read_groups_neither_imports_nor_exports_them(http: httpx2.Client) -> None:
     key = new_key(http, scopes=["users:read", "users:write", "users:export"])
-    with httpx2.Client(base_url=http.base_url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as narrow:
+    with client_of(str(http.base_url), headers={"Authorization": f"Bearer {key}"}) as narrow:
         found = imported(narrow, lines({"name": "N", "email": "narrow@example.com", "groups": "Closed"}))
         assert [each["code"] for each in found["report"]] == ["insufficient_scope"]
         imported(http, lines({"name": "Seen", "email": "seen@example.com"}))
