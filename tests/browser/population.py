@@ -263,7 +263,7 @@ NO_PAGES = {
     "/admin/webhooks/{id}/secret": "leads elsewhere, unless the secret was just created",
     "/admin/users/{id}/keys/{key}/secret": "leads elsewhere, unless the key was just created",
     "/admin/users/{id}/link": "leads elsewhere, unless the link was just created",
-    "/admin/server/mail/preview/{kind}": "a mail, in which no script runs",
+    "/admin/server/mail/preview": "a mail, in which no script runs",
     "/llms.txt": "plain text",
     "/favicon.ico": "a picture",
     "/robots.txt": "plain text",

@@ -37,7 +37,9 @@ def test_members_have_pages_in_brand_and_language_and_no_api_keys(tmp_path: Path
             assert person.post("/account/keys", data=key).status_code == 403
             page = person.get("/admin/users", headers={"Accept": "text/html"}).text
             assert "<title>Kein Zugriff · Acme Cloud</title>" in page
-            assert "Rollbook" not in page and 'class="lead"' not in page, "that sentence is in English"
+            assert "Rollbook" not in page and "Mit Ihrem Konto können Sie diese Seite nicht öffnen." in page
+            lost = person.get("/account/nothing", headers={"Accept": "text/html"})
+            assert lost.status_code == 404 and '<html lang="de">' in lost.text and "Rollbook" not in lost.text
             assert '<html lang="fr">' in person.get("/account?lang=fr").text, "chosen at the foot of the page"
             assert '<html lang="fr">' in person.get("/account/security").text, "and remembered"
             person.get("/account?lang=de")

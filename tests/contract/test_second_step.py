@@ -301,6 +301,8 @@ def test_a_person_sets_up_an_app(server: Server, http: httpx2.Client, user: dict
         file = person.get("/account/security/codes/file")
         assert file.headers["content-disposition"] == 'attachment; filename="recovery-codes.txt"'
         assert all(code in file.text for code in codes) and user["email"] in file.text
+        german = person.get("/account/security/codes/file?lang=de").text
+        assert german.startswith(f"Wiederherstellungscodes von {user['email']}")
     with visitor(server) as other:
         first_step(other, user)
         assert other.post(STEP, data={"code": codes[3]}).status_code == 303

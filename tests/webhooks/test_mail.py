@@ -301,6 +301,26 @@ def test_mails_are_in_the_language_that_was_asked_for(
     assert mail.wait_for_mail(user["email"], 2).subject == "Bei Rollbook anmelden"
 
 
+def test_notices_are_in_the_language_that_their_reader_last_used_on_the_pages(
+    server: Server, http: httpx2.Client, mail: MailServer, user: dict[str, Any]
+) -> None:
+    add_key(http, user)
+    assert mail.wait_for_mail(user["email"]).subject == "New API key for Rollbook", "as the server is set"
+    with signed_in(server, user, **{"Accept-Language": "de-CH"}) as person:
+        add_key(http, user)
+        assert mail.wait_for_mail(user["email"], 2).subject == "Neuer API-Schlüssel für Rollbook"
+        assert '<html lang="fr">' in person.get("/account?lang=fr").text
+        ask(http, user)
+        assert mail.wait_for_mail(user["email"], 3).message["Content-Language"] == "fr", "nor has who asked named one"
+    with signed_in(server, user, **{"Accept-Language": "ja", "User-Agent": "Mozilla/5.0 (Macintosh) Safari/605"}):
+        found = mail.wait_for_mail(user["email"], 4)
+    assert found.subject == "Nouvelle connexion à Rollbook", "whoever it was, the reader is who was there before"
+    assert "Un navigateur sous macOS" in found.text
+    assert http.get(f"/v1/users/{user['id']}/export").json()["language"] == "fr"
+    assert http.delete(f"/v1/users/{user['id']}?purge=true").status_code == 204
+    assert server.ask(f"SELECT count(*) FROM user_languages WHERE user_id = '{user['id']}'")[0][0] == 0
+
+
 def test_the_link_of_a_retry_is_the_same_and_what_has_ended_is_not_sent(
     http: httpx2.Client, server: Server, later: Time, mail: MailServer, user: dict[str, Any]
 ) -> None:
@@ -333,16 +353,16 @@ def test_the_page_of_mail_has_every_attempt_previews_and_a_test(
         assert PASSWORD not in page and quote(PASSWORD) not in page and mail.url not in page
         assert 'aria-label="Attempts"' not in page, "a region in one that is called so already"
         for kind, name in (("invite", "Invite"), ("sign_in", "Sign-in"), ("test", "Test")):
-            assert f">{name}</option>" in page and f">{name}</th>" in page
-            html = owner.get(f"/admin/server/mail/preview/{kind}?lang=de")
+            assert f">{name}</option>" in page
+            html = owner.get(f"/admin/server/mail/preview?kind={kind}&lang=de")
             assert "Guten Tag Alice Wonderland," in html.text
             assert "sandbox; default-src 'none'" in html.headers["content-security-policy"]
-            text = owner.get(f"/admin/server/mail/preview/{kind}?part=text")
+            text = owner.get(f"/admin/server/mail/preview?kind={kind}&part=text")
             assert text.headers["content-type"].startswith("text/plain") and "Hello Alice Wonderland," in text.text
-        assert owner.get("/admin/server/mail/preview/nothing").status_code == 404
-        sent = owner.post("/admin/server/mail/test", data={"kind": "invite"})
+        assert owner.get("/admin/server/mail/preview?kind=nothing").status_code == 404
+        sent = owner.post("/admin/server/mail/test", data={"kind": "invite", "lang": "de"})
         assert sent.status_code == 200 and f"on its way to {OWNER_EMAIL}" in sent.text
-        assert mail.wait_for_mail(OWNER_EMAIL).subject == "Your invitation to Rollbook"
+        assert mail.wait_for_mail(OWNER_EMAIL).subject == "Ihre Einladung zu Rollbook"
         mail.answer = lambda _: "451 Busy now"
         failed = owner.post("/admin/server/mail/test", data={"kind": "test"})
         assert "451 Busy now" in failed.text
@@ -350,7 +370,7 @@ def test_the_page_of_mail_has_every_attempt_previews_and_a_test(
         statuses = [owner.post("/admin/server/mail/test", data={"kind": "test"}).status_code for _ in range(6)]
         assert statuses == [200, 200, 200, 429, 429, 429]
     with signed_in(server, user) as member:
-        for path in ("", "/preview/test"):
+        for path in ("", "/preview?kind=test"):
             assert member.get(f"/admin/server/mail{path}").status_code == 403
         assert member.post("/admin/server/mail/test").status_code == 403
     assert not mail.to(user["email"])

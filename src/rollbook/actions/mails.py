@@ -24,7 +24,7 @@ from rollbook.errors import InvalidParameter, TooManyRequests
 from rollbook.limits import windows
 from rollbook.mailing import MailServer
 from rollbook.quota import Limit
-from rollbook.records import one_time_tokens, users, webhooks
+from rollbook.records import one_time_tokens, user_languages, users, webhooks
 from rollbook.records.events import Event
 from rollbook.records.users import User
 from rollbook.records.webhooks import deliveries
@@ -61,15 +61,15 @@ async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
         return await _with_link(on, user, occasion)
     if user.status == "invited" or (user.status == "suspended" and not occasion.recipient):
         return outcomes.NOTHING
-    link, language = _page(on, user, occasion), on.settings.language
+    link, language = _page(on, user, occasion), await _language(on, user)
     if occasion.token_id:
         open = {token.id: token for token in await one_time_tokens.of_user(on.db, user.id)}
         if (token := open.get(occasion.token_id)) is None:  # what the link would stop has ended
             return outcomes.OBSOLETE
         link = tokens.stop_url(on.settings.url, on.secret, user.id, token.id, token.language)
-        language = _language(on, token.language)
+        language = await _language(on, user, token.language)
     recipient = occasion.recipient or user.email
-    facts = Facts(user.name, recipient, link, occasion.expires_at, await _facts(on, occasion))
+    facts = Facts(user.name, recipient, link, occasion.expires_at, await _facts(on, occasion, language))
     return Mail(occasion.kind, recipient, language, facts)
 
 
@@ -78,19 +78,21 @@ def _page(on: Rollbook, user: User, occasion: Occasion) -> str:
     return on.settings.url + occasion.page if occasion.page and user.role in on.settings.sign_in_roles else ""
 
 
-def _language(on: Rollbook, code: str | None) -> LanguageCode:
-    """The language of a mail about a token."""
+async def _language(on: Rollbook, user: User, code: str | None = None) -> LanguageCode:
+    """The language of a mail: that of the token it is about, or in which the user last used the pages."""
+    code = code or await user_languages.of_user(on.db, user.id)
     return languages.named(code or "") or on.settings.language
 
 
-async def _facts(on: Rollbook, occasion: Occasion) -> dict[str, str]:
-    facts, actor = dict(occasion.facts), occasion.actor
+async def _facts(on: Rollbook, occasion: Occasion, code: LanguageCode) -> dict[str, str]:
+    facts, actor, language = dict(occasion.facts), occasion.actor, languages.language(code)
     if "user_agent" in facts:
-        facts["browser"] = harmless(sessions.name(facts.pop("user_agent"))) or sessions.UNKNOWN
+        browser = harmless(sessions.name_in(language, facts.pop("user_agent")))
+        facts["browser"] = browser or language.t("unknown_browser")
     if actor is not None and actor.user_id:
         facts["by"] = harmless(await users.name(on.db, actor.user_id) or "") or actor.user_id
     elif actor is not None and actor.address == CLI.address:
-        facts["by"] = languages.language(on.settings.language).t("mail_by_command_line")
+        facts["by"] = language.t("mail_by_command_line")
     return facts
 
 
@@ -100,7 +102,7 @@ async def _with_link(on: Rollbook, user: User, occasion: Occasion) -> Mail | str
         return outcomes.OBSOLETE if occasion.is_certain else outcomes.NOTHING
     account = {"account": user.email}
     facts = Facts(user.name, carried.email, carried.url, occasion.expires_at, account, occasion.data)
-    return Mail(occasion.kind, carried.email, _language(on, carried.language), facts)
+    return Mail(occasion.kind, carried.email, await _language(on, user, carried.language), facts)
 
 
 def letter(settings: Settings, templates: Templates, mail: Mail, id: str, created_at: int) -> Letter:
@@ -126,10 +128,11 @@ def _templates(folder: str) -> Templates:
     return Templates(folder)
 
 
-def preview(on: Rollbook, by: Principal, kind: str, language: LanguageCode) -> Rendered:
+def preview(on: Rollbook, by: Principal, kind: str, language: LanguageCode | None) -> Rendered:
     """A mail about someone made up. Raises InsufficientScope."""
     require(by, SCOPE)
-    rendered = _rendered(on.settings, templates(on.settings), _sample(on.settings, kind, "", language))
+    sample = _sample(on.settings, kind, "", language or on.settings.language)
+    rendered = _rendered(on.settings, templates(on.settings), sample)
     logo = mails.logo(on.settings.brand_logo)
     if logo is None:
         return rendered
@@ -154,7 +157,9 @@ def _sample(settings: Settings, kind: str, recipient: str, language: LanguageCod
 # ---- trying the settings
 
 
-async def send_test(on: Rollbook, by: Principal, kind: str, tried: Settings | None = None) -> Sent:
+async def send_test(
+    on: Rollbook, by: Principal, kind: str, language: LanguageCode | None, tried: Settings | None = None
+) -> Sent:
     """Send a mail about someone made up to whoever asks for it, and to no one else; with other settings if some are
     `tried`, which an owner would store. Raises InsufficientScope, InvalidParameter, TooManyRequests."""
     require(by, SCOPE)
@@ -166,7 +171,7 @@ async def send_test(on: Rollbook, by: Principal, kind: str, tried: Settings | No
         raise TooManyRequests(windows.retry_after(verdict))
     recipient = (await users.get(on.db, by.user_id)).email
     # A task of its own: the timeouts of the connection need one, and requests are answered without.
-    sent = await asyncio.create_task(send_sample(settings, kind, recipient, settings.language))
+    sent = await asyncio.create_task(send_sample(settings, kind, recipient, language or settings.language))
     server = MailServer.parse(settings.smtp).address
     logger.info("%s has sent a test mail through %s: %s", by.user_id, server, sent.outcome)
     return sent

@@ -30,8 +30,10 @@ from rollbook.actions.permissions import (
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import GivenFactor, Proven
 from rollbook.auth import tokens as cookies
+from rollbook.config import LanguageCode
 from rollbook.errors import Forbidden, InvalidChallenge, NotFound, UserSuspended, WrongCode, WrongPassword
-from rollbook.records import events, lineages, sessions, users
+from rollbook.languages import Language
+from rollbook.records import events, lineages, sessions, user_languages, users
 from rollbook.records.events import Actor
 from rollbook.records.one_time_tokens import OF_PASSWORDS, Token
 from rollbook.records.sessions import Session
@@ -119,6 +121,8 @@ class Browser(NamedTuple):
     """Digest of the session cookie it sent, whether it signs anybody in or not. That session ends."""
     device: str | None
     """The device cookie it sent, whoever's it is."""
+    language: LanguageCode
+    """The language of its pages."""
 
 
 class SignedIn(NamedTuple):
@@ -224,6 +228,8 @@ async def _start(
     created_by = None if origin.lineage is None else origin.created_by
     digest = cookies.digest(token)
     session = await sessions.add(tx, digest, user_id, by.address, browser.agent, created_by, origin.lineage)
+    # The mail about a new browser is read by whoever had the account before.
+    await user_languages.note(tx, user_id, browser.language, replaces=not is_new_device)
     for oldest in await sessions.end_oldest(tx, user_id, MAX_SESSIONS, MAX_ENDED):
         await revoked(tx, _as_user(by, user_id), oldest)
     created = {**sessions.public(session), "new_device": is_new_device}
@@ -236,6 +242,11 @@ async def _is_new_device(tx: Tx, on: Rollbook, user_id: str, browser: Browser) -
     if browser.device is not None and cookies.known_device(on.secret, user_id, browser.device) is not None:
         return False
     return (await users.get(tx, user_id)).last_sign_in_at is not None
+
+
+async def choose_language(on: Rollbook, by: Principal, language: LanguageCode) -> None:
+    """Remember the language that a person has chosen, for mails to them."""
+    await on.write(user_languages.note, by.user_id, language)
 
 
 async def sign_out(on: Rollbook, by: Principal, cookie: bytes) -> None:
@@ -332,6 +343,14 @@ SYSTEMS = (
 UNKNOWN = "Unknown browser"
 
 _PROGRAM = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,39})(?:/[0-9][0-9A-Za-z.+-]{0,20})?(?: |$)").match
+
+
+def name_in(reader: Language, user_agent: str) -> str:
+    """`Chrome unter Linux`: the name in a language."""
+    browser, _, system = name(user_agent).partition(" on ")
+    key = {"A browser": "a_browser", UNKNOWN: "unknown_browser"}.get(browser)
+    browser = reader.t(key) if key else browser
+    return reader.t("browser_on", browser=browser, system=system) if system else browser
 
 
 def name(user_agent: str) -> str:

@@ -39,6 +39,7 @@ from rollbook.records import (
     scim,
     second_factors,
     sessions,
+    user_languages,
     user_list,
     users,
     webhooks,
@@ -233,6 +234,7 @@ class PersonalExport(NamedTuple):
     second_factors: AsyncGenerator[list[SecondFactor], None]
     groups: AsyncGenerator[list[Membership], None]
     scim: AsyncGenerator[list[ScimExport], None]
+    language: str | None
     events: AsyncGenerator[list[Event], None]
     turn: Turn
     position: int
@@ -259,6 +261,7 @@ async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
         _in_parts(on, turn, second_factors.held, id),
         _at_once(on, groups.of_user, id),
         _at_once(on, scim.held, id),
+        await on.read(user_languages.of_user, id),
         _history(on, turn, id, last, reaches_all(by, "users:read")),
         turn,
         position,
@@ -641,6 +644,7 @@ async def _purge(
     await users.erase(tx, id)
     await second_factors.forget_grace(tx, id)
     await failed_guesses.forget(tx, id)
+    await user_languages.forget(tx, id)
     await keys.erase_all(tx, id)
     await lineages.forget(tx, id)
     await second_factors.remove_all(tx, id)

@@ -52,6 +52,10 @@ class Export(Struct, frozen=True):
     """All data about a user."""
 
     user: User
+    language: (
+        Annotated[str, says("The language in which they last used Rollbook's pages, and get mails.", examples=["de"])]
+        | None
+    )
     keys: Annotated[list[Key], array("The user's API keys, without the secrets.", 1_000_000)]
     tokens: Annotated[list[Token], array("The user's open one-time tokens, without the tokens themselves.", 16)]
     sessions: Annotated[list[Session], array("The browsers the user is signed in with.", 1_000_000)]
@@ -117,6 +121,7 @@ async def export_document(export: PersonalExport, indented: bool = False) -> Asy
     )
     try:
         yield (b"{\n  " if indented else b"{") + b'"user"' + colon + write(User(**export.user))
+        yield comma + b'"language"' + colon + write(export.language)
         for name, parts, public in lists:
             start = comma + name + colon + b"["
             is_empty = True

@@ -61,8 +61,8 @@ CUSTOMER_PAGES = (
     "/account/stop-email-change",
     "/account/delete",
 )
-# Those of people who are signed in, beside /account itself, which are for customers where the person is a member.
-OWN_PAGES = ("/account/profile", "/account/email/", "/account/password", "/account/security", "/account/sessions")
+# Those of the dashboard that members have, too, where they can have API keys.
+KEY_PAGES = ("/account/keys", "/account/assistants", "/account/usage", "/account/requests")
 # Fields of the URL that stay when a reader changes the language.
 KEPT = ("token", "next")
 LANGUAGE = "rollbook-language"
@@ -170,8 +170,11 @@ class PageRequest:
         """Test whether this is one of the pages of a member: who has no dashboard has these, in the brand, and so is
         the refusal of all others."""
         path = self.request.path
-        is_own = path == "/account" or path.startswith((*OWN_PAGES, "/admin"))
-        return is_own and self.person is not None and not self.may("users:read")
+        if self.person is None or self.may("users:read") or path.startswith(CUSTOMER_PAGES):
+            return False
+        if path.startswith(KEY_PAGES) and self.is_for("key holder"):
+            return False
+        return path.startswith(("/account", "/admin"))
 
     @property
     def layout(self) -> str:
@@ -193,6 +196,12 @@ class PageRequest:
     def t(self, key: str, **values: object) -> str:
         """A text in the reader's language."""
         return self.language.t(key, **values)
+
+    @property
+    def new_language(self) -> LanguageCode | None:
+        """The language that a member chooses by this request."""
+        code = named(self._asked) if self.has_own_pages else None
+        return None if code == cookie_named(self.request, LANGUAGE) else code
 
     @property
     def _asked(self) -> str:
@@ -263,7 +272,7 @@ class PageRequest:
     def browser(self) -> Browser:
         """The browser in which a session begins."""
         agent = self.request.headers.get(b"user-agent", b"").decode("utf-8", "replace")
-        return Browser(agent, self.cookie_digest, cookie_of(self.request, self.on.settings, tokens.DEVICE))
+        return Browser(agent, self.cookie_digest, cookie_of(self.request, self.on.settings, tokens.DEVICE), self.reads)
 
     # ---- how to respond
 

@@ -189,7 +189,7 @@ PAGES = [
     Page("GET", "/admin/server/mail", settings.show_mail, "metrics:read"),
     Page("POST", "/admin/server/mail", settings.save_mail, "owner"),
     Page("POST", "/admin/server/mail/test", settings.send_test_mail, "metrics:read"),
-    Page("GET", "/admin/server/mail/preview/{kind}", settings.preview_mail, "metrics:read"),
+    Page("GET", "/admin/server/mail/preview", settings.preview_mail, "metrics:read"),
     Page("GET", "/admin/usage", usage_page.show_all, "requests:read"),
     Page("GET", "/admin/usage/live", usage_page.show_all_live, "requests:read"),
     Page("GET", "/admin/usage/export", usage_page.export_all, "requests:read"),

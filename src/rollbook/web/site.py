@@ -13,6 +13,7 @@ from rollbook import clock
 from rollbook.actions import second_factors
 from rollbook.actions.permissions import refusal
 from rollbook.actions.principal import Principal, signed_in
+from rollbook.actions.sessions import choose_language
 from rollbook.api.call import Services
 from rollbook.auth import tokens
 from rollbook.errors import ApiError, Forbidden, ForeignForm
@@ -76,6 +77,8 @@ class Site:
                 return page.redirect(SECURITY)
             if row.method == "GET" and row.who != "anyone" and not page.is_htmx and "" in page.query.values():
                 return page.redirect(page.url_without_blanks)
+            if page.new_language is not None:
+                await choose_language(self._services, page.by, page.new_language)
             if not row.streams_body:
                 await request.complete()
             response = await proof.answer(page, row)

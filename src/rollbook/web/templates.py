@@ -103,12 +103,8 @@ def texts(language: Language) -> Callable[..., Markup]:
 
 
 def browser(context: Context, user_agent: str) -> str:
-    """The browser in the language of the page: `Chrome on Linux`."""
-    reader: Language = context["language"]
-    name, _, system = sessions.name(user_agent).partition(" on ")
-    key = {"A browser": "a_browser", sessions.UNKNOWN: "unknown_browser"}.get(name)
-    name = reader.t(key) if key else name
-    return reader.t("browser_on", browser=name, system=system) if system else name
+    """The browser in the language of the page."""
+    return sessions.name_in(context["language"], user_agent)
 
 
 def time(

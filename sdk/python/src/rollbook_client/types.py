@@ -1486,6 +1486,8 @@ class Export(Model):
     """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead
     of `created_at`; reading a user returns all fields. Use `fields` to choose.
     """
+    language: str | None
+    """The language in which they last used Rollbook's pages, and get mails."""
     keys: list[Key]
     """The user's API keys, without the secrets."""
     tokens: list[Token]
@@ -1510,7 +1512,7 @@ class Export(Model):
         "scim": each(ScimRecord),
         "events": each(Event),
     }
-    _known = ("user", "keys", "tokens", "sessions", "second_factors", "groups", "scim", "events")
+    _known = ("user", "language", "keys", "tokens", "sessions", "second_factors", "groups", "scim", "events")
 
 
 class Group(Model):

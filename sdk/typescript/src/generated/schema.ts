@@ -770,6 +770,11 @@ export interface components {
         /** @description All data about a user. */
         Export: {
             user: components["schemas"]["User"];
+            /**
+             * @description The language in which they last used Rollbook's pages, and get mails.
+             * @example de
+             */
+            language: string | null;
             /** @description The user's API keys, without the secrets. */
             keys: components["schemas"]["Key"][];
             /** @description The user's open one-time tokens, without the tokens themselves. */
@@ -1872,7 +1877,7 @@ export interface components {
             /** @description The IP address of the person, as your application sees it. Not that of your application or its proxy. */
             address?: string;
             /**
-             * @description Language of the email and the page. Default: the server's setting `language` for the email, the one that the browser prefers for the page.
+             * @description Language of the email and the page. Default: for the email, the one in which the user last used the pages, or the setting `language`; for the page, the one that the browser prefers.
              * @enum {string}
              */
             language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});

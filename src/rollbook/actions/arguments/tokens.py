@@ -73,8 +73,8 @@ class TokenRequest(Body):
         Annotated[
             LanguageCode,
             says(
-                "Language of the email and the page. Default: the server's setting `language` for the email, the one "
-                "that the browser prefers for the page."
+                "Language of the email and the page. Default: for the email, the one in which the user last used the "
+                "pages, or the setting `language`; for the page, the one that the browser prefers."
             ),
         ]
         | UnsetType

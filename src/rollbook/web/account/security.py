@@ -204,11 +204,7 @@ async def download_codes(page: PageRequest) -> Response:
     if shown is None:
         return page.redirect(PATH)
     settings = page.on.settings
-    lines = [
-        f"Recovery codes of {page.me.user.email} for {settings.brand_name} ({page.on.url})",
-        "Each works once, instead of your second factor.",
-        "",
-        *shown["codes"],
-    ]
+    title = page.t("codes_file_title", email=page.me.user.email, brand=settings.brand_name, url=page.on.url)
+    lines = [title, page.t("codes_file_lead"), "", *shown["codes"]]
     content = ("\r\n".join(lines) + "\r\n").encode()
     return download("recovery-codes.txt", "text/plain; charset=utf-8", content)

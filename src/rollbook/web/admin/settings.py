@@ -133,7 +133,7 @@ async def send_test_mail(page: PageRequest) -> Response:
     try:
         await stored_settings.refresh(page.on)
         tried = None if "kind" in form else await stored_settings.tried(page.on, page.by, _mail_changes(page))
-        sent = await mails.send_test(page.on, page.by, kind, tried)
+        sent = await mails.send_test(page.on, page.by, kind, named(form.get("lang", "")), tried)
         result = outcomes.describe_mail(sent.outcome)
         if sent.outcome == outcomes.DELIVERED:
             result += f" It is on its way to {page.me.user.email}: look for it in your inbox, or among the spam."
@@ -148,11 +148,10 @@ async def send_test_mail(page: PageRequest) -> Response:
 
 async def preview_mail(page: PageRequest) -> Response:
     """A kind of mail about someone made up, as HTML or, with `part=text`, as text. Raises NotFound."""
-    kind = page.ids[0]
+    kind = page.query.get("kind", "")
     if kind not in mail_delivery.KINDS:
         raise NotFound()
-    language = named(page.query.get("lang", "")) or page.on.settings.language
-    rendered = mails.preview(page.on, page.by, kind, language)
+    rendered = mails.preview(page.on, page.by, kind, named(page.query.get("lang", "")))
     if page.query.get("part") == "text":
         head = line("Content-Type", "text/plain; charset=utf-8")
         return Response(200, head + PRIVATE + SANDBOX + GUARDS, f"{rendered.subject}\n\n{rendered.text}".encode())
