@@ -109,5 +109,6 @@ def test_the_brand_takes_an_email_and_a_color_as_people_give_them(tmp_path: Path
         assert 'type="color" value="#2350d0"' in shown and 'value="help@acme.example"' in shown
         assert 'href="mailto:help@acme.example"' in sign_in and "/brand/colors.css" not in sign_in, "its own color"
         page = owner.get("/admin/server").text
-        assert re.search(r"<details open>\s*<summary>\d+ of \d+ ok</summary>", page), "there is no backup"
+        troubles, _, folded = page.partition('id="settings"')[0].partition("<details")
+        assert ">Backups</th>" in troubles and ">Durability</th>" in folded and ">Durability</th>" not in troubles
         assert page.index('id="checks"') < page.index('id="settings"') < page.index('id="processes"')

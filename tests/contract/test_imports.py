@@ -261,6 +261,18 @@ def test_hashes_that_are_easy_to_guess_at_are_counted(http: httpx2.Client) -> No
 
 
 @once
+def test_a_user_whom_the_file_has_twice_is_refused_with_the_line_that_it_repeats(http: httpx2.Client) -> None:
+    ann, bob = user(external_id="e1"), user()
+    people = (ann, bob, ann | {"email": ann["email"].upper()}, bob)
+    for options in ({"dry_run": "true"}, {}, {"on_conflict": "fail"}):
+        job = done(http, *people, **options)
+        lines = [(line["line"], line["code"], line["reason"]) for line in reported(http, job)]
+        twice = [(n, "repeated", f"Repeats line {n - 2}, which has the same email.") for n in (3, 4)]
+        assert [line for line in lines if line[1] == "repeated"] == twice
+    assert counts(done(http, *people, on_conflict="update"))["unchanged"] >= 2, "the later line updates the earlier one"
+
+
+@once
 def test_users_whose_hash_is_not_known_are_refused_or_imported_without_it_and_named(http: httpx2.Client) -> None:
     hash = "sha1$seasalt$cff36ea83f5706ce9aa7454e63e431fc726b2dc8"
     unknown, plain, known = user(password_hash=hash), user(password_hash="{noop}open sesame"), user(password_hash=HASH)

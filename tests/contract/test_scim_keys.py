@@ -21,6 +21,7 @@ from rollbook.roles import ROLES, SCIM_SCOPES
 from tests.contract.answers import refused
 from tests.grids import grid
 from tests.harness import Server, new_key, new_user
+from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
 
 
@@ -212,6 +213,7 @@ def test_the_page_shows_the_token_once_beside_the_url_and_the_steps_of_the_provi
         assert set(key["scopes"]) == SCIM_SCOPES and not key["revealable"] and key["expires_at"] is not None
         listed = person.get("/admin/scim").text
         assert key["masked"] in listed and token not in listed and "Not used yet" in listed
+        wait_until(lambda: "<code>GET /v1/users/me</code>" in person.get("/admin/scim").text)
         with signed_in(server, admin) as elsewhere:
             assert token not in elsewhere.get(page.url.path).text
         # Rotated and revoked on the key's own page.

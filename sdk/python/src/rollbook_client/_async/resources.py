@@ -2752,8 +2752,9 @@ class AsyncTokens(AsyncResource):
                 1,024 characters.
             address: The IP address of the person, as your application sees it. Not that of your application or
                 its proxy. 2 to 45 characters.
-            language: Language of the email and the page. Default: the server's setting `language` for the
-                email, the one that the browser prefers for the page. One of `de`, `en`, `es`, `fr`, `ja`, `pt`.
+            language: Language of the email and the page. Default: for the email, the one in which the user last
+                used the pages, or the setting `language`; for the page, the one that the browser prefers. One
+                of `de`, `en`, `es`, `fr`, `ja`, `pt`.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
