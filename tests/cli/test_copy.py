@@ -60,6 +60,7 @@ TABLES = (
     "settings",
     "second_factor_grace",
     "failed_guesses",
+    "user_languages",
     "event_metadata",
     "replies",
     "usage",
