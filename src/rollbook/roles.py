@@ -29,7 +29,7 @@ SCOPES: dict[str, str] = {
     "groups:write": "Create, update and delete groups, and add and remove members.",
     "tokens:create": "Create, list and revoke one-time tokens, with which users set passwords, confirm emails and sign "
     "in.",
-    "tokens:consume": "Use one-time tokens in the name of whoever has them.",
+    "tokens:consume": "Use one-time tokens for the people who have them.",
     "keys:read": "List and read API keys, without the secrets.",
     "keys:write": "Create, change, reveal, rotate and revoke API keys.",
     "sessions:read": "List sessions: where users are signed in.",

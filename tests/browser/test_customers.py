@@ -305,7 +305,7 @@ def test_who_is_invited_chooses_a_name_and_a_password(
     page.get_by_label("Name").fill("Ada \u202e Lovelace")
     page.get_by_label("New password").fill(NEW)
     page.get_by_role("button", name="Accept invitation").click()
-    expect(page.locator(".problem")).to_contain_text("a character that no one sees (U+202E)")
+    expect(page.locator(".problem")).to_contain_text("an invisible character (U+202E)")
     assert http.get(f"/v1/users/{user['id']}").json()["status"] == "invited", "nothing is used up"
     page.get_by_label("Name").fill("Ada Lovelace")
     page.get_by_label("New password").fill(NEW)

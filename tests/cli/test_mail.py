@@ -50,8 +50,8 @@ def test_what_the_mail_server_answers_is_told(mail: MailServer) -> None:
         "rollbook: The mail server answered with 550. It is not retried. 550 No such user (outcome smtp_550)\n"
     )
     wrong: list[tuple[dict[str, Any], int, str]] = [
-        ({}, 1, "Mail is not set up: an owner does it at /admin/server/mail, or set smtp"),
-        ({}, 1, "doesn't know the options of a running server: that one you try on its page"),
+        ({}, 1, "Mail is not set up. An owner can do this at /admin/server/mail, or set smtp"),
+        ({}, 1, "doesn't know the options of a running server. Test its mail on that page"),
         ({**mail.settings(), "smtp_ca": ""}, 1, "The certificate was not accepted"),
         ({**mail.settings(), "smtp": mail.url.replace("word", "ward")}, 1, "(outcome login_failed)"),
     ]

@@ -35,9 +35,9 @@ def test_it_gets_into_nothing_that_has_a_name(http: httpx2.Client) -> None:
             answer = http.request(method, path, json=body)
             if answer.status_code == 207:
                 [result] = answer.json()["results"]
-                assert result["status"] == 400 and "no one sees" in result["error"]["error"], result
+                assert result["status"] == 400 and "invisible character" in result["error"]["error"], result
                 continue
-            assert answer.status_code == 400 and "no one sees" in answer.json()["error"], (path, answer.text)
+            assert answer.status_code == 400 and "invisible character" in answer.json()["error"], (path, answer.text)
     assert http.get(f"/v1/users/{made['id']}").json()["name"] == made["name"]
 
 
@@ -51,7 +51,7 @@ def test_nor_by_scim(server: Server, http: httpx2.Client) -> None:
             ("Groups", {"schemas": [GROUP], "displayName": name}),
         ):
             answer = http.post(f"{server.url}/scim/v2/{path}", json=body, headers={"Authorization": f"Bearer {key}"})
-            assert answer.status_code == 400 and "no one sees" in answer.json()["detail"], answer.text
+            assert answer.status_code == 400 and "invisible character" in answer.json()["detail"], answer.text
 
 
 def test_nor_by_an_import_which_refuses_the_record(server: Server, tmp_path: Path) -> None:
@@ -62,4 +62,4 @@ def test_nor_by_an_import_which_refuses_the_record(server: Server, tmp_path: Pat
     rows.append({"name": "Seen", "email": "seen@example.com", "external_id": NAMES[0]})
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = server.rollbook("users", "import", str(file), "--data", str(server.data), check=False)
-    assert done.returncode == 1 and done.stderr.count("no one sees") == len(rows), done.stderr
+    assert done.returncode == 1 and done.stderr.count("invisible character") == len(rows), done.stderr

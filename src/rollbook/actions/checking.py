@@ -563,7 +563,7 @@ def _sentence(problem: str, kind: Any) -> str:
         expected = [_WORDS.get(word.strip(), word.strip()) for word in match[1].split("|")]
         return f"must be {' or '.join(expected)}, not {_WORDS.get(match[2], match[2])}{where}"
     if problem.startswith("Expected `str` matching regex"):
-        otherwise = "must not contain control characters, or characters that no one sees"
+        otherwise = "must not contain control characters or invisible characters"
         sentence = next((words for pattern, words in _PATTERNS.items() if pattern in problem), otherwise)
         return f"{sentence}{where}"
     return problem + where

@@ -50,7 +50,7 @@ async def export_users(
     require(by, "users:export")
     require_proof(by)
     if with_hashes and not by.is_operator:
-        raise InsufficientScope("Only whoever can read the server's files can export password hashes.")
+        raise InsufficientScope("Password hashes can only be exported from the data folder, on the server's machine.")
     filters = filters_of(query)
     if filters.group is not None:
         await check_group(on, by, filters.group)

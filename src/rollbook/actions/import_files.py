@@ -74,7 +74,7 @@ async def store(data: Path, id: str, chunks: AsyncIterator[bytes]) -> int:
         at.with_suffix(".upload").unlink(missing_ok=True)
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageUnavailable(
-                "There is not enough room for the file on the server's disk. Nothing was imported."
+                "There is not enough space for the file on the server's disk. Nothing was imported."
             ) from None
         logger.error("the file of an import can't be stored: %s", problem)
         raise StorageUnavailable("The server can't store the file. Nothing was imported.") from problem
@@ -243,7 +243,7 @@ class Memberships:
     def check(self, user: ImportedUser) -> None:
         """Raises GroupLimitReached: a group of theirs can't be created."""
         if not all(name in self._ids for name in named(user)):
-            raise GroupLimitReached(f"There are {groups.MAX_GROUPS:,} groups, and this one would be another.")
+            raise GroupLimitReached(f"There are {groups.MAX_GROUPS:,} groups already, so this one can't be created.")
 
     async def changes(self, tx: Tx, user_id: str, user: ImportedUser) -> bool:
         """Test whether an existing user is not in their groups yet, with their roles. Raises GroupLimitReached."""

@@ -550,7 +550,7 @@ async def _check_still_may(tx: Tx, by: Principal) -> None:
         await user_records.get(tx, by.user_id)
         now = await as_of_now(tx, by)
         if (now.role, now.scopes_on_all) != (by.role, by.caller.scopes_on_all):
-            raise InsufficientScope("The role or API key of whoever imports was changed meanwhile.")
+            raise InsufficientScope("The role or API key of the person who imports was changed meanwhile.")
 
 
 async def _with_unproven(tx: Tx, existing: Mapping[str, Existing]) -> dict[str, Existing]:

@@ -120,7 +120,7 @@ async def run(on: Rollbook, by: Principal, id: str) -> Import:
     require_proof(by)
     tested, facts = await get(on, by, id)
     if not import_files.is_own(by, tested):
-        raise Forbidden("Only whoever started a dry run can import its file, with the same API key.")
+        raise Forbidden("Only the person or API key that started a dry run can import its file.")
     is_near = dialect(on.db).is_shared or import_files.is_kept(on.settings.data, tested.id)
     if facts is None or not facts.is_kept or not is_near:
         raise NotFound("The file of this import is not kept. Send it again.")
@@ -173,9 +173,9 @@ async def report(on: Rollbook, by: Principal, id: str, query: ImportReport) -> R
     if query.format != "rows":
         return Report(query.format, _refusals(on, download, job.id))
     if not import_files.is_own(by, job):
-        raise Forbidden("Only whoever started an import can read its refused records, with the same API key.")
+        raise Forbidden("Only the person or API key that started an import can read its refused records.")
     if facts is None:
-        raise NotFound("The refused records are not there: they are kept for a week.")
+        raise NotFound("There are no refused records here. They are kept for a week.")
     return RefusedRows(facts, _refused_rows(on, download, job.id))
 
 

@@ -38,7 +38,7 @@ SCOPE = "metrics:read"
 TESTS = Limit.parse("5/minute,20/hour")
 """Mails that try the settings, of each person."""
 TEST_SECONDS = 20.0
-NOT_SET_UP = "Mail is not set up. An owner does it at /admin/server/mail, or the setting smtp."
+NOT_SET_UP = "Mail is not set up. An owner can do this at /admin/server/mail, or with the setting smtp."
 
 
 class Mail(NamedTuple):

@@ -307,7 +307,9 @@ async def _change_key(on: Rollbook, by: Principal, id: str, values: dict[str, An
     except InvalidParameter as problem:
         if problem.param not in ("current_password", "code"):
             raise
-        raise NotReversible("The key would get more than it has, which takes your password. Update the key.") from None
+        raise NotReversible(
+            "The key would get more than it has, which requires your password. Update the key."
+        ) from None
 
 
 class _ByAction(NamedTuple):

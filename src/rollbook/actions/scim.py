@@ -242,7 +242,7 @@ def check_text(name: str, text: Any) -> None:
     if len(text) > TEXT_LENGTH or any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text):
         refuse(name, f"must have at most {TEXT_LENGTH} characters, and no control characters")
     if character := rules.hidden(text):
-        refuse(name, f"must have no characters that no one sees ({character})")
+        refuse(name, f"must have no invisible characters ({character})")
 
 
 def checked(rule: Callable[[str], str], param: str, text: str) -> str:

@@ -50,8 +50,8 @@ def test(address: str, kind: str | None, language: Any, json: bool, config: Path
     settings = with_stored(configured)
     if not settings.sends_mail:
         raise Failure(
-            "Mail is not set up: an owner does it at /admin/server/mail, or set smtp, mail_from and public_url, see "
-            "docs/mail.md. This command doesn't know the options of a running server: that one you try on its page."
+            "Mail is not set up. An owner can do this at /admin/server/mail, or set smtp, mail_from and public_url: "
+            "see docs/mail.md. This command doesn't know the options of a running server. Test its mail on that page."
         )
     try:
         if MailFrom.parse(address).email != address:

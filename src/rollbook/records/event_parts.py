@@ -192,9 +192,9 @@ class EventActor(Struct, frozen=True):
         Annotated[
             str,
             identifier(
-                "ID of the user whom the API key goes back to, if that is not the key's own user: who created it, or "
-                "the key it was created with. Without a key, of whoever created the link that the session began with. "
-                "Null: it is the user's own, or none.",
+                "ID of the user whom the API key goes back to, because they created it or the key it was created "
+                "with. Without a key, the user who created the link that the session began with. Null: it is the "
+                "user's own, or none.",
                 ALICE_ID,
             ),
         ]

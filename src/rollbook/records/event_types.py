@@ -75,7 +75,7 @@ TYPES: dict[str, EventType] = {
         more="At most one a minute for each user.",
     ),
     "user.confirmation_failed": EventType(
-        "A wrong current password or code was given for a user by whoever was signed in, or had their API key.",
+        "Someone who was signed in as a user, or had their API key, gave a wrong current password or code.",
         USER,
         more="Someone may have found an open browser, or stolen a cookie or key. At most one a minute for each user.",
     ),
@@ -91,7 +91,7 @@ TYPES: dict[str, EventType] = {
     "user.access_ended": EventType(
         "All that led into a user's account ended: their password, second factors, sessions, API keys and links.",
         USER,
-        more="They were adopted, or whoever has the email said that the account isn't theirs.",
+        more="They were adopted, or the person with this email said that the account isn't theirs.",
     ),
     "user.deleted": EventType("A user was deleted.", USER, more="They can be restored."),
     "user.restored": EventType("A deleted user was restored.", USER),

@@ -89,7 +89,7 @@ def name(text: str) -> str:
     if all(category(character)[0] in "CZM" or _IS_BLANK(character) for character in composed):
         raise ValueError("The name is blank.")
     if character := hidden(composed):
-        raise ValueError(f"The name contains a character that no one sees ({character}).")
+        raise ValueError(f"The name contains an invisible character ({character}).")
     return composed
 
 
@@ -123,7 +123,7 @@ def email(text: str) -> str:
             sentence = sentence.partition(" (")[0] + "."
         raise ValueError(sentence) from None
     if character := hidden(text):
-        raise ValueError(f"The email address contains a character that no one sees ({character}).")
+        raise ValueError(f"The email address contains an invisible character ({character}).")
     return text
 
 

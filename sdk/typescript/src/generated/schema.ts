@@ -583,7 +583,7 @@ export interface components {
              */
             client: string | null;
             /**
-             * @description ID of the user whom the API key goes back to, if that is not the key's own user: who created it, or the key it was created with. Without a key, of whoever created the link that the session began with. Null: it is the user's own, or none.
+             * @description ID of the user whom the API key goes back to, because they created it or the key it was created with. Without a key, the user who created the link that the session began with. Null: it is the user's own, or none.
              * @example user_065n14sd01rd526r46hrcu0i8o
              */
             key_created_by: string | null;
