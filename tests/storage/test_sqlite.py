@@ -16,7 +16,7 @@ import pytest
 from things import add, make_tables, names
 
 from rollbook.errors import Overloaded, Stopping, StorageUnavailable
-from rollbook.storage import sqlite
+from rollbook.storage import sqlite, sqlite_connection
 from rollbook.storage.database import DatabaseUnusable, Duplicate, Queries, Tx, scalar
 from rollbook.storage.sqlite import SQLite
 from rollbook.storage.sqlite_checkpoint import restart_log
@@ -260,9 +260,10 @@ print(0 if used is None or sys.platform != "linux" else used())
 
 def test_reads_keep_more_pages_where_there_is_more_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for memory, pages in ((512, 16), (8_192, 32), (65_536, 64)):
-        monkeypatch.setattr(sqlite, "available_memory", lambda memory=memory: memory)
+        monkeypatch.setattr(sqlite_connection, "available_memory", lambda memory=memory: memory)
         with closing(SQLite.open(path)) as db:
             assert db.read_now(_cache) == -pages * 1024
+            assert db.write_now(_cache) == -pages * 512
 
 
 async def _cache(queries: Queries) -> int:

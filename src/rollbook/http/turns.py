@@ -57,7 +57,8 @@ class Turns:
 
     def open(self, connection: socket.socket, receiver: Receiver) -> None:
         """Raises OSError when the system can't watch another socket."""
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # macOS, where the client has left
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         receiver.connection_made(Link(self, connection, receiver))
 
     def close(self) -> None:

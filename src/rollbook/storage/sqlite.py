@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rollbook.errors import DatabaseTimeout, Overloaded
-from rollbook.machine import Runner, available_memory
+from rollbook.machine import Runner
 from rollbook.storage.database import Database, DatabaseUnusable
 from rollbook.storage.sqlite_checkpoint import log_size
 from rollbook.storage.sqlite_connection import (
     Reads,
     Synchronous,
     WriterLock,
+    cache_size,
     check_version,
     connect_reader,
     connect_writer,
@@ -68,7 +69,7 @@ class SQLite(Reads, Database):
         try:
             _make_private(path)
             _choose_log(path)
-            return cls(path, connect_reader(path, _cache_size()), synchronous, committed, dialect)
+            return cls(path, connect_reader(path, cache_size()), synchronous, committed, dialect)
         except (sqlite3.Error, OSError) as problem:
             why = problem.strerror if isinstance(problem, OSError) else problem
             raise DatabaseUnusable(
@@ -259,11 +260,6 @@ def _snapshot(
         raise
     connection.execute("COMMIT")
     return value
-
-
-def _cache_size() -> int:
-    """KiB of pages that the connection on the event loop keeps: 16 to 64 MiB, from 16 GiB of memory on the most."""
-    return max(16, min(64, available_memory() // 256)) << 10
 
 
 def _make_private(path: Path) -> None:

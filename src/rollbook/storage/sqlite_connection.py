@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, NoReturn, TypeVar
 
 from rollbook.errors import StorageUnavailable
+from rollbook.machine import available_memory
 from rollbook.storage.database import DatabaseUnusable, Duplicate, Engine, Row, Tx
 
 T = TypeVar("T")
@@ -31,7 +32,6 @@ _WRITER = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA secure_delete = ON",  # a user that is purged leaves no bytes behind in free pages
     "PRAGMA wal_autocheckpoint = 0",  # see sqlite_checkpoint
-    "PRAGMA cache_size = -8192",
 )
 
 KEPT_LOG = 32 * 1024 * 1024
@@ -65,6 +65,12 @@ def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Non
         )
 
 
+def cache_size() -> int:
+    """KiB of pages that the connection on the event loop keeps, and the writer half as many: 16 to 64 MiB, from 16 GiB
+    of memory on the most."""
+    return max(16, min(64, available_memory() // 256)) << 10
+
+
 def connect_reader(path: Path, cache: int = 4096) -> sqlite3.Connection:
     """Connect to a file that exists. `cache` is in KiB. It fills as pages are read, and is empty again after each
     commit of another connection."""
@@ -73,7 +79,8 @@ def connect_reader(path: Path, cache: int = 4096) -> sqlite3.Connection:
 
 def connect_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
     """Connect to a file that exists."""
-    return _connect(path, (*_WRITER, f"PRAGMA journal_size_limit = {KEPT_LOG}", f"PRAGMA synchronous = {synchronous}"))
+    last = (f"PRAGMA cache_size = -{cache_size() // 2}", f"PRAGMA journal_size_limit = {KEPT_LOG}")
+    return _connect(path, (*_WRITER, *last, f"PRAGMA synchronous = {synchronous}"))
 
 
 def open_file(path: Path) -> sqlite3.Connection:
