@@ -141,7 +141,7 @@ def lift_factors(server: options.Server, user: str, yes: bool, quiet: bool) -> N
     """Remove all second factors and recovery codes of a user who has lost them. Their password alone signs them in
     again.
 
-    Whoever can write to the data folder can do so for every user, owners included: `--data DIR`.
+    With `--data DIR`, anyone who can write to the data folder can do this for every user, even owners.
     """
     options.confirm(f"Lift the second factors of {user}? Make sure that the request comes from them.", yes)
     with server() as backend:

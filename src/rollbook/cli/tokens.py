@@ -116,8 +116,8 @@ def consume_token(
     elsewhere={"email": "EMAIL"},
 )
 def request_token(server: options.Server, fields: Fields, email: str, quiet: bool) -> None:
-    """Have a one-time token sent to whoever has this email, as the form of an application does. No one learns whether
-    there is such a user."""
+    """Send a one-time token to the user with this email, as a form of your application does. The response is the same
+    if there is no such user."""
     with server() as backend:
         backend.ask("POST", REQUEST, body={"email": email, **fields.sent(backend)})
         if not quiet:
