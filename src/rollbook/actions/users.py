@@ -29,6 +29,7 @@ from rollbook.auth.hashing_queue import Waiter
 from rollbook.config import MemberFields
 from rollbook.errors import DatabaseTimeout, Forbidden, InsufficientScope, LastOwner, NotFound, NotYourself
 from rollbook.records import (
+    clients,
     events,
     failed_guesses,
     groups,
@@ -649,6 +650,7 @@ async def _purge(
     await lineages.forget(tx, id)
     await second_factors.remove_all(tx, id)
     await scim.erase(tx, id)
+    await clients.erase(tx, id)
     await webhooks.erase_all(tx, id)
     await deliveries.forget(tx, id, users.MAX_ERASED)
     await deliveries.forget_messages(tx, id)

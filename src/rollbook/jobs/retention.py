@@ -11,6 +11,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
 from rollbook.records import (
+    clients,
     events,
     idempotency_keys,
     keys,
@@ -69,9 +70,11 @@ async def expire_replies(on: Rollbook) -> bool:
 
 
 async def expire_sessions(on: Rollbook) -> bool:
-    """Delete expired sessions, one-time tokens and challenges, and second factors that no one has activated."""
+    """Delete expired sessions, codes, one-time tokens and challenges, and second factors that no one has activated."""
     if await second_factors.has_expired_challenges(on.db):
         await on.db.write(second_factors.expire_challenges)
+    if await clients.has_expired_codes(on.db):
+        await on.db.write(clients.expire_codes)
     if unconfirmed := await second_factors.old(on.db, BATCH):
         await on.db.write(second_factors.forget, unconfirmed)
     more = await one_time_tokens.is_expired(on.db) and await on.db.write(one_time_tokens.expire, BATCH) == BATCH

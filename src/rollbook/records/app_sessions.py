@@ -31,6 +31,10 @@ class NewSession(NamedTuple):
     user_agent: str
     created_by: str
     lineage: str | None = None
+    methods: str | None = None
+    scope: str | None = None
+    begun_in: str | None = None
+    proven_at: int | None = None
 
 
 class SessionFamily(NamedTuple):
@@ -46,13 +50,13 @@ class SessionFamily(NamedTuple):
 
 _FAMILY = f"""
     SELECT id, user_id, audience, created_at, refresh_digest, refresh_expires_at FROM sessions
-    WHERE family = ? AND NOT {IS_SUSPENDED.format("sessions.lineage")}"""
+    WHERE family = ? AND scope IS NULL AND NOT {IS_SUSPENDED.format("sessions.lineage")}"""
 _USER = ", ".join(f"u.{name}" for name in User._fields)
 
 ADD = f"""
     INSERT INTO sessions (id, digest, family, refresh_digest, expires_at, refresh_expires_at, user_id, user_seq,
-      audience, address, user_agent, created_by, lineage, created_at, last_seen_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
+      audience, address, user_agent, created_by, lineage, methods, scope, begun_in, proven_at, created_at, last_seen_at)
+    VALUES ({", ".join("?" * 19)}) RETURNING {COLUMNS}"""
 # By the place of the user's row, and for SQLite with the reason why the index that has all of these columns has this
 # session: two searches, as for a user by ID.
 _OF_DIGEST = f"""
@@ -69,6 +73,7 @@ RENEW = f"""
     UPDATE sessions SET digest = ?, refresh_digest = ?, expires_at = ?, refresh_expires_at = ?, last_seen_at = ?
     WHERE id = ? RETURNING {COLUMNS}"""
 END_FAMILY = f"DELETE FROM sessions WHERE family = ? RETURNING {COLUMNS}"
+END_FAMILY_OF = f"DELETE FROM sessions WHERE family = ? AND audience = ? RETURNING {COLUMNS}"
 _END_OLDEST = (
     """
     DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ? AND audience {}
@@ -82,7 +87,7 @@ END_OLDEST = _END_OLDEST.format("IS NOT NULL")
 async def add(tx: Tx, user: User, new: NewSession, issue: Issue) -> Session:
     now = clock.now()
     who = user.id, user.seq, new.audience, new.address, new.user_agent[:USER_AGENT_LENGTH]
-    row = await tx.one(ADD, new.id, *issue, *who, new.created_by, new.lineage, now, now)
+    row = await tx.one(ADD, new.id, *issue, *who, *new[4:], now, now)
     assert row is not None  # RETURNING
     return Session._make(row)
 
@@ -141,9 +146,9 @@ async def renew(tx: Tx, id: str, issue: Issue) -> Session:
     return Session._make(row)
 
 
-async def end_family(tx: Tx, family: bytes) -> Session | None:
-    """The session of these refresh tokens, which ends, if there is one."""
-    row = await tx.one(END_FAMILY, family)
+async def end_family(tx: Tx, family: bytes, audience: str | None = None) -> Session | None:
+    """The session of these refresh tokens, which ends, if there is one; for this audience, unless it is None."""
+    row = await (tx.one(END_FAMILY, family) if audience is None else tx.one(END_FAMILY_OF, family, audience))
     return None if row is None else Session._make(row)
 
 
@@ -163,13 +168,14 @@ class SigningKey(NamedTuple):
     sealed: bytes
     created_at: int
     signs_from: int
-    """Time from which on it signs, until a newer one does."""
+    """Time from which on it signs, until a newer one of its algorithm does."""
+    algorithm: str = "EdDSA"
 
 
 SIGNING_COLUMNS = ", ".join(SigningKey._fields)
 MAX_KEYS = 16
 ALL_KEYS = f"SELECT {SIGNING_COLUMNS} FROM signing_keys ORDER BY signs_from DESC, id DESC LIMIT {MAX_KEYS}"
-ADD_KEY = f"INSERT INTO signing_keys ({SIGNING_COLUMNS}) VALUES (?, ?, ?, ?, ?)"
+ADD_KEY = f"INSERT INTO signing_keys ({SIGNING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
 REMOVE_KEY = "DELETE FROM signing_keys WHERE id = ?"
 REMOVE_OTHER_KEYS = "DELETE FROM signing_keys WHERE id <> ?"
 SEALED_AFTER = "SELECT id, sealed FROM signing_keys WHERE id > ? ORDER BY id LIMIT ?"
@@ -178,7 +184,7 @@ SEAL_AGAIN = "UPDATE signing_keys SET sealed = ? WHERE id = ? AND sealed = ?"
 
 async def newest_keys(queries: Queries) -> list[SigningKey]:
     rows = await queries.all(ALL_KEYS)
-    return [SigningKey(row[0], bytes(row[1]), bytes(row[2]), row[3], row[4]) for row in rows]
+    return [SigningKey(row[0], bytes(row[1]), bytes(row[2]), *row[3:]) for row in rows]
 
 
 async def add_key(tx: Tx, new: SigningKey) -> None:

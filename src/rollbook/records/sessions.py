@@ -30,6 +30,7 @@ class Session(NamedTuple):
     proven_at: Hidden[int]  # when its person last proved who they are
     created_by: Hidden[str | None]  # an application's: the user whose API key created it; or the first of its lineage
     lineage: Hidden[str | None]  # of the one-time token that it began with
+    methods: Hidden[str | None]  # how its person proved who they are (RFC 8176), with spaces between
 
 
 public = presenter(Session)
@@ -56,12 +57,12 @@ class Lifetime(NamedTuple):
 
 COLUMNS = (
     "id, user_id, audience, created_at, last_seen_at, expires_at, refresh_expires_at, address, user_agent, "
-    "coalesce(proven_at, created_at), created_by, lineage"
+    "coalesce(proven_at, created_at), created_by, lineage, methods"
 )
 
 ADD = (
-    "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent, created_by, lineage) "
-    f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
+    "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent, created_by, lineage, "
+    f"methods) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
 )
 _LIVE = "(audience IS NULL AND created_at > ? AND last_seen_at > ? OR refresh_expires_at > ?)"
 _WORKS = f"NOT {IS_SUSPENDED.format('sessions.lineage')}"
@@ -108,12 +109,19 @@ FORGET = "DELETE FROM sessions WHERE id = ?"
 
 
 async def add(
-    tx: Tx, digest: bytes, user_id: str, address: str, user_agent: str, created_by: str | None, lineage: str | None
+    tx: Tx,
+    digest: bytes,
+    user_id: str,
+    address: str,
+    user_agent: str,
+    created_by: str | None,
+    lineage: str | None,
+    methods: str | None,
 ) -> Session:
     """Its user has signed in."""
     now = clock.now()
     agent = user_agent[:USER_AGENT_LENGTH]
-    row = await tx.one(ADD, ids.new("ses"), digest, user_id, now, now, address, agent, created_by, lineage)
+    row = await tx.one(ADD, ids.new("ses"), digest, user_id, now, now, address, agent, created_by, lineage, methods)
     assert row is not None  # RETURNING
     return Session._make(row)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rollbook.config import Settings
-from rollbook.records import groups, second_factors, users, webhooks
+from rollbook.records import clients, groups, second_factors, users, webhooks
 from rollbook.records.connect import is_sqlite
 from rollbook.records.webhooks import deliveries, replays
 from rollbook.storage.database import DatabaseUnusable, Engine, Queries
@@ -83,10 +83,12 @@ TABLES = (
     _table(
         "sessions",
         "id, digest, user_id, created_at, last_seen_at, address, user_agent, proven_at, audience, family, "
-        "refresh_digest, expires_at, refresh_expires_at, created_by, user_seq, lineage",
+        "refresh_digest, expires_at, refresh_expires_at, created_by, user_seq, lineage, methods, scope, begun_in",
         "id",
     ),
-    _table("signing_keys", "id, public, sealed, created_at, signs_from", "id"),
+    _table("signing_keys", "id, public, sealed, created_at, signs_from, algorithm", "id"),
+    CopyTable("clients", clients.Client._fields, "user_id"),
+    CopyTable("sign_in_codes", clients.SignInCode._fields, "digest"),
     _table("password_parameters", "cost, parameters, in_doubt, users, most, counted_at", "cost, parameters"),
     _table(
         "one_time_tokens",
