@@ -33,6 +33,7 @@ from rollbook.limits.slots import Slots
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
 from rollbook.mcp import protocol as mcp
+from rollbook.oauth import site as oauth
 from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
 from rollbook.observe.lines import Done
@@ -78,7 +79,7 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
     if settings.otlp_endpoint:
         _load_spans()
     smtp.check_settings(settings)
-    rows = [f"{row.method} {row.path}" for row in (*ROUTES, *mcp.ROWS, *scim.ROWS, *PAGES)]
+    rows = [f"{row.method} {row.path}" for row in (*ROUTES, *mcp.ROWS, *scim.ROWS, *oauth.ROWS, *PAGES)]
     return Common(limiter, Metrics(rows, settings.workers), Slots.create(settings.workers), tuple(sources))
 
 
@@ -126,8 +127,9 @@ class App:
         self._routes.add(self._router, calls, "/v1")
         self._routes.add(mcp.Mcp(services, self._router.gate), mcp.ROWS, "/mcp")
         self._routes.add(scim.Scim(services, self._router.gate, services.base_url), scim.ROWS, scim.PREFIX)
+        self._routes.add(oauth.OAuth(services, self._router.gate), oauth.ROWS)
         self._routes.add(self._site, pages, "/")
-        return [*calls, *mcp.ROWS, *scim.ROWS, *pages]
+        return [*calls, *mcp.ROWS, *scim.ROWS, *oauth.ROWS, *pages]
 
     async def start(self) -> None:
         with suppress(ApiError):  # the database is away: a job asks again

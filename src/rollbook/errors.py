@@ -153,6 +153,19 @@ class BadMessage(BadRequest):
     message = "The HTTP request is malformed."
 
 
+class OAuthRefused(BadRequest):
+    """The answer of `/oauth2/token`, `/oauth2/userinfo` and `/oauth2/revoke`, in the form of OAuth 2.0: `error` is a
+    name of RFC 6749, such as `invalid_grant` for a code or refresh token that is used, expired, or another
+    application's, and `invalid_client` for a wrong client ID or secret. `error_description` says more."""
+
+    code = "oauth_refused"
+
+    def __init__(self, error: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.error = error
+        self.as_status = status
+
+
 class Unauthorized(ApiError):
     """The request has no valid credentials. Send `Authorization: Bearer YOUR_API_KEY`."""
 

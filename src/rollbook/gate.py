@@ -124,6 +124,10 @@ class Gate:
         if key_id is not None:
             self._used[key_id] = now
 
+    def note_use(self, key_id: str) -> None:
+        """Note that a key which opens nothing of the API, a client's secret, has been used."""
+        self._used[key_id] = clock.now()
+
     async def count_further(self, request: Request, caller: Caller, requests: int) -> None:
         """Count an admitted request as so many more, when what it asks for is known. Raises TooManyRequests, and then
         counts none of these."""

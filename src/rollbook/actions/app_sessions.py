@@ -9,8 +9,11 @@ published until its last token has expired.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
@@ -38,7 +41,8 @@ from rollbook.records.users import User
 from rollbook.storage.database import Tx
 
 SEALED: Purpose = "signing"
-LIFETIME = 5 * clock.MINUTE
+LIFETIME, ID_LIFETIME = 5 * clock.MINUTE, clock.HOUR
+"""Of access tokens, and of ID tokens: some programs keep people signed in until theirs expires."""
 SIGNS, ANNOUNCED = 90 * clock.DAY, clock.DAY
 LEEWAY = clock.HOUR
 """Time a former key stays published after its last token has expired, for clocks that are slow."""
@@ -55,7 +59,6 @@ async def issue(on: Rollbook, user_id: str, session_id: str, audience: str, ends
         return None
     now = clock.now()
     expires_at = min(now + LIFETIME, ends_at)
-    key, pair = await _signing(on, now)
     claims = {
         "iss": on.settings.url,
         "aud": audience,
@@ -64,29 +67,38 @@ async def issue(on: Rollbook, user_id: str, session_id: str, audience: str, ends
         "iat": now // clock.SECOND,
         "exp": expires_at // clock.SECOND,
     }
-    return AccessToken(session_tokens.sign(key.id, pair, claims), expires_at)
+    return AccessToken((await signer(on, session_tokens.EDDSA))(claims), expires_at)
 
 
-async def _signing(on: Rollbook, now: int) -> tuple[SigningKey, KeyPair]:
-    """The newest key that signs. There may be none yet, or none that the server's secret opens."""
-    pair = _usable(on.secret, await app_sessions.newest_keys(on.db), now)
+Signer = Callable[..., str]
+"""Signs claims; after them, the type of the token."""
+
+
+async def signer(on: Rollbook, algorithm: str) -> Signer:
+    """By the newest key that signs in this way. There may be none yet, or none that the server's secret opens."""
+    now = clock.now()
+    pair = _usable(on.secret, await app_sessions.newest_keys(on.db), now, algorithm)
     if pair is None:
-        pair = await on.db.write(_add_first, on.secret, _new(on.secret, now))
-    return pair
+        make = partial(_new, on.secret, now, algorithm)
+        # An RSA key takes a while: others' requests go on meanwhile.
+        new = make() if algorithm == session_tokens.EDDSA else await asyncio.to_thread(make)
+        pair = await on.db.write(_add_first, on.secret, new)
+    key, parts = pair
+    return lambda claims, type="JWT": session_tokens.sign(key.id, parts, claims, algorithm, type)
 
 
 async def _add_first(tx: Tx, secret: Secret, new: tuple[SigningKey, KeyPair]) -> tuple[SigningKey, KeyPair]:
     """Unless another server was faster."""
     key, _ = new
-    pair = _usable(secret, await app_sessions.newest_keys(tx), key.signs_from)
+    pair = _usable(secret, await app_sessions.newest_keys(tx), key.signs_from, key.algorithm)
     if pair is None:
         await app_sessions.add_key(tx, key)
     return pair or new
 
 
-def _usable(secret: Secret, keys: list[SigningKey], now: int) -> tuple[SigningKey, KeyPair] | None:
+def _usable(secret: Secret, keys: list[SigningKey], now: int, algorithm: str) -> tuple[SigningKey, KeyPair] | None:
     for key in keys:
-        if key.signs_from <= now:
+        if key.signs_from <= now and key.algorithm == algorithm:
             try:
                 return key, KeyPair(key.public, secret.unseal(SEALED, key.sealed, key.id.encode()))
             except ValueError:
@@ -94,39 +106,59 @@ def _usable(secret: Secret, keys: list[SigningKey], now: int) -> tuple[SigningKe
     return None
 
 
-def _new(secret: Secret, signs_from: int) -> tuple[SigningKey, KeyPair]:
-    id, pair = ids.new("sgn"), session_tokens.new_key()
+def _new(secret: Secret, signs_from: int, algorithm: str) -> tuple[SigningKey, KeyPair]:
+    id, pair = ids.new("sgn"), session_tokens.new_key(algorithm)
     sealed = secret.seal(SEALED, pair.private, id.encode())
-    return SigningKey(id, pair.public, sealed, clock.now(), signs_from), pair
+    return SigningKey(id, pair.public, sealed, clock.now(), signs_from, algorithm), pair
 
 
 async def published(on: Rollbook) -> list[dict[str, str]]:
     """All public keys that verify tokens now, or will within a day, as JSON Web Keys."""
-    return [session_tokens.public_jwk(key.id, key.public) for key in await app_sessions.newest_keys(on.db)]
+    return [
+        session_tokens.public_jwk(key.id, key.public, key.algorithm) for key in await app_sessions.newest_keys(on.db)
+    ]
+
+
+async def claims_of(on: Rollbook, token: str, type: str) -> dict[str, Any] | None:
+    """Claims of a token of this type that a published key has signed with RS256, whether it has expired or not."""
+    named = session_tokens.key_id(token, type)
+    public = next(
+        (
+            key.public
+            for key in await app_sessions.newest_keys(on.db)
+            if key.id == named and key.algorithm == session_tokens.RS256
+        ),
+        None,
+    )
+    return None if public is None else session_tokens.verified(token, public)
 
 
 async def rotate(on: Rollbook) -> bool:
-    """A job: announce the next key in time, and withdraw those that no token needs anymore."""
-    now, keys = clock.now(), await app_sessions.newest_keys(on.db)
-    if on.settings.access_tokens and keys and keys[0].signs_from + SIGNS - ANNOUNCED <= now:
-        await on.db.write(_announce, keys[0].id, _new(on.secret, now + ANNOUNCED)[0])
-    past = now - LIFETIME - LEEWAY
-    over = [old.id for newer, old in pairwise(keys) if newer.signs_from <= past]
-    if over:
-        await on.db.write(app_sessions.remove_keys, over)
+    """A job: announce the next keys in time, and withdraw those that no token needs anymore."""
+    now, everything = clock.now(), await app_sessions.newest_keys(on.db)
+    for algorithm, still_signs in ((session_tokens.EDDSA, on.settings.access_tokens), (session_tokens.RS256, True)):
+        keys = [key for key in everything if key.algorithm == algorithm]
+        if still_signs and keys and keys[0].signs_from + SIGNS - ANNOUNCED <= now:
+            new, _ = await asyncio.to_thread(_new, on.secret, now + ANNOUNCED, algorithm)
+            await on.db.write(_announce, keys[0].id, new)
+        past = now - (LIFETIME if algorithm == session_tokens.EDDSA else ID_LIFETIME) - LEEWAY
+        over = [old.id for newer, old in pairwise(keys) if newer.signs_from <= past]
+        if over:
+            await on.db.write(app_sessions.remove_keys, over)
     return False
 
 
 async def _announce(tx: Tx, newest: str, key: SigningKey) -> None:
     """Unless another server was faster."""
-    if (await app_sessions.newest_keys(tx))[0].id == newest:
+    keys = [other for other in await app_sessions.newest_keys(tx) if other.algorithm == key.algorithm]
+    if keys[0].id == newest:
         await app_sessions.add_key(tx, key)
 
 
 async def renew(on: Rollbook) -> str:
     """Replace all keys by a new one, which signs at once: tokens that the others have signed can no longer be verified
-    by who reads the published keys. Returns its ID."""
-    return await on.db.write(_renew, _new(on.secret, clock.now())[0])
+    by who reads the published keys. The key of ID tokens is created with the next of them. Returns its ID."""
+    return await on.db.write(_renew, _new(on.secret, clock.now(), session_tokens.EDDSA)[0])
 
 
 async def _renew(tx: Tx, key: SigningKey) -> str:
@@ -295,12 +327,17 @@ async def _start(tx: Tx, on: Rollbook, by: Actor, user_id: str, start: Start) ->
     user = await passwords.signed_in(tx, by, user_id)
     if roles.is_barred(user.status):
         raise UserSuspended()
+    return IssuedSession(await begin(tx, on, by, user, start), user, *start.minted)
+
+
+async def begin(tx: Tx, on: Rollbook, by: Actor, user: User, start: Start) -> Session:
+    """A session of a user who may have one."""
     now, audience = clock.now(), start.new.audience
-    session = await app_sessions.add(tx, user, start.new, _issue(on.settings, start.minted, audience, now, now))
+    session = await app_sessions.add(tx, user, start.new, digests_of(on.settings, start.minted, audience, now, now))
     for oldest in await app_sessions.end_oldest(tx, user.id, audience, MAX_SESSIONS, MAX_SESSIONS_IN_ALL, MAX_ENDED):
         await sessions.revoked(tx, by, oldest)
     await events.record(tx, "session.created", user.id, by, session_records.public(session))
-    return IssuedSession(session, user, *start.minted)
+    return session
 
 
 class _ReusedError(Exception):
@@ -326,7 +363,7 @@ async def refresh(on: Rollbook, by: Principal, fields: SessionRefresh) -> Issued
     try:
         return await on.write(_refresh, on.settings, audience, digests, minted)
     except _ReusedError:
-        await on.db.write(_end_reused, by.actor, digests.family)
+        await on.db.write(end_reused, by.actor, digests.family)
         raise SessionEnded("This refresh token was used before, so the session has ended.") from None
 
 
@@ -341,13 +378,13 @@ async def _refresh(tx: Tx, settings: Settings, audience: str, digests: RefreshDi
     user = await app_sessions.user(tx, family.user_id)
     if user is None or roles.is_barred(user.status):
         raise SessionEnded()
-    session = await app_sessions.renew(tx, family.id, _issue(settings, minted, audience, family.created_at, now))
+    session = await app_sessions.renew(tx, family.id, digests_of(settings, minted, audience, family.created_at, now))
     return IssuedSession(session, user, *minted)
 
 
-async def _end_reused(tx: Tx, by: Actor, family: bytes) -> None:
-    """End the session: its refresh token was sent twice. Whoever refreshed it in between may be a thief."""
-    session = await app_sessions.end_family(tx, family)
+async def end_reused(tx: Tx, by: Actor, family: bytes, audience: str | None = None) -> None:
+    """End the session: its refresh token, or its code, was sent twice. Whoever used it in between may be a thief."""
+    session = await app_sessions.end_family(tx, family, audience)
     if session is not None:
         await events.record(tx, "session.reuse_detected", session.user_id, by, session_records.public(session))
 
@@ -379,7 +416,7 @@ def _ends_at(settings: Settings, created_at: int, now: int) -> int:
     return ends_at
 
 
-def _issue(settings: Settings, minted: Minted, audience: str, created_at: int, now: int) -> Issue:
+def digests_of(settings: Settings, minted: Minted, audience: str, created_at: int, now: int) -> Issue:
     """The tokens as they are stored. The token never outlives the session."""
     digests = session_tokens.refresh_digests(minted.refresh_token)
     assert digests is not None  # minted here

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rollbook.actions import creators, keys, user_kinds, users
+from typing import Any, NamedTuple
+
+from rollbook.actions import clients, creators, keys, user_kinds, users
 from rollbook.actions.arguments.applications import ApplicationCreate, ApplicationFilters, ApplicationPatch
 from rollbook.actions.arguments.keys import KeyCreate
 from rollbook.actions.checking import given
@@ -12,13 +14,22 @@ from rollbook.actions.permissions import known, may_grant, require, require_proo
 from rollbook.actions.principal import Principal
 from rollbook.auth import key_format
 from rollbook.errors import NotFound
+from rollbook.records import clients as client_records
 from rollbook.records import users as records
+from rollbook.records.clients import Client
 from rollbook.records.keys import NewKey
 from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import ANY, Filters, Query
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Tx
+
+
+class Application(NamedTuple):
+    """An application, and sign-in to it."""
+
+    user: User
+    client: Client
 
 
 async def list_applications(on: Rollbook, by: Principal, query: Query) -> UserPage:
@@ -34,24 +45,31 @@ def filters_of(filters: ApplicationFilters) -> Filters:
     return ANY._replace(kind=APPLICATION, q=filters.q, status=filters.status)
 
 
-async def get(on: Rollbook, by: Principal, id: str) -> User:
+async def get(on: Rollbook, by: Principal, id: str) -> Application:
     """Get an application
 
     Returns all fields. The ID of a person is a 404.
     """
     require(by, "users:read", id)
-    return await _living(on, id)
+    return Application(await _living(on, id), await client_records.of_user(on.db, id))
 
 
 async def create(on: Rollbook, by: Principal, new: ApplicationCreate) -> User:
     """Create an application
 
     A name is enough: an email is made up, to which nothing can be sent. It has no password and can't sign in: create an
-    API key with its ID as `user_id`. For a `role` above member, the key needs the scope `users:grant` as well.
+    API key with its ID as `user_id`. For a `role` above member, the key needs the scope `users:grant` as well. With
+    `redirect_urls`, people [sign in to it](sign-in.md): unless it is a `public_client`, create a key of the kind
+    `client`, its secret.
     """
     require(by, "users:write")
     may_grant(by, given(new.role, "member"))
-    return await on.write(users.add, by, record(new))
+    return await on.write(_create, by, record(new), clients.given_of(new))
+
+
+async def _create(tx: Tx, by: Principal, new: User, sign_in: dict[str, Any]) -> User:
+    user = await users.add(tx, by, new)
+    return await clients.keep(tx, by.actor, user, sign_in, is_new=True)
 
 
 def record(new: ApplicationCreate) -> User:
@@ -71,7 +89,22 @@ async def update(
     """
     require(by, "users:write", id)
     await _living(on, id)
-    return await users.update(on, by, id, changes, versions)
+    sign_in = clients.given_of(changes)
+    if not sign_in:
+        return await users.update(on, by, id, changes, versions)
+    require(by, "users:write")
+    return await on.write(_update, by, id, changes, versions, sign_in)
+
+
+async def _update(
+    tx: Tx,
+    by: Principal,
+    id: str,
+    changes: ApplicationPatch,
+    versions: frozenset[int] | None,
+    sign_in: dict[str, Any],
+) -> User:
+    return await clients.keep(tx, by.actor, await users.update_in(tx, by, id, changes, versions), sign_in)
 
 
 async def delete(
@@ -109,10 +142,10 @@ async def connect(on: Rollbook, by: Principal, new: ApplicationCreate, key: KeyC
     may_grant(by, given(new.role, "member"))
     require_proof(by)
     user, token = record(new), key_format.mint()
-    return await on.write(_connect, by, user, keys.record(on, by, key, user, token), token)
+    return await on.write(_connect, by, user, clients.given_of(new), keys.record(on, by, key, user, token), token)
 
 
-async def _connect(tx: Tx, by: Principal, new: User, key: NewKey, token: str) -> IssuedKey:
-    await users.add(tx, by, new)
+async def _connect(tx: Tx, by: Principal, new: User, sign_in: dict[str, Any], key: NewKey, token: str) -> IssuedKey:
+    await _create(tx, by, new, sign_in)
     await creators.lock_people(tx, by, "keys:write", new.id)
     return await keys.add(tx, by, key, token)

@@ -109,6 +109,10 @@ def new_scopes(
         for scope in set(scopes) - prior:
             if scope not in roles.SCIM_GRANTABLE:
                 refuse("scopes", f"contains {scope}, which SCIM keys don't need")
+    if kind == "client":
+        if scopes is not None:
+            refuse("scopes", "are not for client secrets, which open nothing of the API")
+        return ""
     if scopes is None:
         # A key with scopes hands on scopes, even where they are all that the role has now: the role may get more.
         return None if own.scopes is None else " ".join(sorted(roles.grantable(role) & caller_scopes))
@@ -142,9 +146,11 @@ def new_limit(own: Bounds, text: str | None) -> str | None:
 def new_audiences(own: Bounds, user: User, kind: str, audiences: Iterable[str] | None) -> str | None:
     """`user` is whom the key is for: an application is an audience by its ID, and no other unless one is named. Raises
     InsufficientScope, InvalidParameter."""
-    if kind == "scim":
+    if kind == "client" and user.kind != roles.APPLICATION:
+        refuse("kind", "client is for applications: no one signs in to a person")
+    if kind != "api":
         if audiences is not None:
-            refuse("audiences", "are not for SCIM keys, which sign no one in")
+            refuse("audiences", "are for keys of the kind api only")
         return None
     if audiences is None:
         audiences = own.audiences or ([user.id] if user.kind == roles.APPLICATION else None)

@@ -45,6 +45,7 @@ REASONS = {
     "user.password_changed": "A password can't be put back: the old one is not kept. Create a link to set a new one.",
     "user.access_ended": "An adoption can't be undone: the passwords and keys that it ended are not kept.",
     "user.purged": "A user who was erased can't be brought back.",
+    "application.updated": "Change the application again: programs may rely on what it says now.",
     "group.created": "To undo it, delete the group.",
     "group.deleted": "A deleted group can't be brought back. Create it again.",
     "key.created": "To undo it, revoke the key.",

@@ -29,6 +29,7 @@ from rollbook.actions.permissions import (
 )
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import GivenFactor, Proven
+from rollbook.actions.second_factors import FactorUse
 from rollbook.auth import tokens as cookies
 from rollbook.config import LanguageCode
 from rollbook.errors import Forbidden, InvalidChallenge, NotFound, UserSuspended, WrongCode, WrongPassword
@@ -166,7 +167,7 @@ async def _sign_in(
         await users.renew_hash(tx, user_id, proven, renewed)
     if await second_factors.has(tx, user_id):
         return SecondStep(await second_factors.open_challenge(tx, user_id, purpose=STEP))
-    return await _start(tx, on, by, user_id, browser, token)
+    return await _start(tx, on, by, user_id, browser, token, methods="pwd")
 
 
 async def user_of_step(on: Rollbook, token: str) -> User:
@@ -206,7 +207,10 @@ async def _finish(
     if step is not None:
         await second_factors.take_challenge(tx, step, STEP)
     await proof.use(tx, _as_user(by, user_id), proven)
-    return await _start(tx, on, by, user_id, browser, token)
+    # A passkey alone is two factors: the device, and what unlocks it.
+    factor = "otp" if isinstance(proven, FactorUse) else "hwk"
+    methods = f"{factor} mfa" if step is None else f"pwd {factor} mfa"
+    return await _start(tx, on, by, user_id, browser, token, methods=methods)
 
 
 async def start(on: Rollbook, by: Principal, user_id: str, browser: Browser) -> SignedIn:
@@ -217,8 +221,16 @@ async def start(on: Rollbook, by: Principal, user_id: str, browser: Browser) -> 
 
 
 async def _start(
-    tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Browser, token: str, origin: Origin = NOT_KNOWN
+    tx: Tx,
+    on: Rollbook,
+    by: Principal,
+    user_id: str,
+    browser: Browser,
+    token: str,
+    origin: Origin = NOT_KNOWN,
+    methods: str | None = None,
 ) -> SignedIn:
+    """`methods`: how they have just proven it (RFC 8176)."""
     is_new_device = await _is_new_device(tx, on, user_id, browser)
     user = await passwords.signed_in(tx, _as_user(by, user_id), user_id)
     _check_may_sign_in(on, user)
@@ -227,7 +239,7 @@ async def _start(
         await _end_by_cookie(tx, by, browser.cookie)
     created_by = None if origin.lineage is None else origin.created_by
     digest = cookies.digest(token)
-    session = await sessions.add(tx, digest, user_id, by.address, browser.agent, created_by, origin.lineage)
+    session = await sessions.add(tx, digest, user_id, by.address, browser.agent, created_by, origin.lineage, methods)
     # The mail about a new browser is read by whoever had the account before.
     await user_languages.note(tx, user_id, browser.language, replaces=not is_new_device)
     for oldest in await sessions.end_oldest(tx, user_id, MAX_SESSIONS, MAX_ENDED):

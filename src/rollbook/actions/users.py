@@ -360,18 +360,30 @@ async def update(
     still has that version.
     """
     require(by, "users:write", id)
-    values = changes_of(changes)
-    patches = {
-        name: values.pop(name)
-        for name in users.METADATA
-        if name in values and isinstance(getattr(changes, name), MetadataPatch)
-    }
+    values, patches = _values_of(changes)
     if isinstance(changes, UserUpdate) and "email" in values and id == by.user_id:
         await _prove_for_email(on, by, known("user", id), values, changes.current_password)
         if "email" in values and on.settings.sends_mail:
             return await _update_and_ask(on, by, id, values, versions, patches)
     own = on.settings.member_fields
     return await on.write_together(id, _update, by, known("user", id), values, versions, patches, own)
+
+
+async def update_in(tx: Tx, by: Principal, id: str, changes: ApplicationPatch, versions: frozenset[int] | None) -> User:
+    """Update an application, as a part of a larger change."""
+    values, patches = _values_of(changes)
+    return await _update(tx, by, known("user", id), values, versions, patches)
+
+
+def _values_of(changes: UserUpdate | ApplicationPatch) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values of the given fields, and the patches among them."""
+    values = changes_of(changes)
+    patches = {
+        name: values.pop(name)
+        for name in users.METADATA
+        if name in values and isinstance(getattr(changes, name), MetadataPatch)
+    }
+    return values, patches
 
 
 async def _update_and_ask(

@@ -2,27 +2,95 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import UNSET, UnsetType
+
 from rollbook import errors
 from rollbook.actions import applications
+from rollbook.actions.applications import Application as StoredApplication
 from rollbook.actions.arguments.applications import ApplicationCreate, ApplicationPatch
+from rollbook.actions.users import presented
 from rollbook.api import show, take
 from rollbook.api.call import Call
 from rollbook.api.route import Route, delete, get, patch, post
 from rollbook.api.users import (
+    USER_FIELDS,
     DeleteUser,
     ListApplications,
     ShownFields,
     User,
+    chosen,
     page_query,
-    show_user,
     show_user_listed,
     show_user_page,
     show_user_updated,
     take_deletion,
 )
 from rollbook.http.request import Response
+from rollbook.records import clients, examples
 from rollbook.records import users as user_records
 from rollbook.records.user_list.query import Query
+from rollbook.schemas import array, open_enum, says
+
+_URL = {"type": "string", "format": "uri"}
+
+
+class Application(User, frozen=True):
+    """An application: a user that is a program, and how people sign in to it."""
+
+    redirect_urls: (
+        Annotated[
+            list[str],
+            array(
+                "Where people may return to after they signed in. Empty: no one signs in to it.",
+                20,
+                items=_URL,
+                examples=[examples.APPLICATION["redirect_urls"]],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    post_logout_redirect_urls: (
+        Annotated[
+            list[str],
+            array(
+                "Where people may return to after they signed out.",
+                20,
+                items=_URL,
+                examples=[examples.APPLICATION["post_logout_redirect_urls"]],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    public_client: (
+        Annotated[bool, says("Whether the application can keep no secret, and proves a code by PKCE alone.")]
+        | UnsetType
+    ) = UNSET
+    sign_in_groups: (
+        Annotated[
+            list[str],
+            array("IDs of the groups whose members may sign in. Empty: everyone.", 100, examples=[[examples.GROUP_ID]]),
+        ]
+        | UnsetType
+    ) = UNSET
+    group_claims: (
+        Annotated[str, open_enum(("names", "ids"), "What the scope `groups` tells of each group.")] | UnsetType
+    ) = UNSET
+    role_claim: Annotated[bool, says("Whether the application learns the role of whoever signs in.")] | UnsetType = (
+        UNSET
+    )
+
+
+def show_application(call: Call, application: StoredApplication) -> Response:
+    """All that is kept of one, unless the caller has this version already (If-None-Match)."""
+    user, client = application
+    if (unchanged := show.unless_known(call, user.version)) is not None:
+        return unchanged
+    fields, shown = call.query.fields, presented(call.by, user)
+    if fields is not None and set(fields) != set(USER_FIELDS):
+        return show.answer(200, chosen(shown, fields), show.etag(user.version))
+    return show.answer(200, shown | clients.public(client), show.etag(user.version))
 
 
 def show_application_created(call: Call, user: user_records.User) -> Response:
@@ -43,7 +111,9 @@ ROWS: dict[str, list[Route]] = {
         ),
     ],
     "/v1/applications/{applicationId}": [
-        get(applications.get, "users:read", ShownFields, User, show_user).but(self_access="user", takes=take.nothing),
+        get(applications.get, "users:read", ShownFields, Application, show_application).but(
+            self_access="user", takes=take.nothing
+        ),
         patch(applications.update, "users:write", ApplicationPatch, User, show_user_updated).but(
             query=ShownFields,
             self_access="user",

@@ -19,20 +19,23 @@ from rollbook.schemas import array, identifier, says
 
 
 class PublicKey(Struct, frozen=True):
-    """A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037)."""
+    """A key that verifies tokens, as a JSON Web Key (RFC 7517): of sign-in to applications an RSA key (RFC 7518), of
+    sessions an Ed25519 key (RFC 8037)."""
 
-    kty: Annotated[str, says("The type of key: `OKP`.", examples=["OKP"])]
-    crv: Annotated[str, says("The curve: `Ed25519`.", examples=["Ed25519"])]
-    alg: Annotated[str, says("The algorithm: `EdDSA`.", examples=["EdDSA"])]
+    kty: Annotated[str, says("The type of key: `RSA` or `OKP`.", examples=["OKP"])]
+    alg: Annotated[str, says("The algorithm: `RS256` or `EdDSA`.", examples=["EdDSA"])]
     use: Annotated[str, says("What it is for: `sig`, signatures.", examples=["sig"])]
     kid: Annotated[str, identifier("ID of the key, which the header of a token names.", examples.SIGNING_KEY_ID)]
-    x: Annotated[str, says("The key, in base64url.", examples=[examples.PUBLIC_KEY])]
+    crv: Annotated[str, says("The curve: `Ed25519`.", examples=["Ed25519"])] | UnsetType = UNSET
+    x: Annotated[str, says("An Ed25519 key, in base64url.", examples=[examples.PUBLIC_KEY])] | UnsetType = UNSET
+    n: Annotated[str, says("The modulus of an RSA key, in base64url.")] | UnsetType = UNSET
+    e: Annotated[str, says("The exponent of an RSA key, in base64url.", examples=["AQAB"])] | UnsetType = UNSET
 
 
 class PublicKeys(Struct, frozen=True):
-    """The keys that verify access tokens (JWK Set, RFC 7517)."""
+    """The keys that verify tokens (JWK Set, RFC 7517)."""
 
-    keys: Annotated[list[PublicKey], array("The keys. Empty if the server has never issued access tokens.", 16)]
+    keys: Annotated[list[PublicKey], array("The keys. Empty if the server has never issued signed tokens.", 16)]
 
 
 class Health(Struct, frozen=True, omit_defaults=True):
@@ -81,10 +84,10 @@ async def ready(call: Call) -> Response:
 
 
 async def show_jwks(call: Call) -> Response:
-    """Get the keys of access tokens
+    """Get the keys of signed tokens
 
-    Returns the public keys that verify signed access tokens, as a JWK Set. Look up the key that the header of a token
-    names; if it is not among those you know, read them again. A key is published a day before it signs.
+    Returns the public keys that verify ID tokens and signed access tokens, as a JWK Set. The header of a token names
+    its key: if it is not among those you know, read them again. A key is published a day before it signs.
     """
     keys = [PublicKey(**key) for key in await app_sessions.published(call.services)]
     return Response(200, JSON + REREAD + ANY_ORIGIN, show.encode(PublicKeys(keys)))

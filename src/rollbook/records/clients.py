@@ -1,4 +1,4 @@
-"""Applications that people sign in to: where their answers may lead, what they are told, and the codes they exchange."""
+"""Applications that people sign in to: where answers may lead, what they are told, and the codes they exchange."""
 
 from __future__ import annotations
 
@@ -120,9 +120,9 @@ async def add_code(tx: Tx, code: SignInCode) -> None:
     await tx.run(ADD_CODE, *code)
 
 
-async def code(tx: Tx, digest: bytes) -> SignInCode | None:
-    """The code, locked: of several who come with it at once, the others see it used."""
-    row = await tx.one(CODE, digest)
+async def code(queries: Queries, digest: bytes) -> SignInCode | None:
+    """The code, locked in a write: of several who come with it at once, the others see it used."""
+    row = await queries.one(CODE, digest)
     return None if row is None else SignInCode._make((bytes(row[0]), *row[1:]))
 
 
@@ -165,4 +165,3 @@ async def with_user(queries: Queries, session_id: str) -> GrantWithUser | None:
 async def begun_in(queries: Queries, session_id: str, client_id: str) -> list[str]:
     """IDs of an application's sessions that began in this browser."""
     return [row[0] for row in await queries.all(BEGUN_IN, session_id, client_id)]
-

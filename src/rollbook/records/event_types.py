@@ -100,6 +100,13 @@ TYPES: dict[str, EventType] = {
         {"id": examples.CHARLIE_ID},
         more="The object contains only the ID. What is personal in earlier events about them is erased.",
     ),
+    "application.updated": EventType(
+        "Sign-in to an application was set up, or changed.",
+        examples.APPLICATION,
+        {"redirect_urls": []},
+        about_before=_BEFORE,
+        user_id=examples.APPLICATION_ID,
+    ),
     "group.created": EventType("A group was created.", examples.GROUP_AS_CREATED, user_id=""),
     "group.updated": EventType("A group was updated.", GROUP, {"name": "Developers"}, about_before=_BEFORE, user_id=""),
     "group.deleted": EventType(

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from rollbook import clock
-from rollbook.records import users, webhooks
+from rollbook.records import clients, users, webhooks
+from rollbook.records.clients import Client
 from rollbook.records.users import User
 from rollbook.records.webhooks import Webhook
 
@@ -74,6 +75,19 @@ WEBHOOK: dict[str, Any] = webhooks.in_events(
         updated_at=_ADDED,
     )
 )
+
+APPLICATION: dict[str, Any] = {
+    "id": APPLICATION_ID,
+    "name": "Grafana",
+    **clients.public(
+        Client(
+            APPLICATION_ID,
+            redirect_urls="https://grafana.example.com/login/generic_oauth",
+            post_logout_redirect_urls="https://grafana.example.com/login",
+            sign_in_groups=GROUP_ID,
+        )
+    ),
+}
 
 _WHOLE_OR_PART = re.compile(r'"\{(\w+)\}"|\{([A-Z_]+)\}')
 

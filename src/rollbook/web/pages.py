@@ -9,7 +9,7 @@ from rollbook import logos
 from rollbook.http.routing import STRANGERS_FORM
 from rollbook.roles import Scope
 from rollbook.web import assets, docs, log_page, proof, usage_page, well_known
-from rollbook.web.account import links, profile, security, sign_in
+from rollbook.web.account import authorize, links, profile, security, sign_in
 from rollbook.web.admin import (
     applications,
     bulk,
@@ -53,6 +53,8 @@ class Page(NamedTuple):
     who: Who
     max_body: int = 0
     streams_body: bool = False
+    is_foreign: bool = False
+    """True for a form that other sites send, which changes nothing."""
 
     def with_max_body(self, size: int) -> Page:
         return self._replace(max_body=size)
@@ -82,6 +84,10 @@ PAGES = [
     Page("POST", "/account/stop-email-change", links.stop_email_change, "anyone", STRANGERS_FORM),
     Page("GET", "/account/sign-in-link", links.show_sign_in_link, "anyone"),
     Page("POST", "/account/sign-in-link", links.sign_in_by_link, "anyone", STRANGERS_FORM),
+    Page("GET", "/oauth2/authorize", authorize.show, "anyone"),
+    Page("POST", "/oauth2/authorize", authorize.repeat, "anyone", STRANGERS_FORM, is_foreign=True),
+    Page("GET", "/oauth2/logout", authorize.show_sign_out, "anyone"),
+    Page("POST", "/oauth2/logout", authorize.repeat, "anyone", STRANGERS_FORM, is_foreign=True),
     Page("GET", "/account", profile.show, "person"),
     Page("POST", "/account/profile", profile.change_profile, "person"),
     Page("POST", "/account/email/verify", profile.verify_email, "person"),

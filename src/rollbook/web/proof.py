@@ -20,7 +20,7 @@ from rollbook.errors import ApiError, InvalidChallenge, ProofRequired
 from rollbook.http.request import Response
 from rollbook.records.users import User
 from rollbook.web import factors, forms
-from rollbook.web.account.sign_in import destination
+from rollbook.web.account.sign_in import destination, leads_to
 from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ async def ask(page: PageRequest, error: ApiError | None = None, next: str = "") 
     return page.render(
         "account/confirm.html",
         secret=True,
+        leads_to=await leads_to(page, next or page.form.get("next", "") if page.request.path == CONFIRM else ""),
         error=error,
         section="account/confirm",
         action=page.localized(CONFIRM if page.request.method == "GET" else page.request.path),
@@ -148,6 +149,7 @@ async def _second_step_form(
     return page.render(
         "sign_in/second_step.html",
         secret=True,
+        leads_to=await leads_to(page, next_path),
         error=error,
         section="sign-in",
         user=user,

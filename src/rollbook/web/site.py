@@ -51,7 +51,7 @@ class Site:
     async def _answer(self, request: Request, row: Page, ids: Ids) -> Response:
         """Raises ApiError."""
         settings = self._services.settings
-        if row.who != "anyone" or row.method != "GET" or request.path.startswith("/account"):
+        if row.who != "anyone" or row.method != "GET" or request.path.startswith(("/account", "/oauth2")):
             origins.check_host(request, settings)
         if request.path.startswith(("/static/", "/brand/")):
             return await row.handler(PageRequest(self._services, request, ids))
@@ -62,7 +62,7 @@ class Site:
             asyncio.get_running_loop().call_later(REST_AFTER, self._compile_rest)
         person = await self._person(request)
         await self._count(request, person)
-        if row.method != "GET":
+        if row.method != "GET" and not row.is_foreign:
             self._check_form(request, person)
         by = None if person is None else self._principal(person, request)
         page = PageRequest(self._services, request, ids, person, by)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from rollbook import roles
 from rollbook.actions.arguments import (
@@ -24,6 +24,16 @@ from rollbook.schemas import listed, says
 ABOUT_APPLICATION_ROLES = listed({role: roles.ROLES[role] for role in roles.APPLICATION_ROLES})
 
 
+MAX_URLS, MAX_URL = 20, 1_024
+SignInUrl = Annotated[str, Meta(min_length=1, max_length=MAX_URL, pattern=r"^[!-\[\]-~]+$")]
+SignInUrls = Annotated[tuple[SignInUrl, ...], Meta(max_length=MAX_URLS)]
+GroupId = Annotated[str, Meta(min_length=1, max_length=31, pattern="^[!-~]+$")]
+ABOUT_URLS = (
+    "Compared character by character: `https`, or `http` on this machine, where the port of `127.0.0.1` and `[::1]` "
+    "doesn't matter, or the scheme of an app, which has a dot."
+)
+
+
 class ApplicationFields(Body, kw_only=True):
     """The fields of an application that callers set, at creation or later."""
 
@@ -35,6 +45,37 @@ class ApplicationFields(Body, kw_only=True):
     external_id: ExternalId | None | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
+    redirect_urls: (
+        Annotated[SignInUrls, says(f"Where people may return to after they signed in. {ABOUT_URLS}")] | UnsetType
+    ) = UNSET
+    post_logout_redirect_urls: (
+        Annotated[SignInUrls, says(f"Where people may return to after they signed out. {ABOUT_URLS}")] | UnsetType
+    ) = UNSET
+    public_client: (
+        Annotated[
+            bool,
+            says(
+                "Whether the application can keep no secret, such as a mobile app or one in the browser. It proves "
+                "with PKCE that a code is its own."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    sign_in_groups: (
+        Annotated[
+            tuple[GroupId, ...],
+            Meta(max_length=100, description="IDs of the groups whose members may sign in. Empty: everyone."),
+        ]
+        | UnsetType
+    ) = UNSET
+    group_claims: (
+        Annotated[Literal["names", "ids"], says("What the scope `groups` tells of each group. Default: `names`.")]
+        | UnsetType
+    ) = UNSET
+    role_claim: (
+        Annotated[bool, says("Whether the application learns the role of whoever signs in. Default: false.")]
+        | UnsetType
+    ) = UNSET
 
 
 class ApplicationCreate(ApplicationFields, kw_only=True):

@@ -4,9 +4,10 @@ password, whose answer is always the same, so that it tells no one who has an ac
 from __future__ import annotations
 
 import posixpath
+from urllib.parse import urlsplit
 
 from rollbook import clock
-from rollbook.actions import owners, passkeys, sessions, token_requests
+from rollbook.actions import authorization, owners, passkeys, sessions, token_requests
 from rollbook.actions.arguments.sessions import ListSessions
 from rollbook.actions.arguments.tokens import TokenRequest
 from rollbook.actions.sessions import SecondStep
@@ -80,7 +81,7 @@ async def show(page: PageRequest) -> Response:
     next_path = page.query.get("next", "")
     if page.person is not None:
         return page.redirect(destination(next_path))
-    return await _form(page, next_path)
+    return await _form(page, next_path, page.query.get("login_hint", "")[:254])
 
 
 async def sign_in(page: PageRequest) -> Response:
@@ -104,16 +105,21 @@ async def sign_in(page: PageRequest) -> Response:
 
 
 async def sign_out(page: PageRequest) -> Response:
-    """Ends this session only."""
+    """Ends this session only. Whoever goes on as someone else signs in next."""
+    next_path = destination(page.form.get("next", ""))
     if (digest := page.cookie_digest) is not None:
         await sessions.sign_out(page.on, page.by, digest)
-    return page.redirect("/account/sign-in", "signed-out", page.set_cookie("", 0) + FORGET_PAGES)
+    headers = page.set_cookie("", 0) + FORGET_PAGES
+    if next_path != HOME:
+        return page.redirect(page.localized("/account/sign-in", next=next_path), headers=headers)
+    return page.redirect("/account/sign-in", "signed-out", headers)
 
 
 async def _form(page: PageRequest, next_path: str, email: str = "", error: ApiError | None = None) -> Response:
     return page.render(
         "sign_in/sign_in.html",
         error=error,
+        leads_to=await leads_to(page, next_path),
         section="sign-in",
         next=next_path,
         email=email,
@@ -124,12 +130,27 @@ async def _form(page: PageRequest, next_path: str, email: str = "", error: ApiEr
     )
 
 
+async def leads_to(page: PageRequest, next_path: str) -> str:
+    """Where the response to a form may lead beyond this site: to the application that asked for the sign-in."""
+    return policy_of(await authorization.target(page.on, next_path))
+
+
+def policy_of(url: str) -> str:
+    """Source of a content security policy for this URL of an application. Those have no bracketed addresses."""
+    parts = urlsplit(url)
+    if not parts.netloc or "[" in parts.netloc:
+        return f"{parts.scheme}:" if parts.scheme else ""
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def destination(path: str) -> str:
     """Page to go to after signing in: the page that was wanted, if it is one of ours. Browsers take `//host` and
     `/\\host` for other sites, and ignore tabs and line breaks."""
     plain = path.partition("?")[0]
     if posixpath.normpath(plain) != plain.rstrip("/"):  # `/account/../..//host`
         return HOME
+    if plain == authorization.PATH:
+        return path if path.isascii() and path.isprintable() else HOME
     ours = plain.startswith(tuple(f"{section}/" for section in SECTIONS)) or plain in SECTIONS
     return path if ours and plain.rstrip("/") not in ENTRANCES and path.isascii() and path.isprintable() else HOME
 

@@ -388,6 +388,7 @@
     if (box) walkFound(box, event);
   });
   document.addEventListener("DOMContentLoaded", () => {
+    document.querySelector("form[data-sends-itself]")?.submit();
     // Whoever signs out in one tab has signed out in all: none goes on showing what it showed.
     const session = new BroadcastChannel("session");
     if (location.pathname === "/account/sign-in") session.postMessage("ended");

@@ -1,0 +1,92 @@
+"""Sign-in to an application over OpenID Connect, as its admins set it up: where answers may lead, who may sign in, what
+the application is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import UNSET
+
+from rollbook.actions.arguments.applications import ApplicationFields
+from rollbook.actions.checking import refuse
+from rollbook.config import is_loopback
+from rollbook.errors import NotFound
+from rollbook.records import clients, events, groups, users
+from rollbook.records.clients import Client
+from rollbook.records.events import Actor
+from rollbook.records.users import User
+from rollbook.storage.database import Tx
+
+FIELDS = tuple(name for name in Client._fields if name != "user_id")
+_URLS = ("redirect_urls", "post_logout_redirect_urls")
+_OF_APP = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+").fullmatch
+_LOOPBACK_IP = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?([/?].*)?").fullmatch
+
+
+def given_of(fields: ApplicationFields) -> dict[str, Any]:
+    """The given fields, as they are stored. Raises InvalidParameter."""
+    given = {name: value for name in FIELDS if (value := getattr(fields, name)) is not UNSET}
+    for name in _URLS:
+        for number, url in enumerate(given.get(name, ())):
+            check_url(f"{name}[{number}]", url)
+    return {name: _stored(value) for name, value in given.items()}
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return " ".join(dict.fromkeys(value))
+    return int(value) if isinstance(value, bool) else str(value)
+
+
+def check_url(name: str, url: str) -> None:
+    """Check where an answer may lead. Raises InvalidParameter."""
+    if "#" in url:
+        refuse(name, "must not have a fragment")
+    try:
+        parts = urlsplit(url)
+        host, has_port = parts.hostname or "", parts.port is None or parts.port > 0
+    except ValueError:
+        refuse(name, "must be a URL")
+    if parts.scheme in ("https", "http"):
+        if not url.startswith(f"{parts.scheme}://") or not host or not has_port or "@" in parts.netloc:
+            refuse(name, "must be a URL with a host, and without a user name")
+        if parts.scheme == "http" and not is_loopback(host):
+            refuse(name, "must begin with https://, unless it leads to this machine, such as http://127.0.0.1/")
+    elif not _OF_APP(parts.scheme) or not url.startswith(f"{parts.scheme}:"):
+        refuse(name, "must be a URL of https or, for an app, of a scheme with a dot, such as com.example.app:/")
+
+
+def leads_to(url: str, urls: str) -> bool:
+    """Test whether an answer may lead to this URL: one of these, with spaces between, character by character. Programs
+    on a person's own machine listen on any port (RFC 8252, section 7.3)."""
+    registered = urls.split()
+    if url in registered:
+        return True
+    match = _LOOPBACK_IP(url) if "#" not in url else None
+    return match is not None and any(
+        other[1] == match[1] and other[2] == match[2] for other in map(_LOOPBACK_IP, registered) if other is not None
+    )
+
+
+async def keep(tx: Tx, by: Actor, user: User, changes: Mapping[str, Any], is_new: bool = False) -> User:
+    """Set up sign-in to an application, which is locked; nothing happens if that is how it is. Raises
+    InvalidParameter."""
+    before = await clients.of_user(tx, user.id)
+    after = before._replace(**changes)
+    if after == before:
+        return user
+    for number, id in enumerate(str(changes.get("sign_in_groups", "")).split()):
+        try:
+            await groups.get(tx, id)
+        except NotFound:
+            refuse(f"sign_in_groups[{number}]", "must be the ID of a group")
+    await clients.keep(tx, after)
+    shown, was = clients.public(after), clients.public(before)
+    if not is_new:  # a new version, for whoever has the former one
+        user = await users.change(tx, user, {"email_verified": user.email_verified})
+    changed = {name: value for name, value in was.items() if shown[name] != value}
+    await events.record(tx, "application.updated", user.id, by, {"id": user.id, "name": user.name, **shown}, changed)
+    return user
