@@ -21,7 +21,7 @@ ROOMS = (
     ("app", "first_start"),
     ("jobs",),
     ("web",),
-    ("mcp", "sources", "destinations"),
+    ("mcp", "oauth", "sources", "destinations"),
     ("api", "docs_site", "scim"),
     ("gate", "json_objects"),
     ("actions",),
@@ -91,10 +91,21 @@ INSIDE = {
     ("rollbook.web.account.security", "markupsafe"): "the port opens a tenth of a second earlier without Jinja2",
     ("rollbook.cli.main", "click"): "a server that is started with plain flags needs no command line",
     ("rollbook.web.uploads", "multipart"): "only forms with a file need it",
-    (
-        "rollbook.auth.session_tokens",
-        "cryptography.hazmat.primitives.asymmetric.ed25519",
-    ): "OpenSSL is 12 ms of the start; most servers sign no tokens",
+    **dict.fromkeys(
+        [
+            ("rollbook.auth.session_tokens", f"cryptography.{part}")
+            for part in (
+                "exceptions",
+                "hazmat.primitives",
+                "hazmat.primitives.asymmetric",
+                "hazmat.primitives.asymmetric.ed25519",
+                "hazmat.primitives.asymmetric.padding",
+                "hazmat.primitives.hashes",
+                "hazmat.primitives.serialization",
+            )
+        ],
+        "OpenSSL is 12 ms of the start; most servers sign no tokens",
+    ),
     ("rollbook.auth.password_hashes", "bcrypt"): "only hashes of other systems need it",
     (
         "rollbook.auth.password_hashes",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from typing import Any
 
 import click
@@ -14,10 +16,10 @@ from rollbook.actions.checking import check
 from rollbook.actions.key_bounds import PURPOSES, Purpose
 from rollbook.api import users as user_calls
 from rollbook.cli import keys, options
-from rollbook.cli.backends import PAGED, WHOLE, Shown, at
+from rollbook.cli.backends import PAGED, WHOLE, Backend, Shown, at
 from rollbook.cli.completion import objects
 from rollbook.cli.fields import Fields, as_query, options_of
-from rollbook.cli.output import as_json, hint, line, listed, shown
+from rollbook.cli.output import as_json, details, hint, line, listed, shown
 from rollbook.docs_site import guide
 
 app = options.group(help="Connect applications, such as your shop: users that have API keys and can't sign in.")
@@ -26,8 +28,11 @@ COLUMNS = ("id", "name", "role", "status", "rate_limit", "created_at")
 APPLICATIONS, ONE = "/v1/applications", "/v1/applications/{applicationId}"
 APPLICATION = options.argument("application", "ID", shell_complete=objects(APPLICATIONS, "id", "name"))
 FIELDS = {"fields": "all fields"}
-MORE = ("external_id", "metadata")
+SIGN_IN = ("post_logout_redirect_urls", "sign_in_groups", "group_claims", "role_claim")
+MORE = ("external_id", "metadata", *SIGN_IN)
 """Fields of a new application that its key doesn't have."""
+PROGRAMS = ("flask", "gitlab", "grafana", "jupyterhub", "nextcloud", "outline", "pgadmin")
+"""The programs of docs/connect.md."""
 
 
 @options.on_server(
@@ -36,10 +41,19 @@ MORE = ("external_id", "metadata")
     options.argument("name", "NAME"),
     options.option(
         "--for",
-        f"The application's purpose, which sets its role, scopes and rate limit: {', '.join(PURPOSES)}.",
+        f"The application's purpose, which sets its role, scopes and rate limit: {', '.join(PURPOSES)}. Or the program "
+        f"that people sign in to, whose configuration is printed: {', '.join(PROGRAMS)}.",
         metavar="PURPOSE",
-        **options.one_of(PURPOSES),
+        **options.one_of((*PURPOSES, *PROGRAMS)),
     ),
+    options.option(
+        "--redirect-url redirect_urls",
+        "Where people return to after they signed in to it: prints a client ID and secret instead of an API key. Can "
+        "be repeated.",
+        metavar="URL",
+        multiple=True,
+    ),
+    options.option("--public public_client", "An app that can keep no secret, on phones or in browsers."),
     options.option(
         "--role",
         f"The application's role: {', '.join(roles.APPLICATION_ROLES)}. [default: that of --for, or member]",
@@ -63,6 +77,8 @@ MORE = ("external_id", "metadata")
         "kind": "always api",
         "rate_limit": "--rate-limit",
         "revealable": "never: it has no password",
+        "redirect_urls": "--redirect-url",
+        "public_client": "--public",
         **FIELDS,
     },
 )
@@ -72,6 +88,8 @@ def create_app(
     name: str,
     role: str | None,
     rate_limit: str | None,
+    redirect_urls: tuple[str, ...],
+    public_client: bool,
     json: bool,
     quiet: bool,
     **values: Any,
@@ -81,8 +99,21 @@ def create_app(
     With --for, the key can do what this purpose needs and no more, and a program is printed that works with it. The
     options except --for, --role, --rate-limit, --external-id and --metadata are about the key. To create more keys, use
     `keys create` with the ID of the application.
+
+    With --redirect-url, people sign in to the application with their account here (OpenID Connect): prints the issuer,
+    the client ID and, unless it is --public, the client secret, and with --for the configuration of a program.
     """
     purpose: str | None = values["for"]  # no name for a parameter
+    if purpose in PROGRAMS and not redirect_urls:
+        example = guide.connections()[purpose].redirect_url
+        raise click.UsageError(f"--for {purpose} needs --redirect-url, such as {example}")
+    if redirect_urls:
+        with server(make=True) as backend:
+            chosen = {"role": role, "rate_limit": rate_limit}
+            new = {"name": name, "redirect_urls": list(redirect_urls), "public_client": public_client}
+            new |= {field: value for field, value in chosen.items() if value is not None}
+            _connect(backend, new, fields.sent(backend), purpose, json, quiet)
+        return
     named = {"name": name} if purpose is None else key_bounds.new_application_of(name, purpose)
     chosen = {"role": role, "rate_limit": rate_limit}
     new = {**named, **{key: value for key, value in chosen.items() if value is not None}}
@@ -106,6 +137,49 @@ def create_app(
                 hint(_program(key_bounds.PURPOSES[purpose], backend.address, issued))
             more = backend.command("keys", "create", user["id"])
             hint(f"\nThe application is {user['id']}. Its keys can't be revealed. For another one: {more}")
+
+
+def _connect(backend: Backend, new: Shown, given: Shown, program: str | None, json: bool, quiet: bool) -> None:
+    """Create an application that people sign in to, with its secret, and print what its configuration needs."""
+    if program in PURPOSES:
+        raise click.UsageError(f"With --redirect-url, --for names a program: {', '.join(PROGRAMS)}.")
+    new |= {field: given.pop(field) for field in MORE if field in given}
+    key = {"name": "client secret", "kind": "client", "revealable": False, **given}
+    check(application_arguments.ApplicationCreate, new, 0)
+    check(key_arguments.KeyCreate, key, 0)  # before the application is created
+    id = backend.one("POST", APPLICATIONS, WHOLE, new)["id"]
+    secret = None
+    if not new["public_client"]:
+        secret = backend.one("POST", keys.KEYS, body={"user_id": id, **key})["key"]
+    issuer = backend.issuer()
+    made = {
+        "issuer": issuer,
+        "client_id": id,
+        "client_secret": secret,
+        "discovery_url": f"{issuer}/.well-known/openid-configuration",
+        "redirect_urls": new["redirect_urls"],
+    }
+    block = None if program is None else _filled(guide.connections()[program].block, made)
+    if json:
+        as_json(made if block is None else {**made, "configuration": block})
+    elif quiet:
+        line(secret or id)
+    else:
+        details(made | {"redirect_urls": ", ".join(new["redirect_urls"])})
+        if block is not None:
+            hint(f"\nPaste into the configuration of {program}:\n\n{block}")
+        if secret is not None:
+            hint("\nKeep the client secret now: it is never shown again.")
+
+
+def _filled(block: str, made: Shown) -> str:
+    values = {
+        **made,
+        "client_secret": made["client_secret"] or "",
+        "redirect_url": made["redirect_urls"][0],
+        "random": secrets.token_urlsafe(24),
+    }
+    return re.sub(r"\{(\w+)\}", lambda match: str(values.get(match[1], match[0])), block)
 
 
 def _program(purpose: Purpose, url: str, key: Shown) -> str:

@@ -151,6 +151,10 @@ class Backend(ABC):
         """The failure where an answer is not one of Rollbook."""
         return Failure(f"{self.location} answered {status}, but not like a Rollbook server. Check the URL.")
 
+    def issuer(self) -> str:
+        """The URL that ID tokens name."""
+        return self.address
+
     def command(self, *words: str) -> str:
         """A command for the same server, to be pasted."""
         return f"{program()} {shlex.join(words)} {self.flags}".rstrip()

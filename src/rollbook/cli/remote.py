@@ -96,6 +96,9 @@ class Remote(Backend):
         position = response.headers.get("request-position") or response.headers.get("event-position", "")
         return Answer(response.status_code, response.parsed, next, position)
 
+    def issuer(self) -> str:
+        return str(self.one("GET", "/.well-known/openid-configuration")["issuer"])
+
     def mcp(self, message: Any, is_read_only: bool) -> Shown | None:
         """Over HTTP, a message repeats parts of itself in headers."""
         path = "/mcp/readonly" if is_read_only else "/mcp"

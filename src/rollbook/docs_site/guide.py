@@ -42,7 +42,7 @@ _GROUPS = {
     "Start": "quickstart integrations glossary",
     "Users and groups": "users* groups* applications* bulk-jobs* import migrate exports",
     "Keys and limits": "authentication* keys* limits*",
-    "Sign-in": "sign-in tokens* sessions* second-factor* mail brand-and-languages",
+    "Sign-in": "connect sign-in tokens* sessions* second-factor* mail brand-and-languages",
     "Events and automation": "events* webhooks* follow scim mcp",
     "Run it": "deployment scaling operations backups health* requests*",
     "Reference": "api conventions* errors* configuration cli sdk-python sdk-typescript",
@@ -86,6 +86,21 @@ def folder() -> Path:
 def program(name: str) -> str:
     """A program of the page "Sign your users in", without the name of its file."""
     return re.findall(f"program_{name} -->\n```\\w+\n.+\n((?:.*\n)*?)```", (folder() / "sign-in.md").read_text())[0]
+
+
+class Connection(NamedTuple):
+    """A program that people sign in to: where its answers lead in an example, and the block of its configuration, with
+    `{issuer}` and the like."""
+
+    redirect_url: str
+    block: str
+
+
+def connections() -> dict[str, Connection]:
+    """The programs of the page "Connect applications"."""
+    text = (folder() / "connect.md").read_text()
+    found = re.findall(r"Redirect URL: `(.+)`\n\n<!-- begin: connect_(\w+) -->\n```\w+\n((?:.*\n)*?)```", text)
+    return {name: Connection(url, block) for url, name, block in found}
 
 
 COMMANDS = "cli"

@@ -94,7 +94,7 @@ def _answer(page: PageRequest, parameters: Mapping[str, str], answer: dict[str, 
         answer["state"] = parameters["state"]
     if parameters.get("response_mode") == "form_post" and url.startswith("http"):
         return page.render(
-            "sign_in/form_post.html", secret=True, section="sign-in", leads_to=policy_of(url), url=url, fields=answer
+            "sign_in/form_post.html", secret=True, section="sign-in", leads_to=policy_of(url), target=url, fields=answer
         )
     return page.leave(f"{url}{'&' if '?' in url else '?'}{urlencode(answer)}")
 

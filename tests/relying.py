@@ -1,0 +1,134 @@
+"""An application that people sign in to, as programs that speak OpenID Connect do: it sends a browser away, gets a code,
+exchanges it, and checks what it was told by the published keys alone."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx2
+import jwt
+
+from tests.harness import PATIENCE, PLAIN, Server
+
+CALLBACK = "https://grafana.example.com/login/generic_oauth"
+SCOPE = "openid profile email groups offline_access"
+
+
+class Pkce(NamedTuple):
+    verifier: str
+    challenge: str
+
+
+def pkce() -> Pkce:
+    verifier = secrets.token_urlsafe(48)
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return Pkce(verifier, base64.urlsafe_b64encode(digest).decode().rstrip("="))
+
+
+def parameters_of(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+class Application:
+    """A client of the server. Without a secret, it is a public one."""
+
+    def __init__(self, server: Server, id: str, secret: str = "", callback: str = CALLBACK) -> None:
+        self.server, self.id, self.secret, self.callback = server, id, secret, callback
+        self.http = httpx2.Client(base_url=server.url, timeout=PATIENCE, **PLAIN)
+        self.verifier = ""
+
+    def asked(self, **changed: str | None) -> dict[str, str]:
+        """The parameters of a request that people sign in."""
+        pair = pkce()
+        self.verifier = pair.verifier
+        parameters = {
+            "client_id": self.id,
+            "redirect_uri": self.callback,
+            "response_type": "code",
+            "scope": SCOPE,
+            "state": "state & more",
+            "nonce": "n-0S6_WzA2Mj",
+            "code_challenge": pair.challenge,
+            "code_challenge_method": "S256",
+            **changed,
+        }
+        return {name: value for name, value in parameters.items() if value is not None}
+
+    def send(self, browser: httpx2.Client, **changed: str | None) -> httpx2.Response:
+        return browser.get("/oauth2/authorize", params=self.asked(**changed))
+
+    def answered(self, browser: httpx2.Client, **changed: str | None) -> dict[str, str]:
+        """The answer to a request, which must lead back to the application."""
+        answer = self.send(browser, **changed)
+        assert answer.status_code == 303, answer.text
+        location = answer.headers["location"]
+        assert location.startswith(changed.get("redirect_uri") or self.callback), location
+        answered = parameters_of(location)
+        assert answered["iss"] == self.server.url
+        assert answered.get("state") == ("state & more" if changed.get("state", "") is not None else None)
+        return answered
+
+    def code(self, browser: httpx2.Client, **changed: str | None) -> str:
+        return self.answered(browser, **changed)["code"]
+
+    def token(self, **fields: str) -> httpx2.Response:
+        """A request with its secret in the header, or with its ID alone."""
+        if self.secret:
+            return self.http.post("/oauth2/token", data=fields, auth=(self.id, self.secret))
+        return self.http.post("/oauth2/token", data={"client_id": self.id, **fields})
+
+    def exchange(self, code: str, **changed: str) -> httpx2.Response:
+        fields = {"code": code, "redirect_uri": self.callback, "code_verifier": self.verifier, **changed}
+        return self.token(grant_type="authorization_code", **{name: value for name, value in fields.items() if value})
+
+    def signed_in(self, browser: httpx2.Client, **changed: str | None) -> dict[str, Any]:
+        """The tokens of whoever is signed in to this browser."""
+        answer = self.exchange(self.code(browser, **changed))
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        return answer.json()
+
+    def refresh(self, token: str, **fields: str) -> httpx2.Response:
+        return self.token(grant_type="refresh_token", refresh_token=token, **fields)
+
+    def userinfo(self, token: str) -> httpx2.Response:
+        return self.http.get("/oauth2/userinfo", headers={"Authorization": f"Bearer {token}"})
+
+    def revoke(self, token: str) -> httpx2.Response:
+        return self.http.post("/oauth2/revoke", data={"token": token}, auth=(self.id, self.secret))
+
+    def claims(self, token: str, type: str = "JWT") -> dict[str, Any]:
+        """Those of a token that the published keys verify."""
+        keys = jwt.PyJWKSet.from_dict(self.http.get("/.well-known/jwks.json").json())
+        key = keys[jwt.get_unverified_header(token)["kid"]]
+        made = jwt.decode_complete(token, key, ["RS256"], audience=self.id, issuer=self.server.url)
+        assert made["header"]["typ"] == type
+        return made["payload"]
+
+
+def refused(answer: httpx2.Response, error: str, status: int = 400) -> None:
+    assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text
+    assert answer.json()["error_description"] and answer.headers["cache-control"] == "no-store"
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@contextmanager
+def application(server: Server, http: httpx2.Client, is_public: bool = False, **fields: Any) -> Iterator[Application]:
+    body = {"name": "Grafana", "redirect_urls": [CALLBACK], "public_client": is_public, **fields}
+    answer = http.post("/v1/applications", json=body)
+    assert answer.status_code == 201, answer.text
+    id = answer.json()["id"]
+    secret = ""
+    if not is_public:
+        made = http.post("/v1/keys", json={"user_id": id, "name": "secret", "kind": "client"})
+        assert made.status_code == 201, made.text
+        secret = made.json()["key"]
+    made_up = Application(server, id, secret, fields.get("redirect_urls", [CALLBACK])[0])
+    with made_up.http:
+        yield made_up
