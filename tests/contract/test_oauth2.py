@@ -451,7 +451,7 @@ def test_a_secret_opens_nothing_else_and_no_other_key_is_one(
     server: Server, http: httpx2.Client, app: Application, browser: httpx2.Client, user: dict
 ) -> None:
     with server.http(app.secret) as held:
-        assert held.get("/v1/users/me").json()["code"] == "wrong_key_kind"
+        assert held.get("/v1/users/me").json()["code"] == "key_kind"
         assert held.get("/scim/v2/Users").status_code == 403
     code, verifier = app.code(browser), app.verifier
     ordinary = http.post("/v1/keys", json={"user_id": app.id, "name": "other"}).json()["key"]

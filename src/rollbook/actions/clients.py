@@ -22,6 +22,7 @@ from rollbook.storage.database import Tx
 
 FIELDS = tuple(name for name in Client._fields if name != "user_id")
 _URLS = ("redirect_urls", "post_logout_redirect_urls")
+_IS_PLAIN = re.compile(r"[!-\[\]-~]+").fullmatch
 _OF_APP = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+").fullmatch
 _LOOPBACK_IP = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?([/?].*)?").fullmatch
 
@@ -43,6 +44,8 @@ def _stored(value: Any) -> Any:
 
 def check_url(name: str, url: str) -> None:
     """Check where an answer may lead. Raises InvalidParameter."""
+    if not _IS_PLAIN(url):
+        refuse(name, "must have no spaces, backslashes, or characters beyond ASCII")
     if "#" in url:
         refuse(name, "must not have a fragment")
     try:

@@ -17,6 +17,7 @@ from rollbook import __version__, errors
 from rollbook.actions import arguments
 from rollbook.actions.checking import invalid
 from rollbook.api import events as event_calls
+from rollbook.api import applications as application_calls
 from rollbook.api import groups as group_calls
 from rollbook.api import openapi_tables as tables
 from rollbook.api import operations as operation_calls
@@ -250,7 +251,7 @@ def _success(route: Route) -> Schema:
     # A token has no page of its own: what it was is gone once it is used.
     if route.success == 201 and "id" in route.answer.__struct_fields__ and route.answer is not token_calls.Token:
         names.append("Location")
-    if route.answer in (user_calls.User, group_calls.Group, webhook_calls.Webhook):
+    if route.answer in (user_calls.User, application_calls.Application, group_calls.Group, webhook_calls.Webhook):
         names.append("ETag")
     if route.method == "POST" and route.special.replays:
         names.append("Idempotency-Replayed")
@@ -294,7 +295,7 @@ def _item(kind: Any) -> Any:
 
 
 def _answers_not_modified(route: Route) -> bool:
-    return route.answer in (user_calls.User, group_calls.Group) and route.method == "GET"
+    return route.answer in (user_calls.User, application_calls.Application, group_calls.Group) and route.method == "GET"
 
 
 def _headers(*names: str) -> Schema:
@@ -450,10 +451,10 @@ def _leaving(schema: Schema) -> Schema:
 
 
 def _of_event_objects(schemas: Schema) -> Schema:
-    """The fields of what an event is about. One schema for users, groups, keys, sessions, tokens, webhooks, imports and
-    bulk jobs: a union would have generated clients refuse what later versions add."""
+    """The fields of what an event is about. One schema for users, applications, groups, keys, sessions, tokens,
+    webhooks, imports and bulk jobs: a union would have generated clients refuse what later versions add."""
     properties: Schema = {}
-    for kind in ("User", "Group", "Key", "Session", "Token", "Webhook", "Import", "BulkJob"):
+    for kind in ("User", "Application", "Group", "Key", "Session", "Token", "Webhook", "Import", "BulkJob"):
         properties |= {
             name: field
             for name, field in schemas[kind]["properties"].items()

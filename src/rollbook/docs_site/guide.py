@@ -98,9 +98,10 @@ class Connection(NamedTuple):
 
 def connections() -> dict[str, Connection]:
     """The programs of the page "Connect applications"."""
-    text = (folder() / "connect.md").read_text()
-    found = re.findall(r"Redirect URL: `(.+)`\n\n<!-- begin: connect_(\w+) -->\n```\w+\n((?:.*\n)*?)```", text)
-    return {name: Connection(url, block) for url, name, block in found}
+    sections = (folder() / "connect.md").read_text().split("\n## ")
+    parts = re.compile(r"(\w+)\n(?s:.*)Redirect URL: `(.+)`\n\n```\w+\n((?:.*\n)*?)```")
+    found = [match for section in sections if (match := parts.match(section))]
+    return {match[1].lower(): Connection(match[2], match[3]) for match in found}
 
 
 COMMANDS = "cli"

@@ -66,7 +66,6 @@ SET = f"""
     INSERT INTO clients ({_CLIENT}) VALUES ({", ".join("?" * len(Client._fields))})
     ON CONFLICT (user_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in Client._fields[1:])}"""
 ERASE = "DELETE FROM clients WHERE user_id = ?"
-ERASE_CODES = "DELETE FROM sign_in_codes WHERE user_id = ? OR client_id = ?"
 _CODE = ", ".join(SignInCode._fields)
 ADD_CODE = f"INSERT INTO sign_in_codes ({_CODE}) VALUES ({', '.join('?' * len(SignInCode._fields))})"
 CODE = Statement(f"SELECT {_CODE} FROM sign_in_codes WHERE digest = ?", locks=True)
@@ -111,9 +110,9 @@ async def keep(tx: Tx, client: Client) -> None:
 
 
 async def erase(tx: Tx, user_id: str) -> None:
-    """Forget what an erased user had: sign-in to an application, and codes."""
+    """Forget sign-in to an application that is erased. Its codes and those of a person lead nowhere, and are removed
+    within minutes."""
     await tx.run(ERASE, user_id)
-    await tx.run(ERASE_CODES, user_id, user_id)
 
 
 async def add_code(tx: Tx, code: SignInCode) -> None:

@@ -9,6 +9,10 @@ export const properties: INodeProperties[] = [
 		required: true,
 		options: [
 			{
+				name: "Any Application Event",
+				value: "application.*"
+			},
+			{
 				name: "Any Bulk Job Event",
 				value: "bulk_job.*"
 			},
@@ -63,6 +67,10 @@ export const properties: INodeProperties[] = [
 			{
 				name: "Any Webhook Event",
 				value: "webhook.*"
+			},
+			{
+				name: "Application: Updated",
+				value: "application.updated"
 			},
 			{
 				name: "Bulk Job: Finished",

@@ -29,6 +29,7 @@ ErrorCode = (
         "token_invalid",
         "challenge_invalid",
         "bad_message",
+        "oauth_refused",
         "unauthorized",
         "missing_key",
         "malformed_key",
@@ -111,6 +112,8 @@ EventPattern = (
         "user.deleted",
         "user.restored",
         "user.purged",
+        "application.*",
+        "application.updated",
         "group.*",
         "group.created",
         "group.updated",
@@ -189,6 +192,7 @@ EventType = (
         "user.deleted",
         "user.restored",
         "user.purged",
+        "application.updated",
         "group.created",
         "group.updated",
         "group.deleted",
@@ -238,10 +242,11 @@ EventType = (
 Later versions can add values.
 """
 
-KeyKind = Literal["api", "scim"] | str
+KeyKind = Literal["api", "scim", "client"] | str
 """Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider,
 only under `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its
-scopes are by default those of users and groups.
+scopes are by default those of users and groups. `client`: The secret of an application that people sign in to,
+only at `/oauth2/token` and `/oauth2/revoke`. It has no scopes.
 
 Later versions can add values.
 """
@@ -1072,6 +1077,18 @@ class EventObject(Model):
     """When it was last updated."""
     last_sign_in_at: datetime | None
     """When the user last signed in, or their password was last verified."""
+    redirect_urls: list[str] | None
+    """Where people may return to after they signed in. Empty: no one signs in to it."""
+    post_logout_redirect_urls: list[str] | None
+    """Where people may return to after they signed out."""
+    public_client: bool | None
+    """Whether the application can keep no secret, and proves a code by PKCE alone."""
+    sign_in_groups: list[str] | None
+    """IDs of the groups whose members may sign in. Empty: everyone."""
+    group_claims: str | None
+    """What the scope `groups` tells of each group."""
+    role_claim: bool | None
+    """Whether the application learns the role of whoever signs in."""
     members: int | None
     """The number of members."""
     user_id: str | None
@@ -1291,6 +1308,7 @@ class EventObject(Model):
             "filters",
             "finished_at",
             "format",
+            "group_claims",
             "group_id",
             "group_name",
             "headers",
@@ -1312,21 +1330,26 @@ class EventObject(Model):
             "on_conflict",
             "ordering",
             "payload",
+            "post_logout_redirect_urls",
             "private_metadata",
+            "public_client",
             "purpose",
             "rate_limit",
             "records",
             "records_expected",
             "recovery_codes_left",
             "redirect_url",
+            "redirect_urls",
             "refresh_expires_at",
             "refused",
             "resets_at",
             "revealable",
             "revoked_at",
             "role",
+            "role_claim",
             "scopes",
             "send",
+            "sign_in_groups",
             "skip_imports",
             "skipped",
             "source",
@@ -1367,6 +1390,12 @@ class EventObject(Model):
         "created_at",
         "updated_at",
         "last_sign_in_at",
+        "redirect_urls",
+        "post_logout_redirect_urls",
+        "public_client",
+        "sign_in_groups",
+        "group_claims",
+        "role_claim",
         "members",
         "user_id",
         "masked",
@@ -1513,6 +1542,113 @@ class Export(Model):
         "events": each(Event),
     }
     _known = ("user", "language", "keys", "tokens", "sessions", "second_factors", "groups", "scim", "events")
+
+
+class Application(Model):
+    """An application: a user that is a program, and how people sign in to it."""
+
+    __slots__ = ()
+    id: str
+    """ID of the user. Never reused."""
+    name: str
+    """The user's name."""
+    email: str
+    """The user's email."""
+    kind: str | None
+    """What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API
+    keys and webhooks, but no password, and can't sign in.
+    """
+    role: str | None
+    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
+    their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
+    `admin`: Full access, except to owners. `owner`: Full access.
+    """
+    status: str | None
+    """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
+    or use their API keys until they are activated.
+    """
+    external_id: str | None
+    """Your own identifier for the user."""
+    metadata: dict[str, Any] | None
+    """A JSON object with your own data, which the user can read."""
+    private_metadata: dict[str, Any] | None
+    """A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all
+    users.
+    """
+    email_verified: bool | None
+    """Whether the email is verified."""
+    rate_limit: str | None
+    """Rate limit, or `none`. Null: the default applies."""
+    created_at: datetime | None
+    """When the user signed up: when they were created or, if they were imported, the date in the file."""
+    updated_at: datetime | None
+    """When it was last updated."""
+    last_sign_in_at: datetime | None
+    """When the user last signed in, or their password was last verified."""
+    deleted_at: datetime | None
+    """When the user was deleted. Only in lists with `status=deleted`."""
+    unknown_fields: list[str] | None
+    """The fields that the event log doesn't tell. Only with `at`."""
+    redirect_urls: list[str] | None
+    """Where people may return to after they signed in. Empty: no one signs in to it."""
+    post_logout_redirect_urls: list[str] | None
+    """Where people may return to after they signed out."""
+    public_client: bool | None
+    """Whether the application can keep no secret, and proves a code by PKCE alone."""
+    sign_in_groups: list[str] | None
+    """IDs of the groups whose members may sign in. Empty: everyone."""
+    group_claims: str | None
+    """What the scope `groups` tells of each group."""
+    role_claim: bool | None
+    """Whether the application learns the role of whoever signs in."""
+    _kinds = {"created_at": time, "updated_at": time, "last_sign_in_at": time, "deleted_at": time}
+    _optional = frozenset(
+        [
+            "created_at",
+            "deleted_at",
+            "email_verified",
+            "external_id",
+            "group_claims",
+            "kind",
+            "last_sign_in_at",
+            "metadata",
+            "post_logout_redirect_urls",
+            "private_metadata",
+            "public_client",
+            "rate_limit",
+            "redirect_urls",
+            "role",
+            "role_claim",
+            "sign_in_groups",
+            "status",
+            "unknown_fields",
+            "updated_at",
+        ]
+    )
+    _known = (
+        "id",
+        "name",
+        "email",
+        "kind",
+        "role",
+        "status",
+        "external_id",
+        "metadata",
+        "private_metadata",
+        "email_verified",
+        "rate_limit",
+        "created_at",
+        "updated_at",
+        "last_sign_in_at",
+        "deleted_at",
+        "unknown_fields",
+        "redirect_urls",
+        "post_logout_redirect_urls",
+        "public_client",
+        "sign_in_groups",
+        "group_claims",
+        "role_claim",
+    )
 
 
 class Group(Model):
@@ -2337,29 +2473,36 @@ class Health(Model):
 
 
 class PublicKey(Model):
-    """A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037)."""
+    """A key that verifies tokens, as a JSON Web Key (RFC 7517): of sign-in to applications an RSA key (RFC 7518),
+    of sessions an Ed25519 key (RFC 8037).
+    """
 
     __slots__ = ()
     kty: str
-    """The type of key: `OKP`."""
-    crv: str
-    """The curve: `Ed25519`."""
+    """The type of key: `RSA` or `OKP`."""
     alg: str
-    """The algorithm: `EdDSA`."""
+    """The algorithm: `RS256` or `EdDSA`."""
     use: str
     """What it is for: `sig`, signatures."""
     kid: str
     """ID of the key, which the header of a token names."""
-    x: str
-    """The key, in base64url."""
-    _known = ("kty", "crv", "alg", "use", "kid", "x")
+    crv: str | None
+    """The curve: `Ed25519`."""
+    x: str | None
+    """An Ed25519 key, in base64url."""
+    n: str | None
+    """The modulus of an RSA key, in base64url."""
+    e: str | None
+    """The exponent of an RSA key, in base64url."""
+    _optional = frozenset(["crv", "e", "n", "x"])
+    _known = ("kty", "alg", "use", "kid", "crv", "x", "n", "e")
 
 
 class PublicKeys(Model):
-    """The keys that verify access tokens (JWK Set, RFC 7517)."""
+    """The keys that verify tokens (JWK Set, RFC 7517)."""
 
     __slots__ = ()
     keys: list[PublicKey]
-    """The keys. Empty if the server has never issued access tokens."""
+    """The keys. Empty if the server has never issued signed tokens."""
     _kinds = {"keys": each(PublicKey)}
     _known = ("keys",)

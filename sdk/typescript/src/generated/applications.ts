@@ -2,7 +2,7 @@
 import { segment, type Call, type CallOptions, type Caller } from "../client.js";
 import { List } from "../paging.js";
 import type { FieldsParams } from "./users.js";
-import type { ApplicationCreate, ApplicationPatch, User } from "./types.js";
+import type { Application, ApplicationCreate, ApplicationPatch, User } from "./types.js";
 
 /** Query parameters of `applications.list`. */
 export interface ApplicationListParams {
@@ -64,7 +64,8 @@ export class Applications {
    * Create an application.
    *
    * A name is enough: an email is made up, to which nothing can be sent. It has no password and can't sign in: create an API
-   * key with its ID as `user_id`. For a `role` above member, the key needs the scope `users:grant` as well.
+   * key with its ID as `user_id`. For a `role` above member, the key needs the scope `users:grant` as well. With
+   * `redirect_urls`, people [sign in to it]: unless it is a `public_client`, create a key of the kind `client`, its secret.
    *
    * Scope: `users:write`.
    * @throws {ExternalIdTaken} Another user or group has this `external_id`.
@@ -84,9 +85,9 @@ export class Applications {
    * @param applicationId ID of the application, or `me` for the one the API key belongs to.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
-   * const user = await client.applications.get("user_065n1c7g8a2e5m9q3t6v0t4u1s");
+   * const application = await client.applications.get("user_065n1c7g8a2e5m9q3t6v0t4u1s");
    */
-  get(applicationId: string, query: FieldsParams = {}, options: CallOptions = {}): Call<User> {
+  get(applicationId: string, query: FieldsParams = {}, options: CallOptions = {}): Call<Application> {
     return this.#caller.request("GET", `/v1/applications/${segment(applicationId)}`, { ...options, query: { ...query } });
   }
 

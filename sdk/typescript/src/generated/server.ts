@@ -65,10 +65,10 @@ export class Server {
   }
 
   /**
-   * Get the keys of access tokens.
+   * Get the keys of signed tokens.
    *
-   * Returns the public keys that verify signed access tokens, as a JWK Set. Look up the key that the header of a token
-   * names; if it is not among those you know, read them again. A key is published a day before it signs.
+   * Returns the public keys that verify ID tokens and signed access tokens, as a JWK Set. The header of a token names its
+   * key: if it is not among those you know, read them again. A key is published a day before it signs.
    *
    * Requires no API key.
    * @example

@@ -7,6 +7,9 @@ type Object<Name extends keyof Schemas> = Schemas[Name];
 /** Outcome for the users you sent. */
 export interface AddedMembers extends Object<"AddedMembers"> {}
 
+/** An application: a user that is a program, and how people sign in to it. */
+export interface Application extends Object<"Application"> {}
+
 /** An application to create: a name is enough. Its email is made up. */
 export interface ApplicationCreate extends Object<"ApplicationCreate"> {}
 
@@ -134,7 +137,8 @@ export interface KeyCreate extends Object<"KeyCreate"> {}
 /**
  * Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider, only under
  * `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its scopes are by default
- * those of users and groups.
+ * those of users and groups. `client`: The secret of an application that people sign in to, only at `/oauth2/token` and
+ * `/oauth2/revoke`. It has no scopes.
  */
 export type KeyKind = Schemas["KeyKind"];
 
@@ -177,10 +181,13 @@ export interface PasswordProof extends Object<"PasswordProof"> {}
 /** An error as problem details (RFC 9457), for clients that send `Accept: application/problem+json`. */
 export interface Problem extends Object<"Problem"> {}
 
-/** A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037). */
+/**
+ * A key that verifies tokens, as a JSON Web Key (RFC 7517): of sign-in to applications an RSA key (RFC 7518), of sessions
+ * an Ed25519 key (RFC 8037).
+ */
 export interface PublicKey extends Object<"PublicKey"> {}
 
-/** The keys that verify access tokens (JWK Set, RFC 7517). */
+/** The keys that verify tokens (JWK Set, RFC 7517). */
 export interface PublicKeys extends Object<"PublicKeys"> {}
 
 /** Recovery codes. Each works once. */

@@ -18,6 +18,7 @@ from rollbook.actions.arguments import (
     Query,
     SearchText,
 )
+from rollbook.records.examples import GROUP_ID
 from rollbook.roles import ApplicationRole, Status, StatusFilter
 from rollbook.schemas import listed, says
 
@@ -25,9 +26,14 @@ ABOUT_APPLICATION_ROLES = listed({role: roles.ROLES[role] for role in roles.APPL
 
 
 MAX_URLS, MAX_URL = 20, 1_024
-SignInUrl = Annotated[str, Meta(min_length=1, max_length=MAX_URL, pattern=r"^[!-\[\]-~]+$")]
+_EXAMPLE = "https://grafana.example.com/login/generic_oauth"
+SignInUrl = Annotated[
+    str, Meta(min_length=1, max_length=MAX_URL, extra_json_schema={"pattern": r"^[!-\[\]-~]+$"}, examples=[_EXAMPLE])
+]
 SignInUrls = Annotated[tuple[SignInUrl, ...], Meta(max_length=MAX_URLS)]
-GroupId = Annotated[str, Meta(min_length=1, max_length=31, pattern="^[!-~]+$")]
+GroupId = Annotated[
+    str, Meta(min_length=1, max_length=40, extra_json_schema={"pattern": "^[!-~]+$"}, examples=[GROUP_ID])
+]
 ABOUT_URLS = (
     "Compared character by character: `https`, or `http` on this machine, where the port of `127.0.0.1` and `[::1]` "
     "doesn't matter, or the scheme of an app, which has a dot."
