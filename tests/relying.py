@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -42,6 +43,12 @@ class Application:
         self.server, self.id, self.secret, self.callback = server, id, secret, callback
         self.http = httpx2.Client(base_url=server.url, timeout=PATIENCE, **PLAIN)
         self.verifier = ""
+
+    def holding(self, secret: str) -> Application:
+        """The same application, with another secret."""
+        other = copy(self)
+        other.secret = secret
+        return other
 
     def asked(self, **changed: str | None) -> dict[str, str]:
         """The parameters of a request that people sign in."""

@@ -442,7 +442,7 @@ def test_a_secret_is_sent_in_one_of_two_ways_and_rotated_with_an_overlap(
     assert key["kind"] == "client" and key["scopes"] == []
     rotated = http.post(f"/v1/keys/{key['id']}/rotate", json={"overlap": 60}).json()["key"]
     first = app.refresh(tokens["refresh_token"]).json()
-    assert Application(app.server, app.id, rotated).refresh(first["refresh_token"]).status_code == 200
+    assert app.holding(rotated).refresh(first["refresh_token"]).status_code == 200
     assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
     refused(app.refresh("rbr_x"), "invalid_client", 401)
 
@@ -456,7 +456,7 @@ def test_a_secret_opens_nothing_else_and_no_other_key_is_one(
     code, verifier = app.code(browser), app.verifier
     ordinary = http.post("/v1/keys", json={"user_id": app.id, "name": "other"}).json()["key"]
     for secret in (ordinary, server.key):
-        refused(Application(server, app.id, secret).exchange(code, code_verifier=verifier), "invalid_client", 401)
+        refused(app.holding(secret).exchange(code, code_verifier=verifier), "invalid_client", 401)
     answer = http.post("/v1/keys", json={"user_id": user["id"], "name": "x", "kind": "client"})
     assert answer.status_code == 400 and answer.json()["param"] == "kind"
     tokens = app.exchange(code, code_verifier=verifier).json()

@@ -16,8 +16,8 @@ import msgspec
 from rollbook import __version__, errors
 from rollbook.actions import arguments
 from rollbook.actions.checking import invalid
-from rollbook.api import events as event_calls
 from rollbook.api import applications as application_calls
+from rollbook.api import events as event_calls
 from rollbook.api import groups as group_calls
 from rollbook.api import openapi_tables as tables
 from rollbook.api import operations as operation_calls
