@@ -217,7 +217,8 @@ class PageRequest:
     def in_language(self, code: str) -> str:
         """The URL of this page in another language."""
         sent = self.query if self.request.method == "GET" or self._form is None else dict(self._form)
-        parameters = {name: sent[name] for name in KEPT if sent.get(name)}
+        kept = sent if self.request.path.startswith("/oauth2/") else KEPT  # all that an application asks for
+        parameters = {name: sent[name] for name in kept if sent.get(name)}
         return f"{self.request.path}?{urlencode({**parameters, 'lang': code})}"
 
     @cached_property
