@@ -2434,6 +2434,30 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Group Claims",
+				name: "group_claims",
+				default: "ids",
+				type: "options",
+				options: [
+					{
+						name: "IDs",
+						value: "ids"
+					},
+					{
+						name: "Names",
+						value: "names"
+					}
+				],
+				description: "What the scope <code>groups</code> tells of each group. Default: <code>names</code>.",
+				routing: {
+					send: {
+						type: "body",
+						property: "group_claims",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Metadata",
 				name: "metadata",
 				default: "{}",
@@ -2449,6 +2473,35 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Post Logout Redirect Urls",
+				name: "post_logout_redirect_urls",
+				default: "",
+				type: "string",
+				description: "Where people may return to after they signed out. Compared character by character: <code>https</code>, or <code>http</code> on this machine, where the port of <code>127.0.0.1</code> and <code>[::1]</code> doesn't matter, or the scheme of an app, which has a dot. Null: as if it were missing. Separate several with commas.",
+				routing: {
+					send: {
+						type: "body",
+						property: "post_logout_redirect_urls",
+						propertyInDotNotation: false,
+						value: "={{ $value.split(\",\").map((each) => each.trim()).filter((each) => each) }}"
+					}
+				}
+			},
+			{
+				displayName: "Public Client",
+				name: "public_client",
+				default: false,
+				type: "boolean",
+				description: "Whether the application can keep no secret, such as a mobile app or one in the browser. It proves with PKCE that a code is its own.",
+				routing: {
+					send: {
+						type: "body",
+						property: "public_client",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Rate Limit",
 				name: "rate_limit",
 				default: "",
@@ -2460,6 +2513,21 @@ export const properties: INodeProperties[] = [
 						property: "rate_limit",
 						propertyInDotNotation: false,
 						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Redirect Urls",
+				name: "redirect_urls",
+				default: "",
+				type: "string",
+				description: "Where people may return to after they signed in. Compared character by character: <code>https</code>, or <code>http</code> on this machine, where the port of <code>127.0.0.1</code> and <code>[::1]</code> doesn't matter, or the scheme of an app, which has a dot. Null: as if it were missing. Separate several with commas.",
+				routing: {
+					send: {
+						type: "body",
+						property: "redirect_urls",
+						propertyInDotNotation: false,
+						value: "={{ $value.split(\",\").map((each) => each.trim()).filter((each) => each) }}"
 					}
 				}
 			},
@@ -2488,6 +2556,35 @@ export const properties: INodeProperties[] = [
 						type: "body",
 						property: "role",
 						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Role Claim",
+				name: "role_claim",
+				default: false,
+				type: "boolean",
+				description: "Whether the application learns the role of whoever signs in. Default: false.",
+				routing: {
+					send: {
+						type: "body",
+						property: "role_claim",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Sign In Groups",
+				name: "sign_in_groups",
+				default: "",
+				type: "string",
+				description: "IDs of the groups whose members may sign in. Empty: everyone. Null: as if it were missing. Separate several with commas.",
+				routing: {
+					send: {
+						type: "body",
+						property: "sign_in_groups",
+						propertyInDotNotation: false,
+						value: "={{ $value.split(\",\").map((each) => each.trim()).filter((each) => each) }}"
 					}
 				}
 			}
@@ -3058,6 +3155,30 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Group Claims",
+				name: "group_claims",
+				default: "ids",
+				type: "options",
+				options: [
+					{
+						name: "IDs",
+						value: "ids"
+					},
+					{
+						name: "Names",
+						value: "names"
+					}
+				],
+				description: "What the scope <code>groups</code> tells of each group. Default: <code>names</code>.",
+				routing: {
+					send: {
+						type: "body",
+						property: "group_claims",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Metadata",
 				name: "metadata",
 				default: "{}",
@@ -3087,6 +3208,35 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Post Logout Redirect Urls",
+				name: "post_logout_redirect_urls",
+				default: "",
+				type: "string",
+				description: "Where people may return to after they signed out. Compared character by character: <code>https</code>, or <code>http</code> on this machine, where the port of <code>127.0.0.1</code> and <code>[::1]</code> doesn't matter, or the scheme of an app, which has a dot. Null: as if it were missing. Separate several with commas.",
+				routing: {
+					send: {
+						type: "body",
+						property: "post_logout_redirect_urls",
+						propertyInDotNotation: false,
+						value: "={{ $value.split(\",\").map((each) => each.trim()).filter((each) => each) }}"
+					}
+				}
+			},
+			{
+				displayName: "Public Client",
+				name: "public_client",
+				default: false,
+				type: "boolean",
+				description: "Whether the application can keep no secret, such as a mobile app or one in the browser. It proves with PKCE that a code is its own.",
+				routing: {
+					send: {
+						type: "body",
+						property: "public_client",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Rate Limit",
 				name: "rate_limit",
 				default: "",
@@ -3098,6 +3248,21 @@ export const properties: INodeProperties[] = [
 						property: "rate_limit",
 						propertyInDotNotation: false,
 						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Redirect Urls",
+				name: "redirect_urls",
+				default: "",
+				type: "string",
+				description: "Where people may return to after they signed in. Compared character by character: <code>https</code>, or <code>http</code> on this machine, where the port of <code>127.0.0.1</code> and <code>[::1]</code> doesn't matter, or the scheme of an app, which has a dot. Null: as if it were missing. Separate several with commas.",
+				routing: {
+					send: {
+						type: "body",
+						property: "redirect_urls",
+						propertyInDotNotation: false,
+						value: "={{ $value.split(\",\").map((each) => each.trim()).filter((each) => each) }}"
 					}
 				}
 			},
@@ -3126,6 +3291,35 @@ export const properties: INodeProperties[] = [
 						type: "body",
 						property: "role",
 						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Role Claim",
+				name: "role_claim",
+				default: false,
+				type: "boolean",
+				description: "Whether the application learns the role of whoever signs in. Default: false.",
+				routing: {
+					send: {
+						type: "body",
+						property: "role_claim",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Sign In Groups",
+				name: "sign_in_groups",
+				default: "",
+				type: "string",
+				description: "IDs of the groups whose members may sign in. Empty: everyone. Null: as if it were missing. Separate several with commas.",
+				routing: {
+					send: {
+						type: "body",
+						property: "sign_in_groups",
+						propertyInDotNotation: false,
+						value: "={{ $value.split(\",\").map((each) => each.trim()).filter((each) => each) }}"
 					}
 				}
 			},
@@ -3709,11 +3903,15 @@ export const properties: INodeProperties[] = [
 						value: "api"
 					},
 					{
+						name: "Client",
+						value: "client"
+					},
+					{
 						name: "Scim",
 						value: "scim"
 					}
 				],
-				description: "Where the key works. <code>api</code>: For your applications and scripts, under <code>/v1</code>. <code>scim</code>: For an identity provider, only under <code>/scim/v2</code>. Its user must be an admin or owner, it counts toward the setting <code>scim_limit</code>, and its scopes are by default those of users and groups. Default: <code>\"api\"</code>.",
+				description: "Where the key works. <code>api</code>: For your applications and scripts, under <code>/v1</code>. <code>scim</code>: For an identity provider, only under <code>/scim/v2</code>. Its user must be an admin or owner, it counts toward the setting <code>scim_limit</code>, and its scopes are by default those of users and groups. <code>client</code>: The secret of an application that people sign in to, only at <code>/oauth2/token</code> and <code>/oauth2/revoke</code>. It has no scopes. Default: <code>\"api\"</code>.",
 				routing: {
 					send: {
 						type: "body",
@@ -4463,6 +4661,10 @@ export const properties: INodeProperties[] = [
 						value: "*"
 					},
 					{
+						name: "Any Application Event",
+						value: "application.*"
+					},
+					{
 						name: "Any Bulk Job Event",
 						value: "bulk_job.*"
 					},
@@ -4513,6 +4715,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Any Webhook Event",
 						value: "webhook.*"
+					},
+					{
+						name: "Application: Updated",
+						value: "application.updated"
 					},
 					{
 						name: "Bulk Job: Finished",
