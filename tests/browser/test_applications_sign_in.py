@@ -62,7 +62,7 @@ def test_a_person_is_led_through_sign_in_and_second_step_and_back(page: Page, se
     page.get_by_label("Password", exact=True).fill(user["password"])
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_label("Code").fill(codes.code())
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Continue").click()
     page.wait_for_url(f"{app.callback}?*")
     told = app.claims(app.exchange(parameters_of(page.url)["code"]).json()["id_token"])
     assert told["sub"] == user["id"] and told["amr"] == ["pwd", "otp", "mfa"]
