@@ -129,7 +129,7 @@ def test_lengths_of_time_are_those_of_the_pages() -> None:
 
 def test_pages_for_customers_are_told_by_whole_names() -> None:
     """A page such as /account/sign-in-link begins with the name of another: both are for customers."""
-    assert all(path.startswith("/account/") and not path.endswith("/") for path in CUSTOMER_PAGES)
+    assert all(path.startswith(("/account/", "/oauth2/")) and not path.endswith("/") for path in CUSTOMER_PAGES)
 
 
 def _values(text: str) -> set[str]:

@@ -340,7 +340,7 @@ async def begin(tx: Tx, on: Rollbook, by: Actor, user: User, start: Start) -> Se
     return session
 
 
-class _ReusedError(Exception):
+class ReusedError(Exception):
     """A refresh token was sent that has been replaced."""
 
 
@@ -362,19 +362,19 @@ async def refresh(on: Rollbook, by: Principal, fields: SessionRefresh) -> Issued
     minted = await _mint(on, family.user_id, family.id, family.audience, family.created_at, text)
     try:
         return await on.write(_refresh, on.settings, audience, digests, minted)
-    except _ReusedError:
+    except ReusedError:
         await on.db.write(end_reused, by.actor, digests.family)
         raise SessionEnded("This refresh token was used before, so the session has ended.") from None
 
 
 async def _refresh(tx: Tx, settings: Settings, audience: str, digests: RefreshDigests, minted: Minted) -> IssuedSession:
-    """Raises SessionEnded, _ReusedError."""
+    """Raises SessionEnded, ReusedError."""
     now = clock.now()
     family = await app_sessions.by_family(tx, digests.family)
     if family is None or family.audience != audience or family.refresh_expires_at <= now:
         raise SessionEnded()
     if family.refresh_digest != digests.token:
-        raise _ReusedError()
+        raise ReusedError()
     user = await app_sessions.user(tx, family.user_id)
     if user is None or roles.is_barred(user.status):
         raise SessionEnded()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock, ids, roles
 from rollbook.actions import app_sessions, clients, sessions
-from rollbook.actions.app_sessions import Minted, Start
+from rollbook.actions.app_sessions import Minted, ReusedError, Start
 from rollbook.actions.context import Rollbook
 from rollbook.actions.key_bounds import networks_of
 from rollbook.auth import key_format, session_tokens
@@ -71,7 +71,7 @@ async def subject(queries: Queries, settings: Settings, user: User | None, clien
 
 
 def claims_of(who: Subject, scope: str) -> dict[str, Any]:
-    """What the scopes tell of a person (OpenID Connect Core, section 5.4)."""
+    """Claims that the scopes tell of a person (OpenID Connect Core, section 5.4)."""
     user, scopes = who.user, scope.split()
     claims: dict[str, Any] = {"sub": user.id}
     if "profile" in scopes:
@@ -127,7 +127,7 @@ async def prove_client(on: Rollbook, address: str, client_id: str, secret: str) 
 
 
 class CodeFor(NamedTuple):
-    """What a code is bound to."""
+    """Facts that a code is bound to."""
 
     client_id: str
     redirect_url: str
@@ -280,10 +280,6 @@ def _tokens(
     return TokenSet(access_token, sign(identity, ID), refresh_token if is_offline else None, begun.scope)
 
 
-class _ReusedError(Exception):
-    """A refresh token was sent that has been replaced."""
-
-
 async def refresh(on: Rollbook, by: Actor, client: ProvenClient, text: str, scope: str) -> TokenSet:
     """The next tokens. A refresh token that comes twice ends its session. Raises OAuthRefused."""
     digests = session_tokens.refresh_digests(text)
@@ -293,7 +289,7 @@ async def refresh(on: Rollbook, by: Actor, client: ProvenClient, text: str, scop
     minted = Minted(session_tokens.mint_session(), session_tokens.mint_refresh(text), None)
     try:
         begun = await on.write(_refresh, on, client, digests, minted, scope)
-    except _ReusedError:
+    except ReusedError:
         await on.write(app_sessions.end_reused, by, digests.family, client.id)
         raise refuse("invalid_grant", "This refresh token was used before, so the session has ended.") from None
     tokens = _tokens(on, sign, client.id, begun, None)
@@ -307,7 +303,7 @@ async def _refresh(
     if grant is None or grant.client_id != client.id or grant.refresh_expires_at <= clock.now():
         raise refuse("invalid_grant", "The session has ended.")
     if grant.refresh_digest != digests.token:
-        raise _ReusedError()
+        raise ReusedError()
     if "offline_access" not in grant.scope.split():
         raise refuse("invalid_grant", "The session has no refresh tokens.")
     if not set(scope.split()) <= set(grant.scope.split()):
@@ -321,7 +317,7 @@ async def _refresh(
 
 
 async def userinfo(on: Rollbook, token: str) -> dict[str, Any]:
-    """What the scopes of an access token tell of its person now. Raises OAuthRefused."""
+    """Claims that the scopes of an access token tell of its person now. Raises OAuthRefused."""
     claims = await app_sessions.claims_of(on, token, ACCESS)
     if claims is None or claims["iss"] != on.settings.url or claims["exp"] * clock.SECOND <= clock.now():
         raise refuse("invalid_token", "The access token is not one of this server, or has expired.", 401)

@@ -60,7 +60,8 @@ CUSTOMER_PAGES = (
     "/account/not-me",
     "/account/stop-email-change",
     "/account/delete",
-    "/oauth2/",
+    "/oauth2/authorize",
+    "/oauth2/logout",
 )
 # Those of the dashboard that members have, too, where they can have API keys.
 KEY_PAGES = ("/account/keys", "/account/assistants", "/account/usage", "/account/requests")
