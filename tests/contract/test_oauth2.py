@@ -96,6 +96,7 @@ def test_a_person_signs_in_and_the_application_learns_who_they_are(
         "name": user["name"],
         "preferred_username": user["email"],
         "updated_at": info.json()["updated_at"],
+        "locale": "en",
         "email": user["email"],
         "email_verified": False,
         "groups": ["Engineering"],
@@ -110,7 +111,7 @@ def test_a_person_signs_in_and_the_application_learns_who_they_are(
     [
         ("openid", set()),
         ("openid email", {"email", "email_verified"}),
-        ("openid profile unknown", {"name", "preferred_username", "updated_at"}),
+        ("openid profile unknown", {"name", "preferred_username", "updated_at", "locale"}),
         ("openid groups", {"groups"}),
     ],
 )
@@ -433,6 +434,7 @@ def test_a_secret_is_sent_in_one_of_two_ways_and_rotated_with_an_overlap(
     fields = {"code": code, "redirect_uri": CALLBACK, "code_verifier": app.verifier, "grant_type": "authorization_code"}
     posted = {"client_id": app.id, "client_secret": app.secret}
     refused(app.http.post("/oauth2/token", data=fields | posted, auth=(app.id, app.secret)), "invalid_request")
+    refused(app.http.post("/oauth2/token", data=fields, auth=("\0", app.secret)), "invalid_request")
     wrong = app.http.post("/oauth2/token", data=fields, auth=(app.id, f"{app.secret[:-1]}0"))
     refused(wrong, "invalid_client", 401)
     assert wrong.headers["www-authenticate"].startswith("Basic")

@@ -21,7 +21,7 @@ from rollbook.errors import OAuthRefused
 from rollbook.networks import within
 from rollbook.records import app_sessions as session_records
 from rollbook.records import clients as records
-from rollbook.records import groups, keys, users
+from rollbook.records import groups, keys, user_languages, users
 from rollbook.records import sessions as dashboard
 from rollbook.records.app_sessions import NewSession
 from rollbook.records.clients import Client, Grant, SignInCode
@@ -56,6 +56,7 @@ class Subject(NamedTuple):
     user: User
     groups: list[Membership]
     client: Client
+    language: str | None
 
 
 async def subject(queries: Queries, settings: Settings, user: User | None, client_id: str) -> Subject | None:
@@ -67,7 +68,7 @@ async def subject(queries: Queries, settings: Settings, user: User | None, clien
     allowed = working.client.sign_in_groups.split()
     if allowed and not any(membership.group_id in allowed for membership in memberships):
         return None
-    return Subject(user, memberships, working.client)
+    return Subject(user, memberships, working.client, await user_languages.of_user(queries, user.id))
 
 
 def claims_of(who: Subject, scope: str) -> dict[str, Any]:
@@ -76,6 +77,7 @@ def claims_of(who: Subject, scope: str) -> dict[str, Any]:
     claims: dict[str, Any] = {"sub": user.id}
     if "profile" in scopes:
         claims |= {"name": user.name, "preferred_username": user.email, "updated_at": user.updated_at // clock.SECOND}
+        claims |= {"locale": who.language} if who.language else {}
     if "email" in scopes:
         claims |= {"email": user.email, "email_verified": bool(user.email_verified)}
     if "groups" in scopes:

@@ -115,7 +115,7 @@ def _credentials(request: Request, fields: Mapping[str, str]) -> tuple[str, str]
     except (ValueError, binascii.Error):
         raise oauth2.refuse("invalid_client", "The Authorization header must be that of Basic.", 401) from None
     user, password = unquote_plus(user), unquote_plus(password)
-    if secret or not colon or (named and named != user):
+    if secret or not colon or (named and named != user) or "\0" in user:
         raise oauth2.refuse("invalid_request", "Send the client ID and secret once.")
     return user, password
 
@@ -229,7 +229,7 @@ def described(url: str) -> dict[str, Any]:
         "acr_values_supported": ["aal1", "aal2"],
         "claims_supported": [
             *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"),
-            *("name", "preferred_username", "updated_at", "email", "email_verified", "groups", "role"),
+            *("name", "preferred_username", "updated_at", "locale", "email", "email_verified", "groups", "role"),
         ],
         "authorization_response_iss_parameter_supported": True,
         "claims_parameter_supported": False,

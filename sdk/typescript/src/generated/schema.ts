@@ -21,6 +21,100 @@ export interface components {
              */
             unchanged: number;
         };
+        /** @description An application: a user that is a program, and how people sign in to it. */
+        Application: {
+            /**
+             * @description ID of the user. Never reused.
+             * @example user_065n14sd01rd526r46hrcu0i8o
+             */
+            id: string;
+            /**
+             * @description The user's name.
+             * @example Alice Wonderland
+             */
+            name: string;
+            /** Format: email */
+            email: string;
+            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. */
+            kind?: "person" | "application" | (string & {});
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
+            role?: "member" | "viewer" | "admin" | "owner" | (string & {});
+            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
+            status?: "active" | "invited" | "suspended" | (string & {});
+            /**
+             * @description Your own identifier for the user.
+             * @example crm-1042
+             */
+            external_id?: string | null;
+            /** @description A JSON object with your own data, which the user can read. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all users.
+             * @example {
+             *       "fraud_score": 12
+             *     }
+             */
+            private_metadata?: {
+                [key: string]: unknown;
+            };
+            email_verified?: boolean;
+            /**
+             * @description Rate limit, or `none`. Null: the default applies.
+             * @example 1000/minute
+             */
+            rate_limit?: string | null;
+            /**
+             * Format: date-time
+             * @description When the user signed up: when they were created or, if they were imported, the date in the file.
+             */
+            created_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was last updated.
+             */
+            updated_at?: string;
+            /**
+             * Format: date-time
+             * @description When the user last signed in, or their password was last verified.
+             */
+            last_sign_in_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the user was deleted. Only in lists with `status=deleted`.
+             */
+            deleted_at?: string;
+            /** @description The fields that the event log doesn't tell. Only with `at`. */
+            unknown_fields?: string[];
+            /**
+             * @description Where people may return to after they signed in. Empty: no one signs in to it.
+             * @example [
+             *       "https://grafana.example.com/login/generic_oauth"
+             *     ]
+             */
+            redirect_urls?: string[];
+            /**
+             * @description Where people may return to after they signed out.
+             * @example [
+             *       "https://grafana.example.com/login"
+             *     ]
+             */
+            post_logout_redirect_urls?: string[];
+            /** @description Whether the application can keep no secret, and proves a code by PKCE alone. */
+            public_client?: boolean;
+            /**
+             * @description IDs of the groups whose members may sign in. Empty: everyone.
+             * @example [
+             *       "group_065n1e8q5o1v3g7m2h9c4t0d6s"
+             *     ]
+             */
+            sign_in_groups?: string[];
+            /** @description What the scope `groups` tells of each group. */
+            group_claims?: "names" | "ids" | (string & {});
+            /** @description Whether the application learns the role of whoever signs in. */
+            role_claim?: boolean;
+        };
         /** @description An application to create: a name is enough. Its email is made up. */
         ApplicationCreate: {
             /**
@@ -49,6 +143,21 @@ export interface components {
              * @example 100/minute,5000/hour
              */
             rate_limit?: string | null;
+            /** @description Where people may return to after they signed in. Compared character by character: `https`, or `http` on this machine, where the port of `127.0.0.1` and `[::1]` doesn't matter, or the scheme of an app, which has a dot. Null: as if it were missing. */
+            redirect_urls?: string[] | null;
+            /** @description Where people may return to after they signed out. Compared character by character: `https`, or `http` on this machine, where the port of `127.0.0.1` and `[::1]` doesn't matter, or the scheme of an app, which has a dot. Null: as if it were missing. */
+            post_logout_redirect_urls?: string[] | null;
+            /** @description Whether the application can keep no secret, such as a mobile app or one in the browser. It proves with PKCE that a code is its own. */
+            public_client?: boolean;
+            /** @description IDs of the groups whose members may sign in. Empty: everyone. Null: as if it were missing. */
+            sign_in_groups?: string[] | null;
+            /**
+             * @description What the scope `groups` tells of each group. Default: `names`.
+             * @enum {string}
+             */
+            group_claims?: "ids" | "names" | (string & {});
+            /** @description Whether the application learns the role of whoever signs in. Default: false. */
+            role_claim?: boolean;
         };
         /** @description The fields of an application to change. Missing fields are left unchanged, and metadata is merged. */
         ApplicationPatch: {
@@ -61,6 +170,13 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             rate_limit?: string | null;
+            redirect_urls?: string[] | null;
+            post_logout_redirect_urls?: string[] | null;
+            public_client?: boolean;
+            sign_in_groups?: string[] | null;
+            /** @enum {string} */
+            group_claims?: "ids" | "names" | (string & {});
+            role_claim?: boolean;
             status?: components["schemas"]["Status"];
         };
         /** @description Operations on users. They are done in this order. */
@@ -74,10 +190,7 @@ export interface components {
         BulkFilter: {
             /** @description Only the user with this email, ignoring case. */
             email?: string;
-            /**
-             * @description Only the user with this external ID.
-             * @example crm-1042
-             */
+            /** @description Only the user with this external ID. */
             external_id?: string;
             /**
              * @description Up to 200 IDs, separated by commas. Null: as if it were missing.
@@ -346,66 +459,30 @@ export interface components {
         };
         /** @description The user after a one-time token was used, with all fields, and the token. */
         ConsumedToken: {
-            /**
-             * @description ID of the user. Never reused.
-             * @example user_065n14sd01rd526r46hrcu0i8o
-             */
             id: string;
-            /**
-             * @description The user's name.
-             * @example Alice Wonderland
-             */
             name: string;
             /** Format: email */
             email: string;
-            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. */
             kind?: "person" | "application" | (string & {});
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
-            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: "active" | "invited" | "suspended" | (string & {});
-            /** @description Your own identifier for the user. */
             external_id?: string | null;
-            /** @description A JSON object with your own data, which the user can read. */
             metadata?: {
                 [key: string]: unknown;
             };
-            /**
-             * @description A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all users.
-             * @example {
-             *       "fraud_score": 12
-             *     }
-             */
             private_metadata?: {
                 [key: string]: unknown;
             };
             email_verified?: boolean;
-            /**
-             * @description Rate limit, or `none`. Null: the default applies.
-             * @example 1000/minute
-             */
             rate_limit?: string | null;
-            /**
-             * Format: date-time
-             * @description When the user signed up: when they were created or, if they were imported, the date in the file.
-             */
+            /** Format: date-time */
             created_at?: string;
-            /**
-             * Format: date-time
-             * @description When it was last updated.
-             */
+            /** Format: date-time */
             updated_at?: string;
-            /**
-             * Format: date-time
-             * @description When the user last signed in, or their password was last verified.
-             */
+            /** Format: date-time */
             last_sign_in_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When the user was deleted. Only in lists with `status=deleted`.
-             */
+            /** Format: date-time */
             deleted_at?: string;
-            /** @description The fields that the event log doesn't tell. Only with `at`. */
             unknown_fields?: string[];
             token: components["schemas"]["UsedToken"];
         };
@@ -510,7 +587,7 @@ export interface components {
             body: string;
         };
         /** @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status. */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "email_unproven" | "id_taken" | "changed_since" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "key_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "bulk_job_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "email_unproven" | "id_taken" | "changed_since" | "token_invalid" | "challenge_invalid" | "bad_message" | "oauth_refused" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "key_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "bulk_job_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /** @description One problem with a request. */
         ErrorDetail: {
             /**
@@ -624,6 +701,12 @@ export interface components {
             updated_at?: string;
             /** Format: date-time */
             last_sign_in_at?: string | null;
+            redirect_urls?: string[];
+            post_logout_redirect_urls?: string[];
+            public_client?: boolean;
+            sign_in_groups?: string[];
+            group_claims?: "names" | "ids" | (string & {});
+            role_claim?: boolean;
             /** Format: int64 */
             members?: number;
             /** @description The user the API key, session, token, webhook or membership belongs to. */
@@ -759,14 +842,14 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "import.*" | "import.finished" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.*" | "application.updated" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "import.*" | "import.finished" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
         /** @description An event to revert. */
         EventRevert: {
             /** @description `true`: only return what would be put back. Default: `false`. */
             dry_run?: boolean;
         };
         /** @description What happened. Later versions can add types: ignore those you don't know. */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "import.finished" | "settings.updated" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.updated" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "import.finished" | "settings.updated" | "server.test" | (string & {});
         /** @description All data about a user. */
         Export: {
             user: components["schemas"]["User"];
@@ -1028,7 +1111,7 @@ export interface components {
             /** @description What the key is used for. */
             name: string;
             /** @description Where the key works. */
-            kind: "api" | "scim" | (string & {});
+            kind: "api" | "scim" | "client" | (string & {});
             /** @description Whether the key works. */
             status: "active" | "suspended" | "expired" | "revoked" | (string & {});
             /**
@@ -1114,10 +1197,10 @@ export interface components {
             revealable?: boolean;
         };
         /**
-         * @description Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its scopes are by default those of users and groups.
+         * @description Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its scopes are by default those of users and groups. `client`: The secret of an application that people sign in to, only at `/oauth2/token` and `/oauth2/revoke`. It has no scopes.
          * @enum {string}
          */
-        KeyKind: "api" | "scim" | (string & {});
+        KeyKind: "api" | "scim" | "client" | (string & {});
         /** @description Options of a key's rotation. */
         KeyRotation: {
             /**
@@ -1369,20 +1452,15 @@ export interface components {
             /** @description This occurrence of the error. */
             instance: string;
         };
-        /** @description A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037). */
+        /** @description A key that verifies tokens, as a JSON Web Key (RFC 7517): of sign-in to applications an RSA key (RFC 7518), of sessions an Ed25519 key (RFC 8037). */
         PublicKey: {
             /**
-             * @description The type of key: `OKP`.
+             * @description The type of key: `RSA` or `OKP`.
              * @example OKP
              */
             kty: string;
             /**
-             * @description The curve: `Ed25519`.
-             * @example Ed25519
-             */
-            crv: string;
-            /**
-             * @description The algorithm: `EdDSA`.
+             * @description The algorithm: `RS256` or `EdDSA`.
              * @example EdDSA
              */
             alg: string;
@@ -1397,14 +1475,26 @@ export interface components {
              */
             kid: string;
             /**
-             * @description The key, in base64url.
+             * @description The curve: `Ed25519`.
+             * @example Ed25519
+             */
+            crv?: string;
+            /**
+             * @description An Ed25519 key, in base64url.
              * @example Example-Only-Example-Only-Example-Only-Exam
              */
-            x: string;
+            x?: string;
+            /** @description The modulus of an RSA key, in base64url. */
+            n?: string;
+            /**
+             * @description The exponent of an RSA key, in base64url.
+             * @example AQAB
+             */
+            e?: string;
         };
-        /** @description The keys that verify access tokens (JWK Set, RFC 7517). */
+        /** @description The keys that verify tokens (JWK Set, RFC 7517). */
         PublicKeys: {
-            /** @description The keys. Empty if the server has never issued access tokens. */
+            /** @description The keys. Empty if the server has never issued signed tokens. */
             keys: components["schemas"]["PublicKey"][];
         };
         /** @description Recovery codes. Each works once. */

@@ -11,6 +11,7 @@ from .._requests import OMIT, Omit, build, segment
 from .._responses import json_of, list_of, nothing, one_of, text
 from ..types import (
     AddedMembers,
+    Application,
     BulkFilter,
     BulkJob,
     BulkOperation,
@@ -825,6 +826,12 @@ class AsyncApplications(AsyncResource):
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        redirect_urls: Sequence[str] | None | Omit = OMIT,
+        post_logout_redirect_urls: Sequence[str] | None | Omit = OMIT,
+        public_client: bool | Omit = OMIT,
+        sign_in_groups: Sequence[str] | None | Omit = OMIT,
+        group_claims: str | Omit = OMIT,
+        role_claim: bool | Omit = OMIT,
         fields: Sequence[str] = ("*",),
         idempotency_key: str | None = None,
     ) -> User:
@@ -832,7 +839,8 @@ class AsyncApplications(AsyncResource):
 
         A name is enough: an email is made up, to which nothing can be sent. It has no password and can't sign
         in: create an API key with its ID as `user_id`. For a `role` above member, the key needs the scope
-        `users:grant` as well.
+        `users:grant` as well. With `redirect_urls`, people [sign in to it](sign-in.md): unless it is a
+        `public_client`, create a key of the kind `client`, its secret.
 
         Scope: `users:write`.
 
@@ -846,6 +854,18 @@ class AsyncApplications(AsyncResource):
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            redirect_urls: Where people may return to after they signed in. Compared character by character:
+                `https`, or `http` on this machine, where the port of `127.0.0.1` and `[::1]` doesn't matter, or
+                the scheme of an app, which has a dot. Null: as if it were missing.
+            post_logout_redirect_urls: Where people may return to after they signed out. Compared character by
+                character: `https`, or `http` on this machine, where the port of `127.0.0.1` and `[::1]` doesn't
+                matter, or the scheme of an app, which has a dot. Null: as if it were missing.
+            public_client: Whether the application can keep no secret, such as a mobile app or one in the
+                browser. It proves with PKCE that a code is its own.
+            sign_in_groups: IDs of the groups whose members may sign in. Empty: everyone. Null: as if it were
+                missing.
+            group_claims: What the scope `groups` tells of each group. Default: `names`. One of `ids`, `names`.
+            role_claim: Whether the application learns the role of whoever signs in. Default: false.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
@@ -869,13 +889,19 @@ class AsyncApplications(AsyncResource):
                     "external_id": external_id,
                     "metadata": metadata,
                     "rate_limit": rate_limit,
+                    "redirect_urls": redirect_urls,
+                    "post_logout_redirect_urls": post_logout_redirect_urls,
+                    "public_client": public_client,
+                    "sign_in_groups": sign_in_groups,
+                    "group_claims": group_claims,
+                    "role_claim": role_claim,
                 },
                 idempotency_key=idempotency_key,
             ),
             one_of(User),
         )
 
-    async def get(self, application_id: str, *, fields: Sequence[str] = ("*",)) -> User:
+    async def get(self, application_id: str, *, fields: Sequence[str] = ("*",)) -> Application:
         """Get an application.
 
         Returns all fields. The ID of a person is a 404.
@@ -890,12 +916,12 @@ class AsyncApplications(AsyncResource):
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
-            >>> user = await client.applications.get("user_065n1c7g8a2e5m9q3t6v0t4u1s")
-            >>> user.id
-            'user_065n18a8k1rnhbvqalm9j3ts0c'
+            >>> application = await client.applications.get("user_065n1c7g8a2e5m9q3t6v0t4u1s")
+            >>> application.id
+            'user_065n1c7g8a2e5m9q3t6v0t4u1s'
         """
         return await self._call(
-            build("GET", f"/v1/applications/{segment(application_id)}", query={"fields": fields}), one_of(User)
+            build("GET", f"/v1/applications/{segment(application_id)}", query={"fields": fields}), one_of(Application)
         )
 
     async def update(
@@ -907,6 +933,12 @@ class AsyncApplications(AsyncResource):
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        redirect_urls: Sequence[str] | None | Omit = OMIT,
+        post_logout_redirect_urls: Sequence[str] | None | Omit = OMIT,
+        public_client: bool | Omit = OMIT,
+        sign_in_groups: Sequence[str] | None | Omit = OMIT,
+        group_claims: str | Omit = OMIT,
+        role_claim: bool | Omit = OMIT,
         status: Status | Omit = OMIT,
         fields: Sequence[str] = ("*",),
         if_match: str | None = None,
@@ -931,6 +963,18 @@ class AsyncApplications(AsyncResource):
                 objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            redirect_urls: Where people may return to after they signed in. Compared character by character:
+                `https`, or `http` on this machine, where the port of `127.0.0.1` and `[::1]` doesn't matter, or
+                the scheme of an app, which has a dot. Null: as if it were missing.
+            post_logout_redirect_urls: Where people may return to after they signed out. Compared character by
+                character: `https`, or `http` on this machine, where the port of `127.0.0.1` and `[::1]` doesn't
+                matter, or the scheme of an app, which has a dot. Null: as if it were missing.
+            public_client: Whether the application can keep no secret, such as a mobile app or one in the
+                browser. It proves with PKCE that a code is its own.
+            sign_in_groups: IDs of the groups whose members may sign in. Empty: everyone. Null: as if it were
+                missing.
+            group_claims: What the scope `groups` tells of each group. Default: `names`. One of `ids`, `names`.
+            role_claim: Whether the application learns the role of whoever signs in. Default: false.
             status: `invited` users have no password yet, and become `active` when they set one. `suspended`
                 users can't sign in or use their API keys until they are activated.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
@@ -960,6 +1004,12 @@ class AsyncApplications(AsyncResource):
                     "external_id": external_id,
                     "metadata": metadata,
                     "rate_limit": rate_limit,
+                    "redirect_urls": redirect_urls,
+                    "post_logout_redirect_urls": post_logout_redirect_urls,
+                    "public_client": public_client,
+                    "sign_in_groups": sign_in_groups,
+                    "group_claims": group_claims,
+                    "role_claim": role_claim,
                     "status": status,
                 },
                 headers={"If-Match": if_match},
@@ -2062,8 +2112,9 @@ class AsyncKeys(AsyncResource):
             user_id: ID of the user the key belongs to. Default: yourself. At most 40 characters.
             kind: Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an
                 identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward
-                the setting `scim_limit`, and its scopes are by default those of users and groups. Default:
-                `"api"`.
+                the setting `scim_limit`, and its scopes are by default those of users and groups. `client`: The
+                secret of an application that people sign in to, only at `/oauth2/token` and `/oauth2/revoke`.
+                It has no scopes. Default: `"api"`.
             scopes: The scopes of the key. Default or null: everything its user can do.
             expires_at: When the key expires, an RFC 3339 time in the future. Default or null: never, or when
                 the creating key expires, and no later than the setting `key_max_age` allows.
@@ -2453,11 +2504,11 @@ class AsyncServer(AsyncResource):
         return await self._call(build("GET", "/health/ready"), one_of(Health))
 
     async def jwks(self) -> PublicKeys:
-        """Get the keys of access tokens.
+        """Get the keys of signed tokens.
 
-        Returns the public keys that verify signed access tokens, as a JWK Set. Look up the key that the header
-        of a token names; if it is not among those you know, read them again. A key is published a day before it
-        signs.
+        Returns the public keys that verify ID tokens and signed access tokens, as a JWK Set. The header of a
+        token names its key: if it is not among those you know, read them again. A key is published a day before
+        it signs.
 
         Requires no API key.
 
