@@ -12,7 +12,7 @@ import logging
 import selectors
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 from typing import Any, Protocol
 
@@ -23,6 +23,8 @@ log = logging.getLogger("rollbook")
 # Sockets of a turn, of each of which it takes a slice: the loop has other work, and a worker holds a turn's bytes.
 AT_ONCE = 64
 MOST = AT_ONCE * SLICE
+# Further slices of a socket that is ready alone.
+MORE = 15
 # Bytes that wait to be sent, beyond which the connection is to write no more, and up to which it may go on.
 HIGH, LOW = 65_536, 16_384
 
@@ -72,9 +74,18 @@ class Turns:
             (key.data, events & EVENT_WRITE, key.data.receive() if events & EVENT_READ else None)
             for key, events in ready[:AT_ONCE]
         ]
-        with self._at_once() if len(came) > 1 else nullcontext():
-            for link, can_send, data in came:
-                link.go_on(can_send, data)
+        if len(came) > 1:
+            with self._at_once():
+                for link, can_send, data in came:
+                    link.go_on(can_send, data)
+            return
+        for link, can_send, data in came:
+            link.go_on(can_send, data)
+            for _ in range(MORE):  # an upload; no snapshot began before these bytes came
+                if data is None or len(data) < SLICE:
+                    return
+                data = link.receive()
+                link.go_on(0, data)
 
 
 class Link:
