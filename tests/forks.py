@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests import processes
+from tests import postgres, processes
 
 SLACK = 60
 """Seconds that a process may be silent for, beyond what its tests may take."""
@@ -138,6 +138,8 @@ class Forks:
             self._given[child.number].extend(items)
         elif kind == "origin":
             line.send(processes.address())
+        elif kind == "cluster":
+            line.send(postgres.initialised())
         elif kind == "report":
             report = self._config.hook.pytest_report_from_serializable(config=self._config, data=content)
             self._tell(child, report)
@@ -237,6 +239,7 @@ class _Runner:
         self._items = items
         self._stop = stop
         processes.ask_for_address = lambda: self._ask("origin")
+        postgres.ask_for_folder = lambda: self._ask("cluster")
 
     def run(self) -> None:
         self._session.config.pluginmanager.register(self)

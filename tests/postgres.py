@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -80,7 +80,7 @@ class Cluster:
 
     def initialise(self) -> Cluster:
         """Its folder begins as a copy of one that was made once: `initdb` takes a second."""
-        subprocess.run(["cp", "-a", str(_initialised()), str(self.data)], user=self.user, cwd="/", check=True)
+        subprocess.run(["cp", "-a", ask_for_folder(), str(self.data)], user=self.user, cwd="/", check=True)
         return self
 
     def start(self, wait: bool = True) -> Cluster:
@@ -158,13 +158,18 @@ class Cluster:
 
 
 @cache
-def _initialised() -> Path:
+def initialised() -> str:
+    """The data folder that all clusters begin with."""
     cluster, owner = Cluster(), os.getpid()
     cluster.run(
         "initdb", "-D", str(cluster.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"
     )
     atexit.register(lambda: cluster.remove() if os.getpid() == owner else None)  # not in a process that a test forked
-    return cluster.data
+    return str(cluster.data)
+
+
+ask_for_folder: Callable[[], str] = initialised
+"""Tests that run beside each other ask the process that has collected them."""
 
 
 @contextmanager
