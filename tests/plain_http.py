@@ -9,7 +9,6 @@ import socket
 from collections import defaultdict
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
-from typing import NamedTuple
 
 import httpx2
 
@@ -40,7 +39,7 @@ class PlainTransport(httpx2.BaseTransport):
         return httpx2.Response(
             answer.status,
             headers=answer.getheaders(),
-            stream=_Body(_Exchange(line, answer, self._free[place])),
+            stream=_Body(self, place, line, answer),
             extensions={
                 "http_version": b"HTTP/1.1",
                 "reason_phrase": answer.reason.encode("latin-1"),
@@ -52,6 +51,11 @@ class PlainTransport(httpx2.BaseTransport):
         for lines in self._free.values():
             while lines:
                 lines.pop().close()
+
+    __del__ = close
+
+    def take_back(self, place: tuple[str, int], line: socket.socket) -> None:
+        self._free[place].append(line)
 
     def _connected(self, place: tuple[str, int], timeout: dict[str, float | None]) -> socket.socket:
         """One that is free, unless the server has closed it meanwhile."""
@@ -68,37 +72,37 @@ class PlainTransport(httpx2.BaseTransport):
             return line
 
 
-class _Exchange(NamedTuple):
-    line: socket.socket
-    answer: HTTPResponse
-    free: list[socket.socket]
-    """Where the connection goes when all of the answer was read."""
-
-
 class _Body(httpx2.SyncByteStream):
-    def __init__(self, exchange: _Exchange) -> None:
-        self._exchange = exchange
-        self._is_whole = False
+    """The connection is used again when all of the body was read."""
+
+    def __init__(
+        self, transport: PlainTransport, place: tuple[str, int], line: socket.socket, answer: HTTPResponse
+    ) -> None:
+        self._transport, self._place, self._line, self._answer = transport, place, line, answer
+        self._is_whole = self._is_over = False
 
     def __iter__(self) -> Iterator[bytes]:
-        answer = self._exchange.answer
         while True:
             with _told(httpx2.ReadTimeout, httpx2.ReadError):
-                piece = answer.read1(_PIECE)
+                piece = self._answer.read1(_PIECE)
             if not piece:
                 break
             yield piece
-        if answer.length:
-            raise httpx2.RemoteProtocolError(f"{answer.length} bytes of the body are missing")
+        if self._answer.length:
+            raise httpx2.RemoteProtocolError(f"{self._answer.length} bytes of the body are missing")
         self._is_whole = True
 
     def close(self) -> None:
-        line, answer, free = self._exchange
-        answer.close()
-        if self._is_whole and not answer.will_close:
-            free.append(line)
+        if self._is_over:
+            return
+        self._is_over = True
+        self._answer.close()
+        if self._is_whole and not self._answer.will_close:
+            self._transport.take_back(self._place, self._line)
         else:
-            line.close()
+            self._line.close()
+
+    __del__ = close
 
 
 def _send(line: socket.socket, request: httpx2.Request) -> None:
