@@ -31,8 +31,7 @@ class PlainTransport(httpx2.BaseTransport):
             with _told(httpx2.ReadTimeout, httpx2.ReadError):
                 if line.gettimeout() != timeout.get("read"):
                     line.settimeout(timeout.get("read"))
-                answer = HTTPResponse(line, method=request.method)
-                answer.begin()
+                answer = _begun(line, request.method)
         except BaseException:
             line.close()
             raise
@@ -103,6 +102,16 @@ class _Body(httpx2.SyncByteStream):
             self._line.close()
 
     __del__ = close
+
+
+def _begun(line: socket.socket, method: str) -> HTTPResponse:
+    answer = HTTPResponse(line, method=method)
+    try:
+        answer.begin()
+    except BaseException:
+        answer.close()  # it keeps the connection open
+        raise
+    return answer
 
 
 def _send(line: socket.socket, request: httpx2.Request) -> None:
