@@ -37,6 +37,7 @@ from rollbook.web.templates import moment
 
 NAMES = {
     "user": "Users",
+    "application": "Applications",
     "group": "Groups",
     "key": "API keys",
     "session": "Sessions",
