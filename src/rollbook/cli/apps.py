@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from typing import Any
 
@@ -159,7 +158,7 @@ def _connect(backend: Backend, new: Shown, given: Shown, program: str | None, js
         "discovery_url": f"{issuer}/.well-known/openid-configuration",
         "redirect_urls": new["redirect_urls"],
     }
-    block = None if program is None else _filled(guide.connections()[program].block, made)
+    block = None if program is None else guide.filled(guide.connections()[program].block, _values(made))
     if json:
         as_json(made if block is None else {**made, "configuration": block})
     elif quiet:
@@ -172,14 +171,15 @@ def _connect(backend: Backend, new: Shown, given: Shown, program: str | None, js
             hint("\nKeep the client secret now: it is never shown again.")
 
 
-def _filled(block: str, made: Shown) -> str:
-    values = {
-        **made,
+def _values(made: Shown) -> dict[str, str]:
+    return {
+        "issuer": made["issuer"],
+        "client_id": made["client_id"],
         "client_secret": made["client_secret"] or "",
+        "discovery_url": made["discovery_url"],
         "redirect_url": made["redirect_urls"][0],
         "random": secrets.token_urlsafe(24),
     }
-    return re.sub(r"\{(\w+)\}", lambda match: str(values.get(match[1], match[0])), block)
 
 
 def _program(purpose: Purpose, url: str, key: Shown) -> str:

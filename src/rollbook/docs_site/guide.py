@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -102,6 +103,11 @@ def connections() -> dict[str, Connection]:
     parts = re.compile(r"(\w+)\n(?s:.*)Redirect URL: `(.+)`\n\n```\w+\n((?:.*\n)*?)```")
     found = [match for section in sections if (match := parts.match(section))]
     return {match[1].lower(): Connection(match[2], match[3]) for match in found}
+
+
+def filled(block: str, values: Mapping[str, str]) -> str:
+    """A block with the values of an application."""
+    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), block)
 
 
 COMMANDS = "cli"

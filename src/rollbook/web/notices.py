@@ -31,6 +31,7 @@ NOTICES: dict[str, Notice] = {
     "app-added": Notice("ok", "Authenticator app added."),
     "passkey-added": Notice("ok", "Passkey added."),
     "factor-renamed": Notice("ok", "Saved."),
+    "application-sign-in-saved": Notice("ok", "Saved."),
     "factor-removed": Notice("ok", "Second factor removed. All other browsers have been signed out."),
     "factor-too-late": Notice("warn", "That took too long. Add the authenticator app again."),
     "factors-lifted": Notice(

@@ -11,6 +11,7 @@ from rollbook.roles import Scope
 from rollbook.web import assets, docs, log_page, proof, usage_page, well_known
 from rollbook.web.account import authorize, links, profile, security, sign_in
 from rollbook.web.admin import (
+    application_sign_in,
     applications,
     bulk,
     bulk_jobs,
@@ -137,6 +138,9 @@ PAGES = [
     Page("GET", "/admin/applications/new", applications.show_form, "users:write"),
     Page("POST", "/admin/applications/new", applications.create, "users:write"),
     Page("GET", "/admin/applications/{id}", applications.show, "users:read"),
+    Page("GET", "/admin/applications/{id}/sign-in", application_sign_in.show, "users:read"),
+    Page("POST", "/admin/applications/{id}/sign-in", application_sign_in.save, "users:write"),
+    Page("POST", "/admin/applications/{id}/sign-in/secret", application_sign_in.create_secret, "keys:write"),
     Page("GET", "/admin/applications/{id}/suspend", applications.ask_suspend, "users:write"),
     Page("POST", "/admin/applications/{id}/suspend", applications.suspend, "users:write"),
     Page("GET", "/admin/applications/{id}/delete", applications.ask_delete, "users:delete"),

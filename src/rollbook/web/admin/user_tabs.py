@@ -50,6 +50,7 @@ TABS = (
     Tab("overview", "Overview", "users:read", APPLICATION),
     Tab("", "Profile", "users:read", PERSON),
     Tab("", "Details", "users:read", APPLICATION),
+    Tab("sign-in", "Sign-in", "users:read", APPLICATION),
     Tab("groups", "Groups", "groups:read"),
     Tab("keys", "API keys", "keys:read"),
     Tab("sessions", "Sessions", "sessions:read", PERSON),

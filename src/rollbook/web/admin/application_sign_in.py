@@ -1,0 +1,129 @@
+"""Sign-in to an application: where people may return to, who may sign in, the client secret, and the blocks to paste
+into programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rollbook.actions import applications, keys
+from rollbook.actions.arguments.applications import ApplicationPatch
+from rollbook.actions.arguments.keys import KeyCreate, ListKeys
+from rollbook.actions.checking import invalid
+from rollbook.docs_site import guide
+from rollbook.errors import ApiError, Fault
+from rollbook.http.request import Response
+from rollbook.records import groups
+from rollbook.records.clients import Client
+from rollbook.records.users import User
+from rollbook.storage.database import Queries
+from rollbook.web import forms, shown_once
+from rollbook.web.admin import applications as application_pages
+from rollbook.web.admin import user_tabs
+from rollbook.web.keys import pages
+from rollbook.web.keys.pages import theirs
+from rollbook.web.page_request import PageRequest
+
+MAX_SECRETS, MAX_LOOKED_AT = 10, 100
+LISTS = ("redirect_urls", "post_logout_redirect_urls", "sign_in_groups")
+YOURS = "YOUR_CLIENT_SECRET"
+
+
+async def show(page: PageRequest) -> Response:
+    user = await application_pages.find(page)
+    client = (await applications.get(page.on, page.by, user.id)).client
+    return await _page(page, user, client, await _values(page, client))
+
+
+async def save(page: PageRequest) -> Response:
+    user = await application_pages.find(page)
+    form = page.form
+    values = {
+        **{name: form.get(name, "") for name in LISTS},
+        "public_client": "public_client" in form,
+        "group_claims": "ids" if "group_ids" in form else "names",
+        "role_claim": "role_claim" in form,
+    }
+    try:
+        changes = await _changes(page, values)
+        await applications.update(page.on, page.by, user.id, page.arguments(ApplicationPatch, changes))
+    except ApiError as error:
+        client = (await applications.get(page.on, page.by, user.id)).client
+        problems = {re.sub(r"\[\d+\]", "", name): text for name, text in forms.problems(page, error).items()}
+        return await _page(page, user, client, values, problems)
+    return page.redirect(_path(user), "application-sign-in-saved")
+
+
+async def create_secret(page: PageRequest) -> Response:
+    """Leads to the page with the blocks, which have the secret for some minutes."""
+    user = await application_pages.find(page)
+    fields = {"user_id": user.id, "name": "client secret", "kind": "client", "revealable": False}
+    issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, fields))
+    return shown_once.redirect(page, _path(user), {"secret": issued.token})
+
+
+def _path(user: User) -> str:
+    return f"{application_pages.PATH}/{user.id}/sign-in"
+
+
+async def _values(page: PageRequest, client: Client) -> dict[str, Any]:
+    """The fields of the form: lists with an item on each line, and groups by name."""
+    names = await page.on.read(_names, client.sign_in_groups.split())
+    return {
+        **{name: "\n".join(getattr(client, name).split()) for name in LISTS[:2]},
+        "sign_in_groups": "\n".join(names),
+        "public_client": bool(client.public_client),
+        "group_claims": client.group_claims,
+        "role_claim": bool(client.role_claim),
+    }
+
+
+async def _names(queries: Queries, ids: Sequence[str]) -> list[str]:
+    found = [await groups.by_id(queries, id) for id in ids]
+    return [group.name for group in found if group is not None]
+
+
+async def _changes(page: PageRequest, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The form as arguments. Raises InvalidParameter."""
+    lines = {name: [line.strip() for line in values[name].splitlines() if line.strip()] for name in LISTS}
+    ids = await groups.by_names(page.on.db, lines["sign_in_groups"])
+    if unknown := [name for name in lines["sign_in_groups"] if name not in ids]:
+        raise invalid([Fault("sign_in_groups", f"There is no group {unknown[0]}.")])
+    return {**values, **lines, "sign_in_groups": list(ids.values())}
+
+
+async def _page(
+    page: PageRequest, user: User, client: Client, values: Mapping[str, Any], problems: Mapping[str, str] = {}
+) -> Response:
+    shown = shown_once.found(page, _path(user))
+    secret = None if shown is None else shown["secret"]
+    secrets = []
+    if page.may("keys:read"):
+        query = ListKeys(user=user.id, sort="-created_at", limit=MAX_LOOKED_AT)
+        listed = await keys.list_by_state(page.on, page.by, query, True)
+        secrets = [key for key in listed.items if key.kind == "client"][:MAX_SECRETS]
+    issuer = page.on.url
+    made = {
+        "issuer": issuer,
+        "client_id": user.id,
+        "client_secret": "" if client.public_client else secret or YOURS,
+        "discovery_url": f"{issuer}/.well-known/openid-configuration",
+        "redirect_url": (client.redirect_urls.split() or ["YOUR_REDIRECT_URL"])[0],
+        "random": "A_LONG_RANDOM_TEXT",
+    }
+    return page.render(
+        "admin/application_sign_in.html",
+        secret=True,
+        client=client,
+        given=values,
+        problems=problems,
+        made=made,
+        shown=secret,
+        minutes=shown_once.MINUTES,
+        secrets=secrets,
+        state=pages.state,
+        holder=theirs(user),
+        blocks={name: guide.filled(each.block, made) for name, each in guide.connections().items()},
+        **await user_tabs.context(page, user, "sign-in"),
+    )

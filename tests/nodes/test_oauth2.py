@@ -1,0 +1,40 @@
+"""Sign-in to applications over two nodes: a code works once on all of them, and what ends a session ends it on all."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import httpx2
+
+from tests.callers import together
+from tests.harness import PLAIN, new_user
+from tests.nodes.pair import Pair
+from tests.relying import CALLBACK, application
+from tests.visitor import signed_in
+
+CALLERS = 24
+
+
+def test_of_all_who_come_with_a_code_to_two_nodes_one_gets_tokens_and_they_end_on_both(nodes: Pair) -> None:
+    first, second = nodes.both
+    with first.http() as http, application(first, http) as app:
+        user = new_user(http)
+        with signed_in(first, user) as browser:
+            code = app.code(browser)
+            form = {"code": code, "redirect_uri": CALLBACK, "code_verifier": app.verifier}
+
+            def come(number: int) -> httpx2.Response:
+                url = nodes.both[number % 2].url
+                with httpx2.Client(base_url=url, timeout=60, **PLAIN) as caller:
+                    fields = {"grant_type": "authorization_code", **form}
+                    return caller.post("/oauth2/token", data=fields, auth=(app.id, app.secret))
+
+            answers = together(*[lambda number=number: come(number) for number in range(CALLERS)])
+            assert Counter(answer.status_code for answer in answers) == {200: 1, 400: CALLERS - 1}
+            (won,) = (answer.json() for answer in answers if answer.status_code == 200)
+            assert app.refresh(won["refresh_token"]).status_code == 400, "it has ended"
+            tokens = app.signed_in(browser)
+        with second.http() as other:
+            assert other.post(f"/v1/users/{user['id']}/suspend").status_code == 200
+        assert app.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+        assert app.userinfo(tokens["access_token"]).status_code == 401, "not a moment later"
