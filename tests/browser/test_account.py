@@ -148,8 +148,9 @@ def test_a_key_is_made_as_the_form_says(server: Server, member: Callable[..., Me
         and not key["revealable"]
     )
     page.goto("/account/keys")
-    assert page.get_by_role("row").filter(has_text="Narrow").locator("code").all_text_contents() == key["scopes"]
+    expect(page.get_by_role("row").filter(has_text="Narrow").get_by_text("keys:read +1")).to_be_visible()
     page.goto(f"/account/keys/{key['id']}")
+    assert page.locator("dd code[title]").all_text_contents() == key["scopes"]
     assert page.get_by_text("Reveal key").count() == 0
     expect(page.get_by_text("6 left")).to_be_visible()
 
