@@ -23,6 +23,7 @@ from rollbook.web.pages import PAGES
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 
 HOURS = 7 * 24
+REDIRECT_URL = "https://shop.invalid/callback"
 PASSWORD = "correct horse battery staple"
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -282,6 +283,10 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
             "/account/sign-in-link",
         )
     },
+    "/oauth2/authorize": lambda population: [
+        f"?client_id={id}&redirect_uri={REDIRECT_URL}&response_type=code&scope=openid&prompt=select_account"
+        for id in population.applications
+    ],
     "/account/keys/{id}": lambda population: [key["id"] for key in population.keys[:2]],
     "/account/requests/{id}": lambda population: [population.request_id],
     "/admin/requests/{id}": lambda population: [population.request_id],
@@ -325,6 +330,10 @@ ALSO: dict[str, tuple[str, ...]] = {
 """Addresses of a row beside the plain one."""
 
 
+LOOKED_AT_BY = {"/oauth2/authorize": "person", "/oauth2/logout": "person"}
+"""Pages that lead whom they don't know to the sign-in page, though they are for anyone."""
+
+
 def places(population: Population) -> list[Place]:
     """Every page that can be looked at, with what it shows filled in. Raises LookupError for braces that nothing goes
     into."""
@@ -337,7 +346,12 @@ def places(population: Population) -> list[Place]:
                 # By what is in the braces where that is a word, not an id.
                 name = plain if path == row.path or any(map(str.isdigit, path)) else _name(path.partition("?")[0])
                 found.append(
-                    Place(f"{name}-{number}" if name == plain and number > 1 else name, path, row.who, row.path)
+                    Place(
+                        f"{name}-{number}" if name == plain and number > 1 else name,
+                        path,
+                        LOOKED_AT_BY.get(row.path, row.who),
+                        row.path,
+                    )
                 )
     return found
 
@@ -471,7 +485,7 @@ def _some_request(chance: random.Random, http: httpx2.Client, users: list[dict[s
 
 
 def _application(http: httpx2.Client, name: str) -> str:
-    body = {"name": name, "role": "viewer"}
+    body = {"name": name, "role": "viewer", "redirect_urls": [REDIRECT_URL]}
     id: str = _done(http.post("/v1/applications", json=body))["id"]
     return id
 

@@ -400,7 +400,8 @@ OUTSIDE = """() => {
         if (!walker.currentNode.data.trim() || parent.closest("pre, select, svg, .numbers, .tab-bar, .one-line, .visually-hidden")) continue;
         const limit = Math.min(parent.closest(".card, .table, .notice, .empty, main").getBoundingClientRect().right, innerWidth) + 1;
         range.selectNodeContents(walker.currentNode);
-        if ([...range.getClientRects()].some(box => box.right > limit)) found.push(walker.currentNode.data.trim().slice(0, 80));
+        const boxes = getComputedStyle(parent).textOverflow === "ellipsis" ? parent.getClientRects() : range.getClientRects();
+        if ([...boxes].some(box => box.right > limit)) found.push(walker.currentNode.data.trim().slice(0, 80));
     }
     return found;
 }"""

@@ -700,7 +700,7 @@ def test_people_are_told_of_each_scope_in_words_of_their_own(people: People) -> 
     with signed_in(people.server, member) as person:
         answer = person.get("/admin/webhooks")
         assert answer.status_code == 403
-        assert "Your role, member, doesn&#39;t allow you to see webhooks. The role viewer does." in answer.text
+        assert "Your role, member, doesn’t allow you to see webhooks. The role viewer does." in answer.text
         assert "This API key" not in answer.text
 
 
