@@ -248,6 +248,7 @@ def test_the_cases_above_are_all_types_there_are() -> None:
     seen |= {"import.finished", "users.exported"}  # test_imports, test_exports
     seen |= {"bulk_job.finished"}  # test_bulk_jobs
     seen |= {"settings.updated"}  # test_mail_settings
+    seen |= {"application.updated"}  # test_oauth2
     seen |= {type for type in TYPES if type.startswith("group.")}  # test_groups
     seen |= {"session.reuse_detected"}  # test_app_sessions
     seen |= {type for type in TYPES if type.startswith("webhook.")}  # test_webhooks

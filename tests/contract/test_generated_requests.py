@@ -62,6 +62,18 @@ def test_the_same_of_an_application(http: Client) -> None:
     http.delete(path)
 
 
+def test_null_instead_of_an_applications_urls_and_groups_leaves_them(http: Client) -> None:
+    urls = {"redirect_urls": ["https://shop.example.com/done"], "post_logout_redirect_urls": ["https://shop.example.com"]}
+    nothing = dict.fromkeys([*urls, "sign_in_groups"])
+    made = http.post("/v1/applications", params={"fields": "*"}, json={"name": "Shop", **nothing}).json()
+    assert {name: made[name] for name in nothing} == dict.fromkeys(nothing, [])
+    path = f"/v1/applications/{made['id']}"
+    for body in (urls, nothing):
+        changed = http.patch(path, params={"fields": "*"}, json=body).json()
+        assert {name: changed[name] for name in urls} == urls
+    http.delete(path)
+
+
 def test_the_same_in_a_bulk_change(http: Client, user: dict[str, Any]) -> None:
     operations = [
         {"op": "update", "id": user["id"], "name": "Al", "metadata": None},
@@ -124,8 +136,8 @@ def test_the_tests_above_are_about_every_body_with_a_list_or_an_object() -> None
         "UserUpdate": {"metadata", "private_metadata"},
         "UserPatch": {"metadata", "private_metadata"},
         "BulkJobCreate": {"ids", "metadata"},
-        "ApplicationCreate": {"metadata"},
-        "ApplicationPatch": {"metadata"},
+        "ApplicationCreate": {"metadata", "redirect_urls", "post_logout_redirect_urls", "sign_in_groups"},
+        "ApplicationPatch": {"metadata", "redirect_urls", "post_logout_redirect_urls", "sign_in_groups"},
         "GroupCreate": {"metadata"},
         "GroupUpdate": {"metadata"},
         "GroupPatch": {"metadata"},

@@ -61,7 +61,7 @@ def test_a_job_that_was_begun_in_a_session_by_a_link_of_another_ends_with_it(eng
         token = on.run(tokens.create_token(on, CLI, user.id, TokenCreate(purpose="sign_in"))).token
         planted = creators.of_session(token._replace(created_by=root.id, lineage=root.id))
         db.write_now(lineages.keep, planted.lineage)
-        session = db.write_now(sessions.add, b"digest", user.id, "", "", planted.created_by, planted.lineage)
+        session = db.write_now(sessions.add, b"digest", user.id, "", "", planted.created_by, planted.lineage, None)
 
         def later() -> Principal:
             return on.run(for_job(db, user.id, None, session.id, None, "req_1"))
