@@ -63,7 +63,10 @@ def test_the_same_of_an_application(http: Client) -> None:
 
 
 def test_null_instead_of_an_applications_urls_and_groups_leaves_them(http: Client) -> None:
-    urls = {"redirect_urls": ["https://shop.example.com/done"], "post_logout_redirect_urls": ["https://shop.example.com"]}
+    urls = {
+        "redirect_urls": ["https://shop.example.com/done"],
+        "post_logout_redirect_urls": ["https://shop.example.com"],
+    }
     nothing = dict.fromkeys([*urls, "sign_in_groups"])
     made = http.post("/v1/applications", params={"fields": "*"}, json={"name": "Shop", **nothing}).json()
     assert {name: made[name] for name in nothing} == dict.fromkeys(nothing, [])

@@ -431,7 +431,17 @@ def test_an_export_holds_the_user_its_keys_and_its_log_but_no_secret(http: httpx
         answer = client.get(f"/v1/users/{id}/export")
         assert answer.status_code == 200
         found = answer.json()
-        assert list(found) == ["user", "language", "keys", "tokens", "sessions", "second_factors", "groups", "scim", "events"]
+        assert list(found) == [
+            "user",
+            "language",
+            "keys",
+            "tokens",
+            "sessions",
+            "second_factors",
+            "groups",
+            "scim",
+            "events",
+        ]
         assert found["user"] == client.get(f"/v1/users/{member.user['id']}").json()
         assert found["language"] is None and len(found["keys"]) == 1 and "key" not in found["keys"][0]
         assert [event["type"] for event in found["events"]] == ["user.created", "key.created", "user.updated"]
