@@ -69,7 +69,7 @@ def test_null_instead_of_an_applications_urls_and_groups_leaves_them(http: Clien
     }
     nothing = dict.fromkeys([*urls, "sign_in_groups"])
     made = http.post("/v1/applications", params={"fields": "*"}, json={"name": "Shop", **nothing}).json()
-    assert {name: made[name] for name in nothing} == dict.fromkeys(nothing, [])
+    assert {name: made[name] for name in nothing} == {name: [] for name in nothing}
     path = f"/v1/applications/{made['id']}"
     for body in (urls, nothing):
         changed = http.patch(path, params={"fields": "*"}, json=body).json()
