@@ -28,6 +28,7 @@ from tests.cli.command import PASSWORD, good, peak_of, refused, rollbook
 from tests.factors import enrolled
 from tests.harness import OWNER_PASSWORD, new_user, running
 from tests.nodes.pair import wait_until
+from tests.relying import application
 from tests.visitor import signed_in
 
 HASH = Passwords(Settings(password_memory=8, password_time_cost=1)).hash_now(PASSWORD)
@@ -44,6 +45,8 @@ TABLES = (
     "lineages",
     "sessions",
     "signing_keys",
+    "clients",
+    "sign_in_codes",
     "password_parameters",
     "one_time_tokens",
     "token_requests",
@@ -187,7 +190,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         app_user = new_user(http)
         who = {"email": app_user["email"], "password": app_user["password"], "audience": "shop"}
         session = http.post("/v1/sessions", json=who).json()
-        server.ask("INSERT INTO signing_keys VALUES ('sgn_1', x'01', x'02', 3, 4)")
+        server.ask("INSERT INTO signing_keys VALUES ('sgn_1', x'01', x'02', 3, 4, 'EdDSA')")
+        with application(server, http) as app, signed_in(server) as owner:
+            app.code(owner)
         careful = new_user(http)
         enrolled(http, careful["id"])
         credentials = {"email": careful["email"], "password": careful["password"]}

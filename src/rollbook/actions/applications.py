@@ -54,7 +54,7 @@ async def get(on: Rollbook, by: Principal, id: str) -> Application:
     return Application(await _living(on, id), await client_records.of_user(on.db, id))
 
 
-async def create(on: Rollbook, by: Principal, new: ApplicationCreate) -> User:
+async def create(on: Rollbook, by: Principal, new: ApplicationCreate) -> Application:
     """Create an application
 
     A name is enough: an email is made up, to which nothing can be sent. It has no password and can't sign in: create an
@@ -67,9 +67,9 @@ async def create(on: Rollbook, by: Principal, new: ApplicationCreate) -> User:
     return await on.write(_create, by, record(new), clients.given_of(new))
 
 
-async def _create(tx: Tx, by: Principal, new: User, sign_in: dict[str, Any]) -> User:
-    user = await users.add(tx, by, new)
-    return await clients.keep(tx, by.actor, user, sign_in, is_new=True)
+async def _create(tx: Tx, by: Principal, new: User, sign_in: dict[str, Any]) -> Application:
+    user = await clients.keep(tx, by.actor, await users.add(tx, by, new), sign_in, is_new=True)
+    return Application(user, await client_records.of_user(tx, user.id))
 
 
 def record(new: ApplicationCreate) -> User:
@@ -80,7 +80,7 @@ def record(new: ApplicationCreate) -> User:
 
 async def update(
     on: Rollbook, by: Principal, id: str, changes: ApplicationPatch, versions: frozenset[int] | None = None
-) -> User:
+) -> Application:
     """Update an application
 
     Fields you don't send are left unchanged. Metadata is merged, and null removes a key. For the `role`, the key needs
@@ -91,7 +91,8 @@ async def update(
     await _living(on, id)
     sign_in = clients.given_of(changes)
     if not sign_in:
-        return await users.update(on, by, id, changes, versions)
+        user = await users.update(on, by, id, changes, versions)
+        return Application(user, await client_records.of_user(on.db, id))
     require(by, "users:write")
     return await on.write(_update, by, id, changes, versions, sign_in)
 
@@ -103,8 +104,9 @@ async def _update(
     changes: ApplicationPatch,
     versions: frozenset[int] | None,
     sign_in: dict[str, Any],
-) -> User:
-    return await clients.keep(tx, by.actor, await users.update_in(tx, by, id, changes, versions), sign_in)
+) -> Application:
+    user = await clients.keep(tx, by.actor, await users.update_in(tx, by, id, changes, versions), sign_in)
+    return Application(user, await client_records.of_user(tx, id))
 
 
 async def delete(

@@ -29,7 +29,6 @@ from rollbook.api.users import (
 )
 from rollbook.http.request import Response
 from rollbook.records import clients, examples
-from rollbook.records import users as user_records
 from rollbook.records.user_list.query import Query
 from rollbook.schemas import array, open_enum, says
 
@@ -84,17 +83,30 @@ class Application(User, frozen=True):
 
 def show_application(call: Call, application: StoredApplication) -> Response:
     """All that is kept of one, unless the caller has this version already (If-None-Match)."""
-    user, client = application
-    if (unchanged := show.unless_known(call, user.version)) is not None:
+    if (unchanged := show.unless_known(call, application.user.version)) is not None:
         return unchanged
-    fields, shown = call.query.fields, presented(call.by, user)
-    if fields is not None and set(fields) != set(USER_FIELDS):
-        return show.answer(200, chosen(shown, fields), show.etag(user.version))
-    return show.answer(200, shown | clients.public(client), show.etag(user.version))
+    return _with_all(call, application, call.query.fields)
 
 
-def show_application_created(call: Call, user: user_records.User) -> Response:
-    return show.created(call, f"/v1/applications/{user.id}", show_user_listed(call, user))
+def _with_all(call: Call, application: StoredApplication, fields: tuple[str, ...] | None) -> Response:
+    """All fields, or those that were asked for."""
+    user, client = application
+    shown = presented(call.by, user)
+    if fields is None or set(fields) == set(USER_FIELDS):
+        return show.answer(200, shown | clients.public(client), show.etag(user.version))
+    return show.answer(200, chosen(shown, fields), show.etag(user.version))
+
+
+def show_application_updated(call: Call, application: StoredApplication) -> Response:
+    fields = None if call.query is None else call.query.fields
+    return show_user_updated(call, application.user) if fields is None else _with_all(call, application, fields)
+
+
+def show_application_created(call: Call, application: StoredApplication) -> Response:
+    fields = None if call.query is None else call.query.fields
+    user = application.user
+    response = show_user_listed(call, user) if fields is None else _with_all(call, application, fields)
+    return show.created(call, f"/v1/applications/{user.id}", response)
 
 
 def take_application_page(call: Call) -> tuple[Query]:
@@ -114,7 +126,7 @@ ROWS: dict[str, list[Route]] = {
         get(applications.get, "users:read", ShownFields, Application, show_application).but(
             self_access="user", takes=take.nothing
         ),
-        patch(applications.update, "users:write", ApplicationPatch, User, show_user_updated).but(
+        patch(applications.update, "users:write", ApplicationPatch, User, show_application_updated).but(
             query=ShownFields,
             self_access="user",
             errors=(errors.PreconditionFailed, errors.ExternalIdTaken, errors.NotYourself),
