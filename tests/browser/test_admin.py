@@ -118,7 +118,7 @@ def test_a_member_is_refused_and_nobody_led_to_sign_in(
         answer = theirs.goto(path)
         assert answer and answer.status == 403, path
         expect(theirs.get_by_text(f"Your role, member, doesn’t allow you to {what}.")).to_be_visible()
-        assert theirs.locator("main").get_by_text("API key").count() == 0
+        assert theirs.locator(".error-page").get_by_text("API key").count() == 0
         assert theirs.get_by_text("use its form").count() == 0, "there is no form to use again"
         expect(theirs.get_by_role("link", name="Go to your account")).to_be_visible()
     theirs.goto("/account")
