@@ -28,7 +28,6 @@ from tests.cli.command import PASSWORD, good, peak_of, refused, rollbook
 from tests.factors import enrolled
 from tests.harness import OWNER_PASSWORD, new_user, running
 from tests.nodes.pair import wait_until
-from tests.relying import application
 from tests.visitor import signed_in
 
 HASH = Passwords(Settings(password_memory=8, password_time_cost=1)).hash_now(PASSWORD)
@@ -191,8 +190,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         who = {"email": app_user["email"], "password": app_user["password"], "audience": "shop"}
         session = http.post("/v1/sessions", json=who).json()
         server.ask("INSERT INTO signing_keys VALUES ('sgn_1', x'01', x'02', 3, 4, 'EdDSA')")
-        with application(server, http) as app, signed_in(server) as owner:
-            app.code(owner)
+        shop = {"name": "Shop", "redirect_urls": ["https://shop.example.com/"]}
+        assert http.post("/v1/applications", json=shop).status_code == 201
+        server.ask(f"INSERT INTO sign_in_codes VALUES (x'05', 'a', 'b', 'c', 'd', NULL, 'e', NULL, {clock.LATEST})")
         careful = new_user(http)
         enrolled(http, careful["id"])
         credentials = {"email": careful["email"], "password": careful["password"]}
