@@ -98,6 +98,7 @@ SENTENCES = {
     "user_id must be the ID of a user": "depends on who exists",
     "user_id must not be repeated": "JSON Schema compares whole items only",
     "user_id must not be suspended": "depends on whose ID it is",
+    "must be the ID of a group": "depends on which groups exist",
     "type must be one of": "those of this version",
     "from must not be after to": "depends on the log",
     "from must be cursor": "a name, a time or an ID",
