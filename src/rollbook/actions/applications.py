@@ -59,7 +59,7 @@ async def create(on: Rollbook, by: Principal, new: ApplicationCreate) -> Applica
 
     A name is enough: an email is made up, to which nothing can be sent. It has no password and can't sign in: create an
     API key with its ID as `user_id`. For a `role` above member, the key needs the scope `users:grant` as well. With
-    `redirect_urls`, people [sign in to it](sign-in.md): unless it is a `public_client`, create a key of the kind
+    `redirect_urls`, people [sign in to it](connect.md): unless it is a `public_client`, create a key of the kind
     `client`, its secret.
     """
     require(by, "users:write")

@@ -85,7 +85,7 @@ def folder() -> Path:
 
 
 def program(name: str) -> str:
-    """A program of the page "Sign your users in", without the name of its file."""
+    """A program of the page "Sign in without a redirect", without the name of its file."""
     return re.findall(f"program_{name} -->\n```\\w+\n.+\n((?:.*\n)*?)```", (folder() / "sign-in.md").read_text())[0]
 
 

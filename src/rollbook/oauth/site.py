@@ -235,7 +235,7 @@ def described(url: str) -> dict[str, Any]:
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
-        "service_documentation": f"{url}/docs/sign-in",
+        "service_documentation": f"{url}/docs/connect",
     }
 
 

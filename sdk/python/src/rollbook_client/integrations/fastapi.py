@@ -33,7 +33,7 @@ class SignIn:
 
     Args:
         app: Of FastAPI.
-        options: `client`, `url`, `audience`, `sign_up` and `page`: see the page "Sign your users in" of the guide.
+        options: `client`, `url`, `audience`, `sign_up` and `page`: see docs/sign-in.md.
     """
 
     def __init__(self, app: fastapi.FastAPI, **options: Any) -> None:

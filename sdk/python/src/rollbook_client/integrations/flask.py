@@ -29,7 +29,7 @@ class SignIn:
 
     Args:
         app: Of Flask.
-        options: `client`, `url`, `audience`, `sign_up` and `page`: see the page "Sign your users in" of the guide.
+        options: `client`, `url`, `audience`, `sign_up` and `page`: see docs/sign-in.md.
     """
 
     def __init__(self, app: flask.Flask, **options: Any) -> None:
