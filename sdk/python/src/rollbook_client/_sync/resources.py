@@ -829,7 +829,7 @@ class Applications(Resource):
 
         A name is enough: an email is made up, to which nothing can be sent. It has no password and can't sign
         in: create an API key with its ID as `user_id`. For a `role` above member, the key needs the scope
-        `users:grant` as well. With `redirect_urls`, people [sign in to it](sign-in.md): unless it is a
+        `users:grant` as well. With `redirect_urls`, people [sign in to it](connect.md): unless it is a
         `public_client`, create a key of the kind `client`, its secret.
 
         Scope: `users:write`.
