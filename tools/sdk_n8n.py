@@ -157,7 +157,7 @@ def operation(verb: str, of: Operation) -> Property:
     elif not of.result:
         routing["output"] = {"postReceive": [{"type": "set", "properties": {"value": '={{ ({ "success": true }) }}'}}]}
     summary = re.sub(r"^List (?!the )", "Get many ", of.of["summary"]).replace("List the ", "Get the ")
-    summary = re.sub(r"(a \w+)'s (\w+)", r"the \2 of \1", summary)  # n8n wants no apostrophes
+    summary = re.sub(r"(a \w+)'s (\w+)", r"the \2 of \1", summary).replace("one-time", "one time")  # n8n wants no apostrophes and hyphens
     described = of.of.get("description", "Scope:")
     return {
         "name": "Get Many" if verb == "getAll" else title(verb),
@@ -387,7 +387,7 @@ def text(described: str, *, first: bool = False) -> str:
         described = re.split(r"(?<=\.) (?=[A-Z])", described)[0]
     if ". " not in described:
         described = described.removesuffix(".")
-    described = described.replace("`id`", "ID")
+    described = described.replace("`id`", "ID").replace("`url`", "the URL")
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(described, quote=False))
 
 

@@ -18,7 +18,7 @@ const authentication = {
       type: "password",
       required: true,
       helpText:
-        "A key of an admin with the scopes `users:read`, `users:write`, `events:read`, `webhooks:read` and `webhooks:write`.",
+        "A key of an admin with the scopes `users:read`, `users:write`, `tokens:create`, `events:read`, `webhooks:read` and `webhooks:write`.",
     },
   ],
   test: (z, bundle) => call(z, bundle, "GET", "/users/me"),

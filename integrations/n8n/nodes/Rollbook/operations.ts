@@ -97,8 +97,8 @@ export const properties: INodeProperties[] = [
 			{
 				name: "Create Token",
 				value: "createToken",
-				action: "Create a one-time token",
-				description: "Send <code>url</code> to the user: it leads to a page of Rollbook",
+				action: "Create a one time token",
+				description: "Send the URL to the user: it leads to a page of Rollbook",
 				routing: {
 					request: {
 						method: "POST",
@@ -2332,7 +2332,7 @@ export const properties: INodeProperties[] = [
 				name: "send",
 				default: false,
 				type: "boolean",
-				description: "Whether Rollbook mails it to the user. <code>token</code> and <code>url</code> are then not returned. Needs the setting <code>smtp</code>. Default: <code>false</code>.",
+				description: "Whether Rollbook mails it to the user. <code>token</code> and the URL are then not returned. Needs the setting <code>smtp</code>. Default: <code>false</code>.",
 				routing: {
 					send: {
 						type: "body",
