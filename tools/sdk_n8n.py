@@ -157,7 +157,8 @@ def operation(verb: str, of: Operation) -> Property:
     elif not of.result:
         routing["output"] = {"postReceive": [{"type": "set", "properties": {"value": '={{ ({ "success": true }) }}'}}]}
     summary = re.sub(r"^List (?!the )", "Get many ", of.of["summary"]).replace("List the ", "Get the ")
-    summary = re.sub(r"(a \w+)'s (\w+)", r"the \2 of \1", summary).replace("one-time", "one time")  # n8n wants no apostrophes and hyphens
+    # n8n wants neither apostrophes nor hyphens.
+    summary = re.sub(r"(a \w+)'s (\w+)", r"the \2 of \1", summary).replace("one-time", "one time")
     described = of.of.get("description", "Scope:")
     return {
         "name": "Get Many" if verb == "getAll" else title(verb),
