@@ -1,10 +1,11 @@
 """Starts processes for tests. `rollbook` is forked from one process that has imported it already, which costs a tenth
 of an import.
 
-What runs is what ships: `main()` with the arguments, environment, folder, streams and exit code of a process of its
-own; so does the process of an import, which a server that was forked has forked. A command that is neither plain `python -m rollbook.cli.main` nor `rollbook` beside that Python, or that changes a
-variable which Python or a library may read while it is imported, is executed. So are the tests of the command as it is
-installed, in `cli/test_calling.py`, `docs/test_package.py` and `deploy/`.
+What runs is what ships, but for the low priority of hashing and importing: `main()` with the arguments, environment,
+folder, streams and exit code of a process of its own; so does the process of an import, which a server that was forked
+has forked. A command that is neither plain `python -m rollbook.cli.main` nor `rollbook` beside that Python, or that
+changes a variable which Python or a library may read while it is imported, is executed. So are the tests of the command
+as it is installed, in `cli/test_calling.py`, `docs/test_package.py` and `deploy/`.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ import httpx2
 
 import rollbook
 from rollbook.app import App
+from rollbook.auth import hashing_queue
 from rollbook.config import Settings
-from rollbook.jobs import import_starter
+from rollbook.jobs import import_process, import_starter
 from rollbook.records import rules
 from rollbook.web import docs, templates
 
@@ -293,6 +295,23 @@ def children(process: int) -> list[int]:
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
+def importing(data: Path) -> list[int]:
+    """The processes that import for the server of this folder. Each has locked its file."""
+    locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return [
+        int(lock[4])
+        for file in (data / "imports").glob("*.part")
+        for lock in locks
+        if lock[1] == "FLOCK" and lock[5].endswith(f":{file.stat().st_ino}") and _has_open(int(lock[4]), file)
+    ]
+
+
+def _has_open(process: int, file: Path) -> bool:
+    with contextlib.suppress(OSError):  # it has ended
+        return any(each.samefile(file) for each in Path(f"/proc/{process}/fd").iterdir() if each.exists())
+    return False
+
+
 def origin() -> Origin:
     with _starting:
         return _origin()
@@ -347,6 +366,8 @@ def main() -> None:
         if not module.name.startswith(FOR_APPLICATIONS):
             importlib.import_module(module.name)
     programs = {name: importlib.import_module(name) for name in PROGRAMS}
+    # Tests beside it compute without a pause: what has a low priority would wait for all of them.
+    hashing_queue.NICENESS = import_process.NICENESS = 0  # type: ignore[bad-assignment]
     _warm_up()
     assert threading.active_count() == 1, "an import has started a thread, which no fork would have"
     gc.collect()

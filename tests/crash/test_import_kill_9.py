@@ -18,7 +18,7 @@ from typing import Any
 from tests.crash.load import WIDE
 from tests.engines import engine
 from tests.harness import Server, running
-from tests.processes import EXECUTED
+from tests.processes import importing
 
 __all__ = ["engine"]
 
@@ -36,18 +36,6 @@ def file_of(round: int) -> bytes:
     return "\n".join(lines).encode()
 
 
-def importing(server: Server) -> list[int]:
-    """The processes that import for this server."""
-    assert server.process is not None  # it runs
-    found = []
-    for each in Path("/proc").iterdir():
-        with suppress(OSError):
-            if each.name.isdigit() and b"rollbook.jobs.import_process" in (each / "cmdline").read_bytes():
-                if (each / "stat").read_text().rpartition(")")[2].split()[1] == str(server.process.pid):
-                    found.append(int(each.name))
-    return found
-
-
 def state(server: Server, id: str) -> dict[str, Any]:
     with server.http() as http:
         return http.get(f"/v1/imports/{id}").json()
@@ -58,7 +46,7 @@ def kill_in_the_middle(server: Server, id: str, after: int) -> None:
     while (job := state(server, id))["records"] < after and job["status"] in ("waiting", "running"):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    children = importing(server)
+    children = importing(server.data)
     if random.random() < 0.5:  # the process first: the server is about to start another one
         for child in children:
             with suppress(ProcessLookupError):  # it was done meanwhile
@@ -68,7 +56,7 @@ def kill_in_the_middle(server: Server, id: str, after: int) -> None:
 
 
 def test_an_import_survives_kill_9(tmp_path: Path) -> None:
-    with running(tmp_path / "data", *WIDE, environment=EXECUTED) as server:
+    with running(tmp_path / "data", *WIDE) as server:
         for round in range(ROUNDS):
             content = file_of(round)
             with server.http() as http:

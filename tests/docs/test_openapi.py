@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -355,8 +356,13 @@ COMPONENTS = jsonschema_rs.Registry([("urn:api", {"components": DESCRIPTION["com
 
 
 def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
-    elsewhere = json.loads(json.dumps(schema).replace('"#/', '"urn:api#/'))
-    return jsonschema_rs.Draft202012Validator(elsewhere, registry=COMPONENTS, validate_formats=True)
+    return _validator_of(json.dumps(schema).replace('"#/', '"urn:api#/'))
+
+
+@cache
+def _validator_of(schema: str) -> jsonschema_rs.Draft202012Validator:
+    """To make one compiles all that it refers to."""
+    return jsonschema_rs.Draft202012Validator(json.loads(schema), registry=COMPONENTS, validate_formats=True)
 
 
 def _examples(part: Any = WHOLE, where: str = "#") -> Iterator[tuple[str, dict[str, Any], Any]]:

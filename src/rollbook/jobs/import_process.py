@@ -2,7 +2,7 @@
 
 A process of its own, since reading and checking rows would take the interpreter from the requests for a millisecond at
 a time, thousands of times (decision 39). It checks rows at the lowest priority, but writes at that of the server, whose
-other writes wait for it.
+other writes wait for it (decision 116).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from rollbook.observe import log
 from rollbook.records import imports as records
 from rollbook.records.background_jobs import NO_REASON, Reason
 from rollbook.records.connect import connect
+from rollbook.records.dialect import dialect
 from rollbook.records.imports import Counts, Import, Superseded
 from rollbook.storage import sqlite_library
 
@@ -37,6 +38,8 @@ logger = logging.getLogger("rollbook")
 
 BATCH = 6_000
 """Users of a transaction: fewer than the command line writes at once, so that other writes of the server wait less."""
+NICENESS = 19
+"""Nice value that reading and checking rows adds to the server's: the lowest priority."""
 
 
 def main() -> None:
@@ -52,8 +55,8 @@ def run(settings: Settings, id: str) -> None:
     log.configure(settings)
     try:
         with import_files.opened(settings.data, id) as file, closing(connect(settings)) as db:
-            # The thread that writes to SQLite exists already, and keeps its priority.
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+            if not dialect(db).is_shared:  # the thread that writes to SQLite exists already, and keeps its priority
+                os.nice(NICENESS)
             on = Rollbook(settings, db)
             _import(on, id, file)
     except (BlockingIOError, FileNotFoundError, Superseded):
@@ -84,7 +87,7 @@ def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
     counts = Counts() if options.dry_run else job.counts
     by = Principal(SYSTEM.caller, job.address or "", id)
     try:
-        run = Run(on, file, options, id, runner=runner, counts=counts, batch=BATCH)
+        run = Run(on, file, options, id, runner=runner, counts=counts, batch=BATCH, niceness=NICENESS)
         _run(on, run, job)
         by = _caller(on, job)
     except Unavailable:

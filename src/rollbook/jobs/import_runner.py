@@ -66,9 +66,10 @@ class Run:
         runner: str | None = None,
         counts: Counts | None = None,
         batch: int = BATCH,
+        niceness: int = 0,
     ) -> None:
         """`runner` is the process that writes a job's progress; None: no job. `batch` are the records of a transaction,
-        at most."""
+        at most, `niceness` is what the process that reads adds to its nice value."""
         self.bytes_read = 0
         self._on = on
         self._importer = Importer(on, options, id, runner, counts)
@@ -77,6 +78,7 @@ class Run:
         self.facts = self._reading.facts
         self.unit = "record" if self.facts.format == "json" else "line"
         self._batches = Batches(on.settings, options, batch, self.unit)
+        self._niceness = niceness
 
     @property
     def counts(self) -> Counts:
@@ -127,6 +129,7 @@ class Run:
         if not (id := os.fork()):
             try:
                 ours.close()
+                os.nice(self._niceness)
                 threading.Thread(target=_end_with_parent, args=(its,), daemon=True).start()
                 for part in self._parts(by):
                     its.send_bytes(pickle.dumps(part, 5))
