@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 FOLDER = os.environ.get("PYTEST_COST_FOLDER", "")
 """Where each process of a run that is recorded notes its tests, see tools/suite.py. Empty: nothing is noted."""
 _TICK = os.sysconf("SC_CLK_TCK")
+_SET_CHILD_SUBREAPER = 36
+"""From linux/prctl.h."""
 
 
 def spent() -> float:
@@ -35,6 +38,8 @@ class Meter:
     """Notes for each test what it cost since the one before it in this process ended."""
 
     def __init__(self) -> None:
+        # What outlives its parent, as parts of a browser do, becomes a child of this process, and still counts.
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
         self._file = open(Path(FOLDER) / str(os.getpid()), "w")  # noqa: SIM115 - for as long as the process lives
         self._cpu, self._clock = spent(), time.monotonic()
 
