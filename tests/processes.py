@@ -1,7 +1,7 @@
 """Starts processes for tests. `rollbook` is forked from one process that has imported it already, which costs a tenth
 of an import.
 
-What runs is what ships, but for the low priority of hashing and importing: `main()` with the arguments, environment,
+What runs is what ships, but hashes and imports at hardly a lower priority: `main()` with the arguments, environment,
 folder, streams and exit code of a process of its own; so does the process of an import, which a server that was forked
 has forked. A command that is neither plain `python -m rollbook.cli.main` nor `rollbook` beside that Python, or that
 changes a variable which Python or a library may read while it is imported, is executed. So are the tests of the command
@@ -366,8 +366,8 @@ def main() -> None:
         if not module.name.startswith(FOR_APPLICATIONS):
             importlib.import_module(module.name)
     programs = {name: importlib.import_module(name) for name in PROGRAMS}
-    # Tests beside it compute without a pause: what has a low priority would wait for all of them.
-    hashing_queue.NICENESS = import_process.NICENESS = 0  # type: ignore[bad-assignment]
+    # Tests beside it compute without a pause: what has a far lower priority would wait for all of them.
+    hashing_queue.NICENESS = import_process.NICENESS = 1  # type: ignore[bad-assignment]
     _warm_up()
     assert threading.active_count() == 1, "an import has started a thread, which no fork would have"
     gc.collect()
