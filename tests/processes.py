@@ -38,7 +38,7 @@ import rollbook
 from rollbook.app import App
 from rollbook.auth import hashing_queue
 from rollbook.config import Settings
-from rollbook.jobs import import_process, import_starter
+from rollbook.jobs import import_runner, import_starter
 from rollbook.records import rules
 from rollbook.web import docs, templates
 
@@ -367,7 +367,7 @@ def main() -> None:
             importlib.import_module(module.name)
     programs = {name: importlib.import_module(name) for name in PROGRAMS}
     # Tests beside it compute without a pause: what has a far lower priority would wait for all of them.
-    hashing_queue.NICENESS = import_process.NICENESS = 1  # type: ignore[bad-assignment]
+    hashing_queue.NICENESS = import_runner.NICENESS = 1  # type: ignore[bad-assignment]
     _warm_up()
     assert threading.active_count() == 1, "an import has started a thread, which no fork would have"
     gc.collect()

@@ -25,7 +25,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM, Principal, for_job
 from rollbook.config import Settings
 from rollbook.errors import ApiError, StorageUnavailable, Unavailable
-from rollbook.jobs.import_runner import Run
+from rollbook.jobs import import_runner
 from rollbook.observe import log
 from rollbook.records import imports as records
 from rollbook.records.background_jobs import NO_REASON, Reason
@@ -38,8 +38,6 @@ logger = logging.getLogger("rollbook")
 
 BATCH = 6_000
 """Users of a transaction: fewer than the command line writes at once, so that other writes of the server wait less."""
-NICENESS = 19
-"""Nice value that reading and checking rows adds to the server's: the lowest priority."""
 
 
 def main() -> None:
@@ -55,10 +53,9 @@ def run(settings: Settings, id: str) -> None:
     log.configure(settings)
     try:
         with import_files.opened(settings.data, id) as file, closing(connect(settings)) as db:
-            if not dialect(db).is_shared:  # the thread that writes to SQLite exists already, and keeps its priority
-                os.nice(NICENESS)
-            on = Rollbook(settings, db)
-            _import(on, id, file)
+            # On PostgreSQL, this thread writes. The one that writes to SQLite exists already, and keeps its priority.
+            os.nice(0 if dialect(db).is_shared else import_runner.NICENESS)
+            _import(Rollbook(settings, db), id, file)
     except (BlockingIOError, FileNotFoundError, Superseded):
         pass  # an earlier process still has it, or it was canceled
     except Unavailable as problem:
@@ -87,7 +84,7 @@ def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
     counts = Counts() if options.dry_run else job.counts
     by = Principal(SYSTEM.caller, job.address or "", id)
     try:
-        run = Run(on, file, options, id, runner=runner, counts=counts, batch=BATCH, niceness=NICENESS)
+        run = import_runner.Run(on, file, options, id, runner=runner, counts=counts, batch=BATCH)
         _run(on, run, job)
         by = _caller(on, job)
     except Unavailable:
@@ -104,7 +101,7 @@ def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
     on.run(imports.finish(on, by.actor, id, status, why))
 
 
-def _run(on: Rollbook, run: Run, job: Import) -> None:
+def _run(on: Rollbook, run: import_runner.Run, job: Import) -> None:
     """Import the file, and keep what it was found to be. Raises ApiError."""
     noted = None
     for _ in chain(run.steps(partial(_caller, on, job)), [None]):
@@ -113,7 +110,7 @@ def _run(on: Rollbook, run: Run, job: Import) -> None:
             on.run(import_files.keep_facts(on, job.id, facts))
 
 
-def _keep(on: Rollbook, job: Import, options: ImportOptions, run: Run) -> None:
+def _keep(on: Rollbook, job: Import, options: ImportOptions, run: import_runner.Run) -> None:
     """Keep the tested file, if there is room for it."""
     try:
         on.run(imports.keep_tested(on, job, options, run.facts))

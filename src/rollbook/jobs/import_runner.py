@@ -33,6 +33,8 @@ SLICE = 100
 PROGRESS = 1.0
 """Seconds after which progress is written though the batch is not full, and it is noticed that an import was
 canceled."""
+NICENESS = 19
+"""Nice value that reading and checking rows for a job adds to the server's: the lowest priority."""
 SWITCH = 0.0002
 """Seconds after which a thread that waits for the interpreter gets it."""
 
@@ -66,10 +68,9 @@ class Run:
         runner: str | None = None,
         counts: Counts | None = None,
         batch: int = BATCH,
-        niceness: int = 0,
     ) -> None:
         """`runner` is the process that writes a job's progress; None: no job. `batch` are the records of a transaction,
-        at most, `niceness` is what the process that reads adds to its nice value."""
+        at most."""
         self.bytes_read = 0
         self._on = on
         self._importer = Importer(on, options, id, runner, counts)
@@ -78,7 +79,7 @@ class Run:
         self.facts = self._reading.facts
         self.unit = "record" if self.facts.format == "json" else "line"
         self._batches = Batches(on.settings, options, batch, self.unit)
-        self._niceness = niceness
+        self._niceness = 0 if runner is None else NICENESS
 
     @property
     def counts(self) -> Counts:

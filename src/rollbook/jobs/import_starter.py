@@ -53,8 +53,7 @@ class ImportStarter:
             await imports.clean_folder(self._on)
         if self._process is not None and self._process.poll() is None:
             if all(job.id != self._running for job in here):  # it was canceled, or this was the last of it
-                self._process.kill()
-                await asyncio.to_thread(self._process.wait)
+                await self.stop()
             return False
         if here and not await self._has_failed(here[0]):
             self._running = here[0].id
