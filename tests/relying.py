@@ -6,16 +6,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 import jwt
 
-from tests.harness import PATIENCE, PLAIN, Server
+from tests.harness import PATIENCE, PLAIN, Server, serving
 
 CALLBACK = "https://grafana.example.com/login/generic_oauth"
 SCOPE = "openid profile email groups offline_access"
@@ -139,3 +141,60 @@ def application(server: Server, http: httpx2.Client, is_public: bool = False, **
     made_up = Application(server, id, secret, fields.get("redirect_urls", [CALLBACK])[0])
     with made_up.http:
         yield made_up
+
+
+class LogoutReceiver(ThreadingHTTPServer):
+    """An application's back-channel logout URL, with all tokens that came."""
+
+    def __init__(self) -> None:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                receiver.take(self)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.tokens: list[str] = []
+        self.answer: Callable[[str], int] = lambda token: 200
+        self.url = f"http://127.0.0.1:{self.server_port}/signed-out"
+        self._claims: dict[str, dict[str, Any]] = {}
+
+    def take(self, request: BaseHTTPRequestHandler) -> None:
+        form = dict(parse_qsl(request.rfile.read(int(request.headers["content-length"])).decode()))
+        token = form["logout_token"]
+        self.tokens.append(token)
+        request.send_response(self.answer(token) if len(form) == 1 else 500)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    def heard(self, app: Application) -> list[dict[str, Any]]:
+        """Claims of the tokens, each of which must be a valid one."""
+        tokens = list(self.tokens)
+        for token in tokens:
+            if token not in self._claims:
+                self._claims[token] = app.claims(token, "logout+jwt")
+        claims = [self._claims[token] for token in tokens]
+        for told in claims:
+            assert set(told) == {"iss", "aud", "iat", "exp", "jti", "sub", "sid", "events"}, told
+            assert told["events"] == {"http://schemas.openid.net/event/backchannel-logout": {}}
+            assert told["exp"] - told["iat"] == 120
+        assert len({told["jti"] for told in claims}) == len(claims)
+        return claims
+
+    def wait_for(self, app: Application, sids: set[str]) -> list[dict[str, Any]]:
+        until = time.monotonic() + PATIENCE
+        while True:
+            claims = self.heard(app)
+            if sids <= {told["sid"] for told in claims}:
+                return claims
+            assert time.monotonic() < until, f"{len(self.tokens)} tokens came"
+            time.sleep(0.02)
+
+
+@contextmanager
+def hearing() -> Iterator[LogoutReceiver]:
+    with serving(LogoutReceiver()) as receiver:
+        yield receiver

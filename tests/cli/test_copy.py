@@ -46,6 +46,7 @@ TABLES = (
     "signing_keys",
     "clients",
     "sign_in_codes",
+    "sign_outs",
     "password_parameters",
     "one_time_tokens",
     "token_requests",
@@ -193,6 +194,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         shop = {"name": "Shop", "redirect_urls": ["https://shop.example.com/"]}
         assert http.post("/v1/applications", json=shop).status_code == 201
         server.ask(f"INSERT INTO sign_in_codes VALUES (x'05', 'a', 'b', 'c', 'd', NULL, 'e', NULL, {clock.LATEST})")
+        server.ask("INSERT INTO sign_outs VALUES ('ses_1', 'a', 'b', 0, 0)")
         careful = new_user(http)
         enrolled(http, careful["id"])
         credentials = {"email": careful["email"], "password": careful["password"]}

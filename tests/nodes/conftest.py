@@ -17,6 +17,9 @@ def nodes(valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     # they overtake each other.
     environment = {"ROLLBOOK_LIMITS": valkey.url, "ROLLBOOK_CLOCK_FILE": "", "ROLLBOOK_DATABASE_CONNECTIONS": "8"}
     with pair(
-        tmp_path_factory.mktemp("nodes"), "--workers", "4", *WIDE, environment=environment, program=PATIENT
+        tmp_path_factory.mktemp("nodes"),
+        *("--workers", "4", *WIDE, "--webhook-allow", "127.0.0.0/8"),
+        environment=environment,
+        program=PATIENT,
     ) as nodes:
         yield nodes

@@ -9,7 +9,7 @@ import httpx2
 from tests.callers import together
 from tests.harness import PLAIN, new_user
 from tests.nodes.pair import Pair
-from tests.relying import CALLBACK, application
+from tests.relying import CALLBACK, application, hearing
 from tests.visitor import signed_in
 
 CALLERS = 24
@@ -38,3 +38,20 @@ def test_of_all_who_come_with_a_code_to_two_nodes_one_gets_tokens_and_they_end_o
             assert other.post(f"/v1/users/{user['id']}/suspend").status_code == 200
         assert app.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
         assert app.userinfo(tokens["access_token"]).status_code == 401, "not a moment later"
+
+
+def test_an_application_hears_of_a_session_that_ends_on_any_node(nodes: Pair) -> None:
+    first, second = nodes.both
+    with (
+        hearing() as receiver,
+        first.http() as http,
+        application(first, http, backchannel_logout_url=receiver.url) as app,
+        second.http() as other,
+    ):
+        sids = set()
+        for end in (http, other):
+            user = new_user(http)
+            with signed_in(first, user) as browser:
+                sids.add(app.claims(app.signed_in(browser)["id_token"])["sid"])
+            assert end.post(f"/v1/users/{user['id']}/suspend").status_code == 200
+        assert {told["sid"] for told in receiver.wait_for(app, sids)} == sids

@@ -64,7 +64,7 @@ async def create(on: Rollbook, by: Principal, new: ApplicationCreate) -> Applica
     """
     require(by, "users:write")
     may_grant(by, given(new.role, "member"))
-    return await on.write(_create, by, record(new), clients.given_of(new))
+    return await on.write(_create, by, record(new), clients.given_of(on, new))
 
 
 async def _create(tx: Tx, by: Principal, new: User, sign_in: dict[str, Any]) -> Application:
@@ -89,7 +89,7 @@ async def update(
     """
     require(by, "users:write", id)
     await _living(on, id)
-    sign_in = clients.given_of(changes)
+    sign_in = clients.given_of(on, changes)
     if not sign_in:
         user = await users.update(on, by, id, changes, versions)
         return Application(user, await client_records.of_user(on.db, id))
@@ -144,7 +144,7 @@ async def connect(on: Rollbook, by: Principal, new: ApplicationCreate, key: KeyC
     may_grant(by, given(new.role, "member"))
     require_proof(by)
     user, token = record(new), key_format.mint()
-    return await on.write(_connect, by, user, clients.given_of(new), keys.record(on, by, key, user, token), token)
+    return await on.write(_connect, by, user, clients.given_of(on, new), keys.record(on, by, key, user, token), token)
 
 
 async def _connect(tx: Tx, by: Principal, new: User, sign_in: dict[str, Any], key: NewKey, token: str) -> IssuedKey:

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from rollbook.actions.arguments.applications import ApplicationFields
 from rollbook.actions.checking import refuse
+from rollbook.actions.context import Rollbook
 from rollbook.config import is_loopback
 from rollbook.errors import NotFound
 from rollbook.records import clients, events, groups, users
@@ -27,19 +28,24 @@ _OF_APP = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+").fullmatch
 _LOOPBACK_IP = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?([/?].*)?").fullmatch
 
 
-def given_of(fields: ApplicationFields) -> dict[str, Any]:
+def given_of(on: Rollbook, fields: ApplicationFields) -> dict[str, Any]:
     """The given fields, as they are stored. Raises InvalidParameter."""
     given = {name: value for name in FIELDS if (value := getattr(fields, name)) is not UNSET}
     for name in _URLS:
         for number, url in enumerate(given.get(name, ())):
             check_url(f"{name}[{number}]", url)
+    if url := given.get("backchannel_logout_url"):
+        try:
+            on.addresses.check_url(url)
+        except ValueError as problem:
+            refuse("backchannel_logout_url", str(problem).removesuffix("."))
     return {name: _stored(value) for name, value in given.items()}
 
 
 def _stored(value: Any) -> Any:
     if isinstance(value, tuple):
         return " ".join(dict.fromkeys(value))
-    return int(value) if isinstance(value, bool) else str(value)
+    return int(value) if isinstance(value, bool) else value
 
 
 def check_url(name: str, url: str) -> None:

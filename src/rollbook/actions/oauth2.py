@@ -7,6 +7,7 @@ may sign in, and to this application.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock, ids, roles
@@ -28,13 +29,16 @@ from rollbook.records.clients import Client, Grant, SignInCode
 from rollbook.records.events import Actor
 from rollbook.records.groups import Membership
 from rollbook.records.sessions import Session
+from rollbook.records.sign_outs import SignOut
 from rollbook.records.users import User
 from rollbook.storage.database import Queries, Tx
 
 SCOPES = ("openid", "profile", "email", "groups", "offline_access")
 CODE_LIFETIME = clock.MINUTE
-ACCESS, ID = "at+jwt", "JWT"
-"""Types of tokens (RFC 9068, section 2.1)."""
+ACCESS, ID, LOGOUT = "at+jwt", "JWT", "logout+jwt"
+"""Types of tokens (RFC 9068, section 2.1; Back-Channel Logout, section 2.4)."""
+LOGOUT_LIFETIME = 2 * clock.MINUTE
+HAS_ENDED = {"http://schemas.openid.net/event/backchannel-logout": {}}
 
 
 def refuse(error: str, message: str, status: int = 400) -> OAuthRefused:
@@ -361,7 +365,7 @@ async def _end(tx: Tx, by: Actor, session_ids: list[str]) -> None:
 # ---- signing out
 
 
-class SignOut(NamedTuple):
+class SignOutRequest(NamedTuple):
     """A request to sign out, which an ID token proves to be of whoever signed in with it."""
 
     client: Client
@@ -370,7 +374,7 @@ class SignOut(NamedTuple):
     """None: the session has ended already."""
 
 
-async def read_hint(on: Rollbook, hint: str) -> SignOut | None:
+async def read_hint(on: Rollbook, hint: str) -> SignOutRequest | None:
     """By an ID token, expired or not."""
     claims = await app_sessions.claims_of(on, hint, ID)
     if claims is None or claims["iss"] != on.settings.url:
@@ -379,10 +383,10 @@ async def read_hint(on: Rollbook, hint: str) -> SignOut | None:
     if working is None:
         return None
     found = await records.with_user(on.db, claims["sid"])
-    return SignOut(working.client, claims["sub"], None if found is None else found.grant)
+    return SignOutRequest(working.client, claims["sub"], None if found is None else found.grant)
 
 
-async def sign_out(on: Rollbook, by: Actor, asked: SignOut, browser: Session | None) -> bool:
+async def sign_out(on: Rollbook, by: Actor, asked: SignOutRequest, browser: Session | None) -> bool:
     """End what an application has of the browser's session in which this one began: its sessions, and a code in hand.
     Returns whether it is the session of `browser`, which then ends, too."""
     begun_in = None if asked.grant is None else asked.grant.begun_in
@@ -391,7 +395,7 @@ async def sign_out(on: Rollbook, by: Actor, asked: SignOut, browser: Session | N
     return is_here
 
 
-async def _sign_out(tx: Tx, by: Actor, asked: SignOut, begun_in: str | None, browser: str | None) -> None:
+async def _sign_out(tx: Tx, by: Actor, asked: SignOutRequest, begun_in: str | None, browser: str | None) -> None:
     client_id = asked.client.user_id
     ending = [] if asked.grant is None else [asked.grant.id]
     for session_id in {begun_in, browser} - {None}:
@@ -399,3 +403,19 @@ async def _sign_out(tx: Tx, by: Actor, asked: SignOut, begun_in: str | None, bro
         ending += await records.begun_in(tx, session_id, client_id)
         await records.end_codes(tx, session_id, client_id)
     await _end(tx, by, [*dict.fromkeys(ending), *([] if browser is None else [browser])])
+
+
+async def logout_tokens(on: Rollbook, ended: Sequence[SignOut]) -> list[str]:
+    """Tokens that tell applications which of their sessions have ended (OpenID Connect Back-Channel Logout)."""
+    sign = await app_sessions.signer(on, session_tokens.RS256)
+    now = clock.now()
+    common = {
+        "iss": on.settings.url,
+        "iat": now // clock.SECOND,
+        "exp": (now + LOGOUT_LIFETIME) // clock.SECOND,
+        "events": HAS_ENDED,
+    }
+    return [
+        sign({**common, "sub": it.user_id, "aud": it.client_id, "sid": it.session_id, "jti": ids.new("tok")}, LOGOUT)
+        for it in ended
+    ]

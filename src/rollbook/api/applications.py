@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from rollbook import errors
 from rollbook.actions import applications
 from rollbook.actions.applications import Application as StoredApplication
-from rollbook.actions.arguments.applications import ApplicationCreate, ApplicationPatch
+from rollbook.actions.arguments.applications import LOGOUT_URL, ApplicationCreate, ApplicationPatch
 from rollbook.actions.users import presented
 from rollbook.api import show, take
 from rollbook.api.call import Call
@@ -79,6 +79,11 @@ class Application(User, frozen=True):
     role_claim: Annotated[bool, says("Whether the application learns the role of whoever signs in.")] | UnsetType = (
         UNSET
     )
+    backchannel_logout_url: (
+        Annotated[str, says("Where the application hears of sessions that ended.", examples=[LOGOUT_URL])]
+        | None
+        | UnsetType
+    ) = UNSET
 
 
 def show_application(call: Call, application: StoredApplication) -> Response:

@@ -27,7 +27,7 @@ COLUMNS = ("id", "name", "role", "status", "rate_limit", "created_at")
 APPLICATIONS, ONE = "/v1/applications", "/v1/applications/{applicationId}"
 APPLICATION = options.argument("application", "ID", shell_complete=objects(APPLICATIONS, "id", "name"))
 FIELDS = {"fields": "all fields"}
-SIGN_IN = ("post_logout_redirect_urls", "sign_in_groups", "group_claims", "role_claim")
+SIGN_IN = ("post_logout_redirect_urls", "sign_in_groups", "group_claims", "role_claim", "backchannel_logout_url")
 MORE = ("external_id", "metadata", *SIGN_IN)
 """Fields of a new application that its key doesn't have."""
 PROGRAMS = ("flask", "gitlab", "grafana", "jupyterhub", "nextcloud", "outline", "pgadmin")

@@ -24,6 +24,7 @@ from rollbook.gate import Gate
 from rollbook.jobs import backups, import_starter, retention
 from rollbook.jobs.backups import Backups
 from rollbook.jobs.import_starter import ImportStarter
+from rollbook.jobs.sign_outs import SignOuts
 from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import keys, marks, sessions, usage
 from rollbook.records.bulk_jobs import CHANNEL
@@ -274,6 +275,7 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
         schedule += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
         schedule.append(Job("keys that expire", 60.0, partial(key_actions.give_notice, on), leased=True))
         schedule.append(Job("signing keys", 60.0, partial(app_sessions.rotate, on), leased=True))
+        schedule.append(Job("sign-outs of applications", 1.0, SignOuts(on).step, leased=True))
         schedule.append(Job("secrets sealed again", 60.0, Resealing(on).step, leased=True))
         changing = BulkJobs(on)
         schedule.append(Job("bulk jobs", BULK_JOBS_PAUSE, changing.step, leased=True, woken=changing.woken))

@@ -232,6 +232,8 @@ def described(url: str) -> dict[str, Any]:
             *("name", "preferred_username", "updated_at", "locale", "email", "email_verified", "groups", "role"),
         ],
         "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

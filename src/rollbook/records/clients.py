@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import clock
+from rollbook.records import sign_outs
 from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.presenting import Flag, Hidden, Words, presenter
 from rollbook.records.users import User
@@ -22,6 +23,7 @@ class Client(NamedTuple):
     sign_in_groups: Words = ""
     group_claims: str = "names"
     role_claim: Flag = 0
+    backchannel_logout_url: str | None = None
 
 
 public = presenter(Client)
@@ -107,12 +109,15 @@ async def working(queries: Queries, user_id: str) -> WorkingClient | None:
 
 async def keep(tx: Tx, client: Client) -> None:
     await tx.run(SET, *client)
+    if client.backchannel_logout_url is None:
+        await sign_outs.erase(tx, client.user_id)
 
 
 async def erase(tx: Tx, user_id: str) -> None:
     """Forget sign-in to an application that is erased. Its codes and those of a person lead nowhere, and are removed
     within minutes."""
     await tx.run(ERASE, user_id)
+    await sign_outs.erase(tx, user_id)
 
 
 async def add_code(tx: Tx, code: SignInCode) -> None:

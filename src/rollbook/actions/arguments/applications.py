@@ -26,7 +26,7 @@ ABOUT_APPLICATION_ROLES = listed({role: roles.ROLES[role] for role in roles.APPL
 
 
 MAX_URLS, MAX_URL = 20, 1_024
-_EXAMPLE = "https://grafana.example.com/login/generic_oauth"
+_EXAMPLE, LOGOUT_URL = "https://grafana.example.com/login/generic_oauth", "https://grafana.example.com/signed-out"
 SignInUrl = Annotated[
     str, Meta(min_length=1, max_length=MAX_URL, extra_json_schema={"pattern": r"^[!-\[\]-~]+$"}, examples=[_EXAMPLE])
 ]
@@ -80,6 +80,15 @@ class ApplicationFields(Body, kw_only=True):
     ) = UNSET
     role_claim: (
         Annotated[bool, says("Whether the application learns the role of whoever signs in. Default: false.")]
+        | UnsetType
+    ) = UNSET
+    backchannel_logout_url: (
+        Annotated[
+            str,
+            Meta(min_length=1, max_length=MAX_URL, examples=[LOGOUT_URL]),
+            says("Where the application hears of sessions that ended (OpenID Connect Back-Channel Logout)."),
+        ]
+        | None
         | UnsetType
     ) = UNSET
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rollbook.config import Settings
-from rollbook.records import clients, groups, second_factors, users, webhooks
+from rollbook.records import clients, groups, second_factors, sign_outs, users, webhooks
 from rollbook.records.connect import is_sqlite
 from rollbook.records.webhooks import deliveries, replays
 from rollbook.storage.database import DatabaseUnusable, Engine, Queries
@@ -89,6 +89,7 @@ TABLES = (
     _table("signing_keys", "id, public, sealed, created_at, signs_from, algorithm", "id"),
     CopyTable("clients", clients.Client._fields, "user_id"),
     CopyTable("sign_in_codes", clients.SignInCode._fields, "digest"),
+    CopyTable("sign_outs", sign_outs.SignOut._fields, "session_id"),
     _table("password_parameters", "cost, parameters, in_doubt, users, most, counted_at", "cost, parameters"),
     _table(
         "one_time_tokens",

@@ -44,6 +44,7 @@ async def save(page: PageRequest) -> Response:
         "public_client": "public_client" in form,
         "group_claims": "ids" if "group_ids" in form else "names",
         "role_claim": "role_claim" in form,
+        "backchannel_logout_url": form.get("backchannel_logout_url", "").strip() or None,
     }
     try:
         changes = await _changes(page, values)
@@ -76,6 +77,7 @@ async def _values(page: PageRequest, client: Client) -> dict[str, Any]:
         "public_client": bool(client.public_client),
         "group_claims": client.group_claims,
         "role_claim": bool(client.role_claim),
+        "backchannel_logout_url": client.backchannel_logout_url,
     }
 
 
