@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import axe_in_both_themes
+from tests.browser.test_passkeys import Device, fill, register, sign_out
 from tests.factors import enrolled
 from tests.harness import Server, new_user, serving
 from tests.relying import Application, application, parameters_of
@@ -51,6 +52,23 @@ def app(server: Server, watch: Any) -> Iterator[Application]:
 
 def _asked(app: Application, **changed: str | None) -> str:
     return f"{app.server.url}/oauth2/authorize?{urlencode(app.asked(**changed))}"
+
+
+def test_a_passkey_signs_in_to_an_application(new_context: Any, server: Server, app: Application, watch: Any) -> None:
+    watch.origin = f"http://localhost:{server.port}"
+    page = new_context(base_url=watch.origin).new_page()
+    with server.http() as http:
+        user = new_user(http)
+    Device(page)
+    fill(page, user)
+    register(page)
+    page.goto("/account")
+    sign_out(page)
+    page.goto(f"/oauth2/authorize?{urlencode(app.asked())}")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.wait_for_url(f"{app.callback}?*")
+    told = app.claims(app.exchange(parameters_of(page.url)["code"]).json()["id_token"])
+    assert told["sub"] == user["id"] and told["amr"] == ["hwk", "mfa"] and told["acr"] == "aal2"
 
 
 def test_a_person_is_led_through_sign_in_and_second_step_and_back(page: Page, server: Server, app: Application) -> None:

@@ -6,8 +6,10 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +19,7 @@ import pytest
 
 from tests.callers import together
 from tests.factors import enrolled
-from tests.harness import PLAIN, Server, new_user
+from tests.harness import PATIENCE, PLAIN, Server, new_user, running
 from tests.relying import CALLBACK, Application, application, parameters_of, pkce, refused
 from tests.visitor import is_signed_in, sign_in, signed_in, visitor
 
@@ -547,6 +549,42 @@ def _pem() -> tuple[Any, Any]:
     return serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
 
 
+def test_a_key_that_is_replaced_in_mid_flow_stops_no_one_and_a_code_lives_for_a_minute(tmp_path: Path) -> None:
+    day = 86_400
+    with running(tmp_path / "data", "--rate-limit", "none") as server:
+        with server.http(None) as stranger:
+            assert stranger.get("/.well-known/openid-configuration").status_code == 200
+        server.pass_time(89 * day + 3_600)
+        server.stop()
+        server.start()  # the next key is announced as soon as this server leads
+        keys, until = [], time.monotonic() + PATIENCE
+        while len(keys) < 2:
+            assert time.monotonic() < until, keys
+            keys = server.ask("SELECT id, signs_from FROM signing_keys WHERE algorithm = 'RS256' ORDER BY signs_from")
+        (old, _), (new, signs_from) = keys
+
+        def move(seconds: float) -> None:
+            """To so many seconds after the new key has begun to sign."""
+            server.pass_time(signs_from / 1_000_000 - time.time() + seconds)
+
+        move(-30)
+        with server.http() as http, application(server, http) as app, signed_in(server) as browser:
+            first, code, verifier = app.signed_in(browser), app.code(browser), app.verifier
+            assert jwt.get_unverified_header(first["id_token"])["kid"] == old
+            move(10)
+            second = app.exchange(code, code_verifier=verifier).json()
+            third = app.refresh(first["refresh_token"]).json()
+            for tokens in (second, third):
+                assert jwt.get_unverified_header(tokens["id_token"])["kid"] == new and app.claims(tokens["id_token"])
+            assert app.userinfo(first["access_token"]).status_code == 200, "its key is published still"
+            assert "code" in app.answered(browser, prompt="none", id_token_hint=first["id_token"])
+            late, verifier = app.code(browser), app.verifier
+            move(71)
+            refused(app.exchange(late, code_verifier=verifier), "invalid_grant")
+            move(311)
+            refused(app.userinfo(second["access_token"]), "invalid_token", 401)
+
+
 # ---- signing out
 
 
@@ -587,3 +625,32 @@ def test_signing_out_everywhere_ends_the_sessions_of_applications(
     assert browser.post("/account/sessions/end-others").status_code == 303
     refused(app.refresh(tokens["refresh_token"]), "invalid_grant")
     refused(app.userinfo(tokens["access_token"]), "invalid_token", 401)
+
+
+# ---- pages
+
+
+def test_no_page_on_the_way_is_framed_and_no_other_site_signs_anyone_out(
+    app: Application, browser: httpx2.Client
+) -> None:
+    chosen, posted = app.send(browser, prompt="select_account"), app.send(browser, response_mode="form_post")
+    for page in (chosen, posted, browser.get("/oauth2/logout"), browser.get("/account/confirm")):
+        assert page.headers["x-frame-options"] == "DENY", page.request.url
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    asked = browser.post("/oauth2/logout", data={"client_id": app.id}, headers=foreign)
+    assert 'action="/account/sign-out"' in browser.get(asked.headers["location"]).text
+    for path in ("/account/sign-out", "/account/confirm", f"/admin/applications/{app.id}/sign-in"):
+        assert browser.post(path, data={"redirect_urls": "https://evil.example/"}, headers=foreign).status_code == 403
+    assert is_signed_in(browser)
+
+
+def test_people_and_admins_see_where_someone_signed_in(
+    server: Server, http: httpx2.Client, app: Application, browser: httpx2.Client, user: dict
+) -> None:
+    app.signed_in(browser)
+    assert ">Grafana</span>" in browser.get("/account/sessions").text
+    with signed_in(server) as owner:
+        assert ">Grafana</span>" in owner.get(f"/admin/users/{user['id']}/sessions").text
+        tab = owner.get(f"/admin/applications/{app.id}/sign-in").text
+        assert "Last sign-ins" in tab and f'<a href="/admin/users/{user["id"]}">' in tab

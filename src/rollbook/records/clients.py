@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from rollbook import clock
@@ -105,6 +106,12 @@ class WorkingClient(NamedTuple):
 async def working(queries: Queries, user_id: str) -> WorkingClient | None:
     row = await queries.one(WORKING, user_id)
     return None if row is None else WorkingClient(row[0], Client._make(row[1:]))
+
+
+async def names(queries: Queries, ids: Collection[str | None]) -> dict[str, str]:
+    """Names of the applications among these IDs."""
+    found = [await working(queries, id) for id in set(ids) if id is not None]
+    return {it.client.user_id: it.name for it in found if it is not None}
 
 
 async def keep(tx: Tx, client: Client) -> None:

@@ -14,6 +14,7 @@ from rollbook.actions.sessions import SecondStep
 from rollbook.auth import tokens
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.request import Response
+from rollbook.records import clients
 from rollbook.records.second_factors import VALID
 from rollbook.web import factors, forms
 from rollbook.web.page_request import PageRequest
@@ -168,6 +169,7 @@ async def show_sessions(page: PageRequest) -> Response:
         "account/sessions.html",
         section="account/sessions",
         sessions=all_sessions,
+        names=await page.on.read(clients.names, [session.audience for session in all_sessions]),
         others=mine.total - 1,
         browser=sessions.name,
         idle=_hours(page, settings.session_idle_timeout),

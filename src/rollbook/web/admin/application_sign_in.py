@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rollbook.actions import applications, keys
+from rollbook.actions import applications, events, keys
 from rollbook.actions.arguments.applications import ApplicationPatch
+from rollbook.actions.arguments.events import AuditFilters
 from rollbook.actions.arguments.keys import KeyCreate, ListKeys
 from rollbook.actions.checking import invalid
 from rollbook.docs_site import guide
@@ -21,11 +22,12 @@ from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once
 from rollbook.web.admin import applications as application_pages
 from rollbook.web.admin import user_tabs
+from rollbook.web.admin.changes import EventInWords, in_words
 from rollbook.web.keys import pages
 from rollbook.web.keys.pages import theirs
 from rollbook.web.page_request import PageRequest
 
-MAX_SECRETS, MAX_LOOKED_AT = 10, 100
+MAX_SECRETS, MAX_LOOKED_AT, MAX_SIGN_INS = 10, 100, 10
 LISTS = ("redirect_urls", "post_logout_redirect_urls", "sign_in_groups")
 YOURS = "YOUR_CLIENT_SECRET"
 
@@ -95,6 +97,13 @@ async def _changes(page: PageRequest, values: Mapping[str, Any]) -> dict[str, An
     return {**values, **lines, "sign_in_groups": list(ids.values())}
 
 
+async def _sign_ins(page: PageRequest, user: User) -> Sequence[EventInWords]:
+    if not page.may("events:read"):
+        return ()
+    filters = page.arguments(AuditFilters, {"types": ["session.created"], "actor": user.id})
+    return await page.on.read(in_words, (await events.search(page.on, page.by, filters, MAX_SIGN_INS)).events)
+
+
 async def _page(
     page: PageRequest, user: User, client: Client, values: Mapping[str, Any], problems: Mapping[str, str] = {}
 ) -> Response:
@@ -122,6 +131,7 @@ async def _page(
         problems=problems,
         made=made,
         shown=secret,
+        sign_ins=await _sign_ins(page, user),
         minutes=shown_once.MINUTES,
         secrets=secrets,
         state=pages.state,

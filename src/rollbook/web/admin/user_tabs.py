@@ -20,6 +20,7 @@ from rollbook.actions.arguments.usage import ListRequests
 from rollbook.api.show import for_people
 from rollbook.errors import InvalidParameter, NotFound, NotInLog
 from rollbook.http.request import Response
+from rollbook.records import clients
 from rollbook.records import usage as usage_records
 from rollbook.records import users as user_records
 from rollbook.records.request_log import Logged
@@ -108,7 +109,8 @@ show_key_secret, rotate_key, revoke_key = _theirs(pages.show_secret), _theirs(pa
 async def show_sessions(page: PageRequest) -> Response:
     user = await find_user(page)
     listing = await sessions.list_sessions(page.on, page.by, ListSessions(user=user.id, limit=MAX_SESSIONS))
-    return page.render("admin/user_sessions.html", found=listing, **await context(page, user, "sessions"))
+    names = await page.on.read(clients.names, [session.audience for session in listing.items])
+    return page.render("admin/user_sessions.html", found=listing, names=names, **await context(page, user, "sessions"))
 
 
 async def end_session(page: PageRequest) -> Response:
