@@ -8,6 +8,7 @@ from pathlib import Path
 
 from environment import CLIENTS, DEPLOY, MIGRATE, Stage
 from programs import (
+    APACHE,
     BROWSER,
     BUBBLEWRAP,
     CARGO,
@@ -18,6 +19,7 @@ from programs import (
     GO,
     HAPROXY,
     JAVA,
+    MOD_AUTH_OPENIDC,
     NEWER_NODE,
     NODE,
     OPENSSL,
@@ -58,6 +60,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "crash": (POSTGRESQL,),
     "delivery/test_signing.py": (NODE,),
     "deploy": (POSTGRESQL, OPENSSL, HAPROXY, BUBBLEWRAP, STRACE, PROMETHEUS, SYSTEMD, GIT, DEPLOY),
+    "deploy/test_mod_auth_openidc.py": (APACHE, MOD_AUTH_OPENIDC),
     "deploy/test_three_nodes.py": (POSTGRESQL_TLS, VALKEY_TLS, VALKEY_CLI),
     "docs": (NODE, CURL, MIGRATE),
     "docs/test_recipe_programs.py": (POSTGRESQL,),

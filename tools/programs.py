@@ -175,6 +175,12 @@ VALKEY_TLS = Need("Valkey or Redis with TLS", ("valkey-server", "redis-server"),
 VALKEY_CLI = Need("valkey-cli or redis-cli", ("valkey-tools", "redis-tools"), find_valkey_cli)
 PGBOUNCER = Need("PgBouncer", ("pgbouncer",), find_pgbouncer)
 HAPROXY = Need("haproxy", ("haproxy",), lambda: shutil.which("haproxy") or shutil.which("haproxy", path=SYSTEM_FOLDERS))
+APACHE = Need(
+    "Apache", ("apache2-bin",), lambda: shutil.which("apache2") or shutil.which("apache2", path=SYSTEM_FOLDERS)
+)
+MOD_AUTH_OPENIDC = in_files(
+    "mod_auth_openidc for Apache", "libapache2-mod-auth-openidc", "/usr/lib/apache2/modules/mod_auth_openidc.so"
+)
 BUBBLEWRAP = on_path("bwrap", "bubblewrap")
 STRACE = on_path("strace")
 PROMETHEUS = all_on_path("Prometheus", "prometheus", "prometheus", "promtool")
