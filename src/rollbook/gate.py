@@ -52,6 +52,7 @@ class Accepted(NamedTuple):
 
 
 BY_API = Accepted(frozenset({"api"}), frozenset(roles.ROLES))
+BY_MCP = Accepted(frozenset({"api", "assistant"}), frozenset(roles.ROLES))
 BY_SCIM = Accepted(frozenset({"api", "scim"}), roles.SCIM_ROLES)
 
 

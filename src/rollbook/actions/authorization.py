@@ -10,8 +10,8 @@ from rollbook import clock
 from rollbook.actions import app_sessions, clients, oauth2
 from rollbook.actions.context import Rollbook
 from rollbook.actions.oauth2 import CodeFor
+from rollbook.delivery.client_documents import is_url
 from rollbook.errors import BadRequest, OAuthRefused
-from rollbook.records import clients as records
 from rollbook.records.clients import WorkingClient
 from rollbook.records.sessions import Session
 
@@ -41,6 +41,15 @@ class Asked(NamedTuple):
     """ID of the person who is expected."""
 
     @property
+    def is_assistant(self) -> bool:
+        return is_url(self.wanted.client_id)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Test whether it asks for nothing but reading."""
+        return self.wanted.scope.endswith("/readonly")
+
+    @property
     def is_posted(self) -> bool:
         return self.parameters.get("response_mode") == "form_post"
 
@@ -66,10 +75,10 @@ async def read(on: Rollbook, pairs: list[tuple[str, str]]) -> Asked:
     if sum(len(name) + len(value) + 2 for name, value in pairs) > MAX_QUERY:
         raise BadRequest(f"This sign-in has more than {MAX_QUERY} characters.")
     client_id, url = parameters.get("client_id", ""), parameters.get("redirect_uri", "")
-    working = await records.working(on.db, client_id) if "\0" not in client_id else None
+    working = await clients.working(on, client_id)
     if working is None or not working.client.redirect_urls:
         raise BadRequest("This sign-in is for an application that doesn't exist here. Check its client ID.")
-    if not clients.leads_to(url, working.client.redirect_urls):
+    if not clients.leads_to(url, working.client):
         raise BadRequest(f"This sign-in would lead to a URL that {working.name} has not registered.")
     try:
         return await _read(on, parameters, working)
@@ -80,9 +89,7 @@ async def read(on: Rollbook, pairs: list[tuple[str, str]]) -> Asked:
 async def _read(on: Rollbook, parameters: Mapping[str, str], working: WorkingClient) -> Asked:
     """Raises OAuthRefused."""
     _check_kind(parameters)
-    scopes = [scope for scope in oauth2.SCOPES if scope in parameters.get("scope", "").split()]
-    if "openid" not in scopes:
-        raise oauth2.refuse("invalid_scope", "The scope openid is required.")
+    scopes = _scopes(on, parameters, working.client.user_id)
     prompt = frozenset(parameters.get("prompt", "").split())
     if not prompt <= PROMPTS or ("none" in prompt and len(prompt) > 1):
         raise oauth2.refuse("invalid_request", "prompt must be none, or login and select_account.")
@@ -100,6 +107,20 @@ async def _read(on: Rollbook, parameters: Mapping[str, str], working: WorkingCli
         working.client.user_id, parameters["redirect_uri"], _challenge(parameters, working), " ".join(scopes), nonce
     )
     return Asked(working.name, parameters, wanted, prompt, None if max_age is None else int(max_age), hinted)
+
+
+def _scopes(on: Rollbook, parameters: Mapping[str, str], client_id: str) -> list[str]:
+    """The scopes that are wanted; of an assistant, the resource (RFC 8707). Raises OAuthRefused."""
+    if is_url(client_id):
+        if parameters.get("resource") not in oauth2.resources(on.settings.url):
+            raise oauth2.refuse("invalid_target", f"resource must be {oauth2.resources(on.settings.url)[0]}.")
+        if "none" in parameters.get("prompt", "").split():
+            raise oauth2.refuse("consent_required", "The person has to be asked.")
+        return [parameters["resource"]]
+    scopes = [scope for scope in oauth2.SCOPES if scope in parameters.get("scope", "").split()]
+    if "openid" not in scopes:
+        raise oauth2.refuse("invalid_scope", "The scope openid is required.")
+    return scopes
 
 
 def _check_kind(parameters: Mapping[str, str]) -> None:

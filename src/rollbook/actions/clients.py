@@ -4,7 +4,7 @@ the application is told."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,9 +14,10 @@ from rollbook.actions.arguments.applications import ApplicationFields
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.config import is_loopback
+from rollbook.delivery.client_documents import is_url
 from rollbook.errors import NotFound
 from rollbook.records import clients, events, groups, users
-from rollbook.records.clients import Client
+from rollbook.records.clients import Client, WorkingClient
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -25,7 +26,8 @@ FIELDS = tuple(name for name in Client._fields if name != "user_id")
 _URLS = ("redirect_urls", "post_logout_redirect_urls")
 _IS_PLAIN = re.compile(r"[!-\[\]-~]+").fullmatch
 _OF_APP = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+").fullmatch
-_LOOPBACK_IP = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?([/?].*)?").fullmatch
+_LOOPBACK = r"(http://(?:127\.0\.0\.1|\[::1\]{}))(?::[0-9]{{1,5}})?([/?].*)?"
+_LOOPBACK_IP, _LOOPBACK_NAME = (re.compile(_LOOPBACK.format(name)).fullmatch for name in ("", "|localhost"))
 
 
 def given_of(on: Rollbook, fields: ApplicationFields) -> dict[str, Any]:
@@ -68,15 +70,31 @@ def check_url(name: str, url: str) -> None:
         refuse(name, "must be a URL of https or, for an app, of a scheme with a dot, such as com.example.app:/")
 
 
-def leads_to(url: str, urls: str) -> bool:
-    """Test whether an answer may lead to this URL: one of these, with spaces between, character by character. Programs
-    on a person's own machine listen on any port (RFC 8252, section 7.3)."""
+async def working(on: Rollbook, client_id: str) -> WorkingClient | None:
+    """An application that people can sign in to now; or an assistant by the URL of its document, named by its host."""
+    if "\0" in client_id:
+        return None
+    if not is_url(client_id):
+        return await clients.working(on.db, client_id)
+    document = await on.client_documents.get(client_id)
+    urls = "" if document is None else " ".join(document.redirect_uris)
+    return WorkingClient(urlsplit(client_id).netloc, Client(client_id, urls, public_client=1))
+
+
+def leads_to(url: str, client: Client) -> bool:
+    """Test whether an answer may lead to this URL of a client."""
+    return is_one_of(url, client.redirect_urls, _LOOPBACK_NAME if is_url(client.user_id) else _LOOPBACK_IP)
+
+
+def is_one_of(url: str, urls: str, on_any_port: Callable[[str], re.Match[str] | None] = _LOOPBACK_IP) -> bool:
+    """Test whether a URL is one of these, with spaces between, character by character. Programs on a person's own
+    machine listen on any port (RFC 8252, section 7.3); assistants call it localhost, too."""
     registered = urls.split()
     if url in registered:
         return True
-    match = _LOOPBACK_IP(url) if "#" not in url else None
+    match = on_any_port(url) if "#" not in url else None
     return match is not None and any(
-        other[1] == match[1] and other[2] == match[2] for other in map(_LOOPBACK_IP, registered) if other is not None
+        other[1] == match[1] and other[2] == match[2] for other in map(on_any_port, registered) if other is not None
     )
 
 

@@ -20,6 +20,7 @@ from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
 from rollbook.delivery.addresses import Addresses
+from rollbook.delivery.client_documents import ClientDocuments
 from rollbook.limits.policy import Policy
 from rollbook.limits.slots import Slots
 from rollbook.limits.table import Table
@@ -86,6 +87,7 @@ class Rollbook:
         self.write_together = db.write_together
         self.addresses = Addresses(settings.webhook_allow, settings.webhook_hosts)
         """The addresses that webhooks may send to."""
+        self.client_documents = ClientDocuments(self.addresses)
         self.uploads: dict[str, str] = {}
         """Files of imports that this process is receiving: the import's ID, and the user who sends it."""
         self.exports = asyncio.Lock()

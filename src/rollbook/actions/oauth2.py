@@ -8,26 +8,32 @@ may sign in, and to this application.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from rollbook import clock, ids, roles
-from rollbook.actions import app_sessions, clients, sessions
+from rollbook.actions import app_sessions, clients, key_bounds, sessions
+from rollbook.actions import keys as key_actions
 from rollbook.actions.app_sessions import Minted, ReusedError, Start
+from rollbook.actions.arguments.keys import KeyCreate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.key_bounds import networks_of
+from rollbook.actions.principal import Principal
 from rollbook.auth import key_format, session_tokens
 from rollbook.auth.session_tokens import RefreshDigests
 from rollbook.config import Settings
-from rollbook.errors import OAuthRefused
+from rollbook.delivery.client_documents import is_url
+from rollbook.errors import NotFound, OAuthRefused
 from rollbook.networks import within
 from rollbook.records import app_sessions as session_records
 from rollbook.records import clients as records
-from rollbook.records import groups, keys, user_languages, users
+from rollbook.records import events, groups, keys, user_languages, users
 from rollbook.records import sessions as dashboard
 from rollbook.records.app_sessions import NewSession
 from rollbook.records.clients import Client, Grant, SignInCode
 from rollbook.records.events import Actor
 from rollbook.records.groups import Membership
+from rollbook.records.keys import KeyText
 from rollbook.records.sessions import Session
 from rollbook.records.sign_outs import SignOut
 from rollbook.records.users import User
@@ -37,6 +43,8 @@ SCOPES = ("openid", "profile", "email", "groups", "offline_access")
 CODE_LIFETIME = clock.MINUTE
 ACCESS, ID, LOGOUT = "at+jwt", "JWT", "logout+jwt"
 """Types of tokens (RFC 9068, section 2.1; Back-Channel Logout, section 2.4)."""
+GRANT_LIFETIME = 30 * clock.DAY
+"""Of the key that an assistant gets."""
 LOGOUT_LIFETIME = 2 * clock.MINUTE
 HAS_ENDED = {"http://schemas.openid.net/event/backchannel-logout": {}}
 
@@ -49,9 +57,10 @@ class TokenSet(NamedTuple):
     """Tokens as an application gets them."""
 
     access_token: str
-    id_token: str
+    id_token: str | None
     refresh_token: str | None
-    scope: str
+    scope: str | None
+    lifetime: int = app_sessions.LIFETIME
 
 
 class Subject(NamedTuple):
@@ -108,7 +117,7 @@ class ProvenClient(NamedTuple):
 
 async def prove_client(on: Rollbook, address: str, client_id: str, secret: str) -> ProvenClient:
     """An application by its ID and, unless it is public, its secret. Raises OAuthRefused."""
-    working = await records.working(on.db, client_id)
+    working = await clients.working(on, client_id)
     holder = await keys.holder(on.db, key_format.digest(secret)) if secret else None
     if working is None or not working.client.redirect_urls:
         raise refuse("invalid_client", "There is no such application that people sign in to.", 401)
@@ -180,12 +189,14 @@ class Begun(NamedTuple):
 
 
 async def exchange(
-    on: Rollbook, by: Actor, client: ProvenClient, text: str, redirect_url: str, verifier: str
+    on: Rollbook, by: Actor, client: ProvenClient, text: str, redirect_url: str, verifier: str, resource: str = ""
 ) -> TokenSet:
     """Tokens for a code. One that comes twice ends what the first has got. Raises OAuthRefused."""
     digests = _digests(text)
     if digests is None:
         raise refuse("invalid_grant", "The code is not one of this server.")
+    if is_url(client.id):
+        return await _exchange_for_key(on, by, client, digests.token, redirect_url, verifier, resource)
     sign = await app_sessions.signer(on, session_tokens.RS256)
     minted = Minted(session_tokens.mint_session(), session_tokens.mint_refresh(session_tokens.as_refresh(text)), None)
     code = await records.code(on.db, digests.token)
@@ -240,12 +251,77 @@ def _check_code(code: SignInCode, client: ProvenClient, redirect_url: str, verif
         raise refuse("invalid_grant", "The code was used before, or has expired.")
     if code.client_id != client.id:
         raise refuse("invalid_grant", "The code is another application's.")
-    if code.redirect_url != redirect_url or not clients.leads_to(redirect_url, client.client.redirect_urls):
+    if code.redirect_url != redirect_url or not clients.leads_to(redirect_url, client.client):
         raise refuse("invalid_grant", "redirect_uri is not the one that the code was sent to.")
     if (code.challenge is None) != (verifier == "") or (
         code.challenge is not None and session_tokens.challenge_of(verifier) != code.challenge
     ):
         raise refuse("invalid_grant", "code_verifier doesn't belong to the code_challenge.")
+
+
+# ---- keys of assistants
+
+
+def resources(url: str) -> tuple[str, str]:
+    """What assistants can ask for (RFC 8707): all, or what changes nothing."""
+    return f"{url}/mcp", f"{url}/mcp/readonly"
+
+
+async def issue_key(on: Rollbook, by: Principal, session: Session, wanted: CodeFor, new: KeyCreate) -> str:
+    """A code for a person who consents, and the key that it is exchanged for. Until then the key has no text that
+    anyone knows, and expires with the code. Raises ProofRequired, Forbidden."""
+    issued = await key_actions.create(on, by, new)
+    text = session_tokens.mint_code()
+    digests = _digests(text)
+    assert digests is not None and issued.key.expires_at is not None  # minted here
+    await on.write(
+        records.add_code,
+        SignInCode(
+            digests.token,
+            wanted.client_id,
+            by.user_id,
+            session.id,
+            wanted.redirect_url,
+            wanted.challenge,
+            wanted.scope,
+            None,
+            issued.key.expires_at,
+            issued.key.id,
+        ),
+    )
+    return text
+
+
+async def _exchange_for_key(
+    on: Rollbook, by: Actor, client: ProvenClient, digest: bytes, redirect_url: str, verifier: str, resource: str
+) -> TokenSet:
+    code = await records.code(on.db, digest)
+    if code is None or code.key_id is None:
+        raise refuse("invalid_grant", "The code has expired.")
+    _check_code(code, client, redirect_url, verifier)
+    if resource != code.scope:
+        raise refuse("invalid_target", "resource is not the one that the person consented to.")
+    token = key_format.mint()
+    until = key_bounds.within_age(clock.now() + GRANT_LIFETIME, on.settings.key_max_age)
+    text = KeyText(key_format.digest(token), key_format.start(token), key_format.last_four(token), until)
+    if not await on.write(_give_text, code, text):
+        await on.write(_end_key, by, code.key_id)
+        raise refuse("invalid_grant", "The code was used before, so its key is revoked, or the person has signed out.")
+    return TokenSet(token, None, None, None, GRANT_LIFETIME)
+
+
+async def _give_text(tx: Tx, code: SignInCode, text: KeyText) -> bool:
+    user = await users.by_id(tx, code.user_id)
+    if user is None or roles.is_barred(user.status) or await dashboard.working(tx, code.session_id) is None:
+        return False
+    assert code.key_id is not None  # of an assistant
+    return await keys.give_text(tx, code.key_id, text, code.expires_at)
+
+
+async def _end_key(tx: Tx, by: Actor, id: str) -> None:
+    with suppress(NotFound):  # it is revoked already
+        key = await keys.revoke(tx, id)
+        await events.record(tx, "key.revoked", key.user_id, by._replace(user_id=None), keys.public(key))
 
 
 # ---- tokens

@@ -21,7 +21,7 @@ from rollbook.api import idempotency, parsing
 from rollbook.api import users as user_calls
 from rollbook.api.call import Call, Services
 from rollbook.api.route import Route
-from rollbook.gate import Gate
+from rollbook.gate import BY_API, Accepted, Gate
 from rollbook.http import coding
 from rollbook.http.driver import resumed
 from rollbook.http.request import Request, Response
@@ -60,7 +60,7 @@ def plan(route: Route, services: Services, gate: Gate) -> Plan:
 
 
 def permitted(
-    route: Route, services: Services, gate: Gate, perform: Perform | None = None
+    route: Route, services: Services, gate: Gate, perform: Perform | None = None, accepted: Accepted = BY_API
 ) -> Callable[[Principal, Request, Ids], Answer]:
     """Permission and performance of a row that has a scope, for a caller who was admitted."""
     scope, self_access, check = route.scope or "", route.self_access, gate.check
@@ -72,7 +72,7 @@ def permitted(
         if ids and ids[0] == "me":
             ids = (caller.user_id, *ids[1:])
         if scope not in caller.free_scopes:
-            check(by, scope, self_access, ids[0] if ids else "")
+            check(by, scope, self_access, ids[0] if ids else "", accepted)
         return perform(call, ids)
 
     return go_on

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ KEPT_BODY = 4096
 MAX_PIECES = 256
 """Pieces that a body may come in: each costs as much as a kilobyte, and a chunk may have one byte."""
 MAX_ADDRESSES = 4
+_MAX_AGE = re.compile(rb"(?:.*[, ])?max-age=([0-9]{1,9})\b", re.IGNORECASE).match
 
 
 class Timeouts(NamedTuple):
@@ -70,6 +72,8 @@ class Sent(NamedTuple):
     """The beginning of the body of the answer, at most 4 KiB of UTF-8."""
     detail: str | None = None
     """Exact failure, for people, where it is known and the outcome does not say it."""
+    max_age: int | None = None
+    """Seconds for which the receiver says that its answer may be remembered."""
 
 
 class Sender:
@@ -83,15 +87,18 @@ class Sender:
         connections: int = 64,
         timeouts: Timeouts = TIMEOUTS,
         tls: ssl.SSLContext | None = None,
+        method: str = "POST",
+        keeps: int = KEPT_BODY,
     ) -> None:
-        """Raises ValueError with a sentence if events may not be sent to this URL. `tls` is by default what the system
-        trusts."""
+        """`keeps`: bytes of each answer that are kept. `tls` is by default what the system trusts. Raises ValueError
+        with a sentence if events may not be sent to this URL."""
         self._target = addresses.check_url(url)
         self._addresses = addresses
         self._connections = connections
         self._timeouts = timeouts
         self._tls = tls
-        self._start = _start(self._target)
+        self._start = _start(self._target, method)
+        self._keeps = keeps
         self._idle: list[_Connection] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -218,7 +225,7 @@ class Sender:
         secure = self._target.secure
         try:
             _, connection = await loop.create_connection(
-                lambda: _Connection(loop, address, self._timeouts.body),
+                lambda: _Connection(loop, address, self._timeouts.body, self._keeps),
                 sock=opened,
                 ssl=(self._tls or _system_tls()) if secure else None,
                 server_hostname=self._target.host if secure else None,
@@ -251,7 +258,7 @@ def _not_connected(problem: OSError) -> _Failed:
 class _Connection(asyncio.Protocol):
     """One connection, and the answer to its latest request."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, address: str, body_timeout: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, address: str, body_timeout: float, keeps: int) -> None:
         self.is_closed = False
         self.was_used = True
         """Since the last sweep."""
@@ -259,6 +266,7 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._address = address
         self._body_timeout = body_timeout
+        self._keeps = keeps
         self._transport: asyncio.Transport
         self._done: asyncio.Future[None] | None = None
         self._reset()
@@ -270,6 +278,7 @@ class _Connection(asyncio.Protocol):
         self._body = b""
         self._type: str | None = None
         self._retry_after: float | None = None
+        self._max_age: int | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def exchange(self, message: bytes) -> asyncio.Future[None]:
@@ -298,7 +307,8 @@ class _Connection(asyncio.Protocol):
             address=self._address,
             retry_after=self._retry_after,
             response_type=self._type,
-            response=_text(self._body),
+            response=_text(self._body, self._keeps),
+            max_age=self._max_age,
         )
 
     def abort(self) -> None:
@@ -367,7 +377,9 @@ class _Connection(asyncio.Protocol):
             return
         lower = name.lower()
         if lower == b"content-type":
-            self._type = _text(value)[:255]
+            self._type = _text(value, KEPT_BODY)[:255]
+        elif lower == b"cache-control" and (age := _MAX_AGE(value)) is not None:
+            self._max_age = int(age[1])
         elif lower == b"retry-after":
             self._retry_after = _retry_after(value.decode("latin-1"))
 
@@ -381,8 +393,8 @@ class _Connection(asyncio.Protocol):
             self._stop(outcomes.BAD_RESPONSE)
 
     def on_body(self, data: bytes) -> None:
-        if len(self._body) < KEPT_BODY:
-            self._body += data[: KEPT_BODY - len(self._body)]
+        if len(self._body) < self._keeps:
+            self._body += data[: self._keeps - len(self._body)]
         self._pieces += 1
         if self._pieces > MAX_PIECES:
             self._stop(outcomes.DELIVERED)
@@ -418,18 +430,18 @@ def tls_fault(problem: OSError, own_authority: str = "") -> str:
     return "The connection was closed during the TLS handshake."
 
 
-def _start(target: UrlParts) -> str:
+def _start(target: UrlParts, method: str) -> str:
     """The beginning of each request."""
     return (
-        f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Rollbook/{__version__}\r\n"
+        f"{method} {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Rollbook/{__version__}\r\n"
         "Accept-Encoding: identity\r\n"
     )
 
 
-def _text(data: bytes) -> str:
-    """At most 4 KiB of UTF-8 without NUL, which PostgreSQL does not store."""
+def _text(data: bytes, most: int) -> str:
+    """At most so many bytes of UTF-8 without NUL, which PostgreSQL does not store."""
     text = data.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return text if text.isascii() else text.encode()[:KEPT_BODY].decode(errors="ignore")
+    return text if text.isascii() else text.encode()[:most].decode(errors="ignore")
 
 
 def _retry_after(text: str) -> float | None:

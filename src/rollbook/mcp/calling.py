@@ -23,7 +23,7 @@ from rollbook.api.plan import permitted
 from rollbook.auth.server_secret import Secret
 from rollbook.auth.tokens import decoded, encoded
 from rollbook.errors import ApiError
-from rollbook.gate import Gate
+from rollbook.gate import BY_MCP, Gate
 from rollbook.http.boundary import describe
 from rollbook.http.request import Request, Response
 from rollbook.http.routing import settled
@@ -121,7 +121,7 @@ class Visit(NamedTuple):
 class Calls:
     def __init__(self, services: Services, gate: Gate) -> None:
         self._services = services
-        self._perform = {name: permitted(tool.row, services, gate) for name, tool in TOOLS.items()}
+        self._perform = {name: permitted(tool.row, services, gate, accepted=BY_MCP) for name, tool in TOOLS.items()}
 
     def offered(self, visit: Visit) -> list[Tool]:
         """The tools that this caller can use."""

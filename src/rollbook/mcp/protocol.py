@@ -23,8 +23,8 @@ from rollbook.actions.principal import Caller, Principal
 from rollbook.api.call import Services
 from rollbook.config import Settings
 from rollbook.docs_site import guide
-from rollbook.errors import ForeignForm, InvalidJson, UnsupportedMediaType
-from rollbook.gate import Gate
+from rollbook.errors import ForeignForm, InvalidJson, Unauthorized, UnsupportedMediaType
+from rollbook.gate import BY_MCP, Gate
 from rollbook.http import origins
 from rollbook.http.request import JSON, LOCKED, PRIVATE, Request, Response
 from rollbook.http.routing import Plan
@@ -124,7 +124,7 @@ class Protocol:
             meta, is_modern = _era(method, params, headers)
             client = _client(meta, params, request.headers.get(b"user-agent"))
             by = Principal(caller, request.address, request.id or None, request.trace_id, client=client)
-            self._gate.accept(by)
+            self._gate.accept(by, BY_MCP)
             if id is None:
                 return RpcReply(202)  # no notification changes anything here
             if is_modern and headers is not None:
@@ -298,11 +298,19 @@ class Mcp:
 
     async def before_refusal(self, request: Request, rows: Sequence[McpRow]) -> None:
         """Ask for the key first, as the API does."""
-        await self._gate.admitted(request)
+        await self._admitted(request)
+
+    async def _admitted(self, request: Request) -> Caller:
+        try:
+            return await self._gate.admitted(request)
+        except Unauthorized as error:  # where assistants sign in (RFC 9728, section 5.1)
+            metadata = f"{self._settings.url}/.well-known/oauth-protected-resource{request.path}"
+            error.headers["WWW-Authenticate"] += f', resource_metadata="{metadata}"'
+            raise
 
     async def _answer(self, request: Request, is_read_only: bool) -> Response:
         _check_origin(request, self._settings)
-        caller = await self._gate.admitted(request)
+        caller = await self._admitted(request)
         await request.complete()
         kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json":

@@ -16,6 +16,7 @@ from rollbook.actions import app_sessions, oauth2
 from rollbook.actions.oauth2 import ProvenClient, TokenSet
 from rollbook.api.call import Services
 from rollbook.auth import session_tokens
+from rollbook.delivery.client_documents import is_url
 from rollbook.errors import OAuthRefused
 from rollbook.gate import Gate
 from rollbook.http.origins import ANY_ORIGIN
@@ -24,7 +25,7 @@ from rollbook.http.routing import STRANGERS_FORM, Ids, Plan
 from rollbook.limits.policy import count_page
 from rollbook.records.events import Actor
 
-PREFIX = "/oauth2/"
+PREFIX, RESOURCE = "/oauth2/", "/.well-known/oauth-protected-resource"
 REREAD = b"Cache-Control: public, max-age=300\r\n"
 FORM = b"application/x-www-form-urlencoded"
 _PREFLIGHT = (
@@ -76,7 +77,8 @@ class OAuth:
         """The application that asks. Raises OAuthRefused, TooManyRequests."""
         client_id, secret = _credentials(request, fields)
         client = await oauth2.prove_client(self.on, request.address, client_id, secret)
-        request.user_id, request.key_id = client.id, client.key_id
+        if not is_url(client.id):
+            request.user_id, request.key_id = client.id, client.key_id
         if client.key_id is None:
             await count_page(self.on.limiter, self.on.settings.page_limit, request.address)
         else:
@@ -150,8 +152,8 @@ async def token(site: OAuth, request: Request, fields: Mapping[str, str]) -> Res
         for name in ("code", "redirect_uri"):
             if name not in fields:
                 raise oauth2.refuse("invalid_request", f"{name} is required.")
-        verifier = fields.get("code_verifier", "")
-        tokens = await oauth2.exchange(site.on, by, client, fields["code"], fields["redirect_uri"], verifier)
+        verifier, resource = fields.get("code_verifier", ""), fields.get("resource", "")
+        tokens = await oauth2.exchange(site.on, by, client, fields["code"], fields["redirect_uri"], verifier, resource)
     elif kind == "refresh_token":
         if "refresh_token" not in fields:
             raise oauth2.refuse("invalid_request", "refresh_token is required.")
@@ -167,11 +169,12 @@ def _told(tokens: TokenSet) -> dict[str, Any]:
     told = {
         "access_token": tokens.access_token,
         "token_type": "Bearer",
-        "expires_in": app_sessions.LIFETIME // 1_000_000,
+        "expires_in": tokens.lifetime // 1_000_000,
         "id_token": tokens.id_token,
         "scope": tokens.scope,
+        "refresh_token": tokens.refresh_token,
     }
-    return told if tokens.refresh_token is None else {**told, "refresh_token": tokens.refresh_token}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 async def userinfo(site: OAuth, request: Request, fields: Mapping[str, str]) -> Response:
@@ -206,6 +209,19 @@ async def discovery(site: OAuth, request: Request, fields: Mapping[str, str]) ->
     return Response(200, JSON + REREAD + ANY_ORIGIN, msgspec.json.encode(described(site.on.settings.url)))
 
 
+async def resource(site: OAuth, request: Request, fields: Mapping[str, str]) -> Response:
+    """What assistants sign in to, and where (RFC 9728)."""
+    await count_page(site.on.limiter, site.on.settings.page_limit, request.address)
+    everything, readonly = oauth2.resources(site.on.settings.url)
+    told = {
+        "resource": readonly if request.path.endswith("/readonly") else everything,
+        "authorization_servers": [site.on.settings.url],
+        "bearer_methods_supported": ["header"],
+        "resource_documentation": f"{site.on.settings.url}/docs/mcp",
+    }
+    return Response(200, JSON + REREAD + ANY_ORIGIN, msgspec.json.encode(told))
+
+
 def described(url: str) -> dict[str, Any]:
     methods = ["client_secret_basic", "client_secret_post", "none"]
     return {
@@ -232,6 +248,7 @@ def described(url: str) -> dict[str, Any]:
             *("name", "preferred_username", "updated_at", "locale", "email", "email_verified", "groups", "role"),
         ],
         "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": True,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "claims_parameter_supported": False,
@@ -247,6 +264,8 @@ _CALLS = {
     "/oauth2/revoke": (("POST", revoke),),
     "/.well-known/openid-configuration": (("GET", discovery),),
     "/.well-known/oauth-authorization-server": (("GET", discovery),),
+    f"{RESOURCE}/mcp": (("GET", resource),),
+    f"{RESOURCE}/mcp/readonly": (("GET", resource),),
 }
 ROWS = [
     OAuthRow(method, path, handle)

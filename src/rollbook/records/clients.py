@@ -42,6 +42,7 @@ class SignInCode(NamedTuple):
     scope: str
     nonce: str | None
     expires_at: int
+    key_id: str | None = None
 
 
 class Grant(NamedTuple):
@@ -76,6 +77,9 @@ USE_CODE = "DELETE FROM sign_in_codes WHERE digest = ?"
 END_CODES = "DELETE FROM sign_in_codes WHERE session_id = ? AND client_id = ?"
 IS_EXPIRED = "SELECT 1 FROM sign_in_codes WHERE expires_at <= ? LIMIT 1"
 EXPIRE_CODES = "DELETE FROM sign_in_codes WHERE expires_at <= ?"
+FORGET_UNUSED_KEYS = """
+    DELETE FROM keys WHERE (id, expires_at) IN (
+        SELECT key_id, expires_at FROM sign_in_codes WHERE expires_at <= ? AND key_id IS NOT NULL)"""
 _GRANT = """
     s.id, s.user_id, s.audience, s.scope, s.created_at, s.methods, coalesce(s.proven_at, s.created_at), s.begun_in,
     s.refresh_digest, s.refresh_expires_at"""
@@ -151,7 +155,10 @@ async def has_expired_codes(queries: Queries) -> bool:
 
 
 async def expire_codes(tx: Tx) -> None:
-    await tx.run(EXPIRE_CODES, clock.now())
+    """Forget expired codes, and the keys that they were never exchanged for."""
+    now = clock.now()
+    await tx.run(FORGET_UNUSED_KEYS, now)
+    await tx.run(EXPIRE_CODES, now)
 
 
 async def by_family(queries: Queries, family: bytes) -> Grant | None:

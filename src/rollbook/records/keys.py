@@ -284,6 +284,9 @@ ACTIVITY = f"""
     GROUP BY user_id"""
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 OLD = "SELECT id FROM keys WHERE revoked_at <= ? ORDER BY revoked_at LIMIT ?"
+GIVE_TEXT = """
+    UPDATE keys SET digest = ?, start = ?, last_four = ?, expires_at = ?
+    WHERE id = ? AND expires_at = ? AND revoked_at IS NULL"""
 FORGET = "DELETE FROM keys WHERE id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
 CHANGE = f"""
@@ -480,6 +483,20 @@ async def seal_again(tx: Tx, changed: Iterable[tuple[bytes, str, bytes]]) -> Non
 
 async def sealed(queries: Queries, id: str) -> bytes | None:
     return await first(queries, SEALED, id)
+
+
+class KeyText(NamedTuple):
+    """What is kept of a key's text, and until when it works."""
+
+    digest: bytes
+    start: str
+    last_four: str
+    expires_at: int | None
+
+
+async def give_text(tx: Tx, id: str, text: KeyText, code_expires_at: int) -> bool:
+    """Give an assistant's key its text. False if it has one, or was revoked."""
+    return await tx.run(GIVE_TEXT, *text, id, code_expires_at) > 0
 
 
 async def revoke(tx: Tx, id: str) -> Key:

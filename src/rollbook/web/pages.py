@@ -9,7 +9,7 @@ from rollbook import logos
 from rollbook.http.routing import STRANGERS_FORM
 from rollbook.roles import Scope
 from rollbook.web import assets, docs, log_page, proof, usage_page, well_known
-from rollbook.web.account import authorize, links, profile, security, sign_in
+from rollbook.web.account import authorize, consent, links, profile, security, sign_in
 from rollbook.web.admin import (
     application_sign_in,
     applications,
@@ -112,6 +112,8 @@ PAGES = [
     Page("POST", "/account/keys/{id}/revoke", lists.revoke, "key holder"),
     Page("GET", "/account/assistants", form.show_assistants, "key holder"),
     Page("POST", "/account/assistants", form.connect_assistant, "key holder"),
+    Page("GET", "/account/assistants/consent", consent.show, "key holder"),
+    Page("POST", "/account/assistants/consent", consent.answer, "key holder"),
     Page("GET", "/account/usage", usage_page.show_own, "key holder"),
     Page("GET", "/account/usage/live", usage_page.show_own_live, "key holder"),
     Page("GET", "/account/usage/export", usage_page.export_own, "key holder"),

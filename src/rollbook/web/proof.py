@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 PASSWORD, CODE, CREDENTIAL = FIELDS = ("proof_password", "proof_code", "proof_credential")
-CONFIRM = "/account/confirm"
+CONFIRM, CONSENT = "/account/confirm", "/account/assistants/consent"
 
 
 async def answer(page: PageRequest, row: Page) -> Response:
@@ -63,7 +63,9 @@ async def ask(page: PageRequest, error: ApiError | None = None, next: str = "") 
     return page.render(
         "account/confirm.html",
         secret=True,
-        leads_to=await leads_to(page, next or page.form.get("next", "") if page.request.path == CONFIRM else ""),
+        leads_to=await leads_to(
+            page, next or page.form.get("next", "") if page.request.path in (CONFIRM, CONSENT) else ""
+        ),
         error=error,
         section="account/confirm",
         action=page.localized(CONFIRM if page.request.method == "GET" else page.request.path),

@@ -15,6 +15,7 @@ from rollbook.web.account.sign_in import FORGET_PAGES, policy_of
 from rollbook.web.page_request import PageRequest
 
 CONFIRM, SECURITY, SIGN_IN = "/account/confirm", "/account/security", "/account/sign-in"
+CONSENT = "/account/assistants/consent"
 HERE = ("lang", authorization.SINCE)
 """Parameters that are ours."""
 
@@ -24,11 +25,13 @@ async def show(page: PageRequest) -> Response:
     try:
         asked = await authorization.read(page.on, _pairs(page.request.query))
     except authorization.Refused as refused:
-        return _answer(page, refused.parameters, _error(refused.error))
+        return answered(page, refused.parameters, _error(refused.error))
+    if asked.is_assistant:
+        return page.redirect(f"{CONSENT}?{urlencode({'next': asked.again()})}")
     try:
         return await _next(page, asked)
     except OAuthRefused as error:
-        return _answer(page, asked.parameters, _error(error))
+        return answered(page, asked.parameters, _error(error))
 
 
 async def repeat(page: PageRequest) -> Response:
@@ -54,7 +57,7 @@ async def _next(page: PageRequest, asked: Asked) -> Response:
     code = await oauth2.issue_code(page.on, person.user, person.session, asked.wanted)
     if code is None:
         raise oauth2.refuse("access_denied", "This person may not sign in to this application.")
-    return _answer(page, asked.parameters, {"code": code})
+    return answered(page, asked.parameters, {"code": code})
 
 
 def _sign_in_path(asked: Asked) -> str:
@@ -86,7 +89,7 @@ def _error(error: OAuthRefused) -> dict[str, str]:
     return {"error": error.error, "error_description": error.message}
 
 
-def _answer(page: PageRequest, parameters: Mapping[str, str], answer: dict[str, str]) -> Response:
+def answered(page: PageRequest, parameters: Mapping[str, str], answer: dict[str, str]) -> Response:
     """Send the person back, with who answers (RFC 9207). The URL has been checked."""
     url = parameters["redirect_uri"]
     answer = {**answer, "iss": page.on.url}
@@ -124,7 +127,7 @@ async def show_sign_out(page: PageRequest) -> Response:
     ends_here = await oauth2.sign_out(page.on, page.by.actor, asked, session)
     headers = page.set_cookie("", 0) + FORGET_PAGES if ends_here else b""
     url = query.get("post_logout_redirect_uri", "")
-    if url and clients.leads_to(url, asked.client.post_logout_redirect_urls):
+    if url and clients.is_one_of(url, asked.client.post_logout_redirect_urls):
         answer = urlencode({"state": query["state"]}) if query.get("state") else ""
         return page.leave(url + (f"{'&' if '?' in url else '?'}{answer}" if answer else ""), headers)
     return page.redirect(SIGN_IN, "signed-out", headers)

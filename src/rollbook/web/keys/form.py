@@ -212,7 +212,7 @@ async def connect_assistant(page: PageRequest) -> Response:
     assistant = values["assistant"] if values["assistant"] in ASSISTANTS else "other"
     fields = {
         "name": ASSISTANTS[assistant],
-        "scopes": _scopes(page, may_change=values["access"] == "change"),
+        "scopes": scopes(page, may_change=values["access"] == "change"),
         "expires_at": forms.expiry(values["expires"]),
         "revealable": False,
     }
@@ -223,7 +223,7 @@ async def connect_assistant(page: PageRequest) -> Response:
     return pages.redirect_to_secret(page, mine(page), issued, query=f"?assistant={assistant}")
 
 
-def _scopes(page: PageRequest, may_change: bool) -> list[str]:
+def scopes(page: PageRequest, may_change: bool) -> list[str]:
     needed = {tool.row.scope for tool in _tools(page) if tool.is_read_only or may_change}
     return [scope for scope in roles.SCOPES if scope in needed]
 

@@ -1,0 +1,261 @@
+"""Assistants sign in: what a person consents to, who may ask them, and what the key that comes of it opens."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.callers import together
+from tests.harness import PLAIN, Server, new_user, running, serving
+from tests.relying import parameters_of, pkce, refused
+from tests.visitor import signed_in, visitor
+
+REGISTERED, CALLBACK = "http://localhost/callback", "http://localhost:51004/callback"
+CONSENT = "/account/assistants/consent"
+
+
+@pytest.fixture(scope="module")
+def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    flags = ("--webhook-allow", "127.0.0.0/8", "--rate-limit", "none", "--unauthenticated-limit", "none")
+    with running(tmp_path_factory.mktemp("server") / "data", *flags, "--page-limit", "none") as server:
+        yield server
+
+
+class Publisher(ThreadingHTTPServer):
+    """Documents by their paths: each what is answered, with status and headers."""
+
+    def __init__(self) -> None:
+        publisher = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                publisher.fetched.append(self.path)
+                status, headers, body = publisher.answers[self.path]
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.host = f"127.0.0.1:{self.server_port}"
+        self.fetched: list[str] = []
+        self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
+
+    def publish(self, path: str, status: int = 200, **changed: Any) -> str:
+        url = f"http://{self.host}{path}"
+        document = {"client_id": url, "client_name": "Your bank", "redirect_uris": [REGISTERED], **changed}
+        self.answers[path] = (status, {"Cache-Control": "public, max-age=600"}, json.dumps(document).encode())
+        return url
+
+
+@pytest.fixture(scope="module")
+def publisher() -> Iterator[Publisher]:
+    with serving(Publisher()) as made:
+        yield made
+
+
+@pytest.fixture
+def owner(server: Server) -> Iterator[httpx2.Client]:
+    with signed_in(server) as browser:
+        yield browser
+
+
+class Assistant:
+    def __init__(self, server: Server, client_id: str) -> None:
+        self.server, self.id, self.pair = server, client_id, pkce()
+
+    def asked(self, **changed: str | None) -> dict[str, str]:
+        parameters = {
+            "client_id": self.id,
+            "redirect_uri": CALLBACK,
+            "response_type": "code",
+            "state": "s1",
+            "code_challenge": self.pair.challenge,
+            "code_challenge_method": "S256",
+            "resource": f"{self.server.url}/mcp",
+            **changed,
+        }
+        return {name: value for name, value in parameters.items() if value is not None}
+
+    def send(self, browser: httpx2.Client, **changed: str | None) -> httpx2.Response:
+        return browser.get("/oauth2/authorize", params=self.asked(**changed))
+
+    def consented(self, browser: httpx2.Client, access: str = "read", answer: str = "allow", **changed: str) -> str:
+        """Where a person's answer leads."""
+        shown = self.send(browser, **changed).headers["location"]
+        form = {"next": parameters_of(shown)["next"], "access": access, "answer": answer}
+        answered = browser.post(CONSENT, data=form)
+        assert answered.status_code == 303, answered.text
+        assert answered.headers["location"].startswith(f"{CALLBACK}?")
+        return answered.headers["location"]
+
+    def code(self, browser: httpx2.Client, **changed: str) -> str:
+        return parameters_of(self.consented(browser, **changed))["code"]
+
+    def exchange(self, code: str, **changed: str) -> httpx2.Response:
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": self.id,
+            "code": code,
+            "redirect_uri": CALLBACK,
+            "code_verifier": self.pair.verifier,
+            "resource": f"{self.server.url}/mcp",
+            **changed,
+        }
+        with httpx2.Client(base_url=self.server.url, timeout=60, **PLAIN) as http:
+            return http.post("/oauth2/token", data={name: value for name, value in form.items() if value})
+
+    def token(self, browser: httpx2.Client, **changed: str) -> str:
+        return self.exchange(self.code(browser, **changed)).json()["access_token"]
+
+    def tools(self, token: str, path: str = "/mcp") -> set[str] | int:
+        """Names of the tools that a token opens, or the status of the refusal."""
+        with self.server.http(token) as http:
+            answer = http.post(path, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+        if answer.status_code != 200:
+            return answer.status_code
+        return {tool["name"] for tool in answer.json()["result"]["tools"]}
+
+
+@pytest.fixture
+def assistant(server: Server, publisher: Publisher) -> Assistant:
+    return Assistant(server, publisher.publish("/client.json"))
+
+
+def test_an_assistant_finds_its_way_and_reads_as_the_person_who_consents(
+    server: Server, http: httpx2.Client, owner: httpx2.Client, assistant: Assistant, publisher: Publisher
+) -> None:
+    with server.http(None) as stranger:
+        for path in ("/mcp", "/mcp/readonly"):
+            challenge = stranger.post(path, json={}).headers["www-authenticate"]
+            [metadata] = re.findall('resource_metadata="(.+)"', challenge)
+            told = stranger.get(metadata.removeprefix(server.url)).json()
+            assert (told["resource"], told["authorization_servers"]) == (f"{server.url}{path}", [server.url])
+        document = stranger.get("/.well-known/oauth-authorization-server").json()
+        assert document["client_id_metadata_document_supported"] is True
+    shown = assistant.send(owner)
+    assert shown.headers["location"].startswith(f"{CONSENT}?next=")
+    page = owner.get(shown.headers["location"])
+    assert publisher.host in page.text and "Your bank" not in page.text and "on this computer" in page.text
+    assert 'value="read" checked' in page.text and 'value="change">' in page.text
+    assert "form-action 'self' http://localhost:51004;" in page.headers["content-security-policy"]
+    assert page.headers["x-frame-options"] == "DENY"
+    back = parameters_of(assistant.consented(owner))
+    assert back["iss"] == server.url and back["state"] == "s1"
+    answer = assistant.exchange(back["code"])
+    assert answer.headers["cache-control"] == "no-store"
+    tokens = answer.json()
+    assert set(tokens) == {"access_token", "token_type", "expires_in"} and tokens["expires_in"] == 30 * 86_400
+    token = tokens["access_token"]
+    tools = assistant.tools(token)
+    assert isinstance(tools, set) and "get_user" in tools and "create_user" not in tools
+    with server.http(token) as held:
+        call = {"name": "get_user", "arguments": {"user_id": "me"}}
+        result = held.post("/mcp", json={"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call}).json()
+        assert not result["result"].get("isError"), result
+        assert held.get("/v1/users/me").json()["code"] == "key_kind"
+        assert held.get("/scim/v2/Users").status_code == 403
+        assert held.get("/oauth2/userinfo").status_code == 401
+    [key] = [key for key in http.get("/v1/keys").json() if key["kind"] == "assistant" and key["status"] == "active"]
+    assert key["name"] == publisher.host and token.endswith(key["masked"][-4:])
+    assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
+    assert assistant.tools(token) == 401
+    assert publisher.fetched == ["/client.json"], "remembered"
+
+
+def test_only_who_is_allowed_to_changes_something(owner: httpx2.Client, assistant: Assistant) -> None:
+    changing = assistant.tools(assistant.token(owner, access="change"))
+    assert isinstance(changing, set) and "create_user" in changing
+    readonly = f"{assistant.server.url}/mcp/readonly"
+    code = assistant.code(owner, access="change", resource=readonly)
+    refused(assistant.exchange(code), "invalid_target")
+    token = assistant.exchange(code, resource=readonly).json()["access_token"]
+    reading = assistant.tools(token)
+    assert isinstance(reading, set) and "create_user" not in reading
+
+
+def test_of_all_who_come_with_a_code_none_keeps_what_it_gave(owner: httpx2.Client, assistant: Assistant) -> None:
+    code = assistant.code(owner)
+    refused(assistant.exchange(code, code_verifier=pkce().verifier), "invalid_grant")
+    refused(assistant.exchange(code, redirect_uri="http://localhost:1/callback"), "invalid_grant")
+    answers = together(*[lambda: assistant.exchange(code)] * 20)
+    [won] = [answer.json()["access_token"] for answer in answers if answer.status_code == 200]
+    assert assistant.tools(won) == 401
+
+
+def test_what_a_person_may_not_an_assistant_may_not(server: Server, http: httpx2.Client, assistant: Assistant) -> None:
+    user = new_user(http, role="admin")
+    with signed_in(server, user) as browser:
+        token, code = assistant.token(browser), assistant.code(browser)
+        assert isinstance(assistant.tools(token), set)
+        assert http.post(f"/v1/users/{user['id']}/suspend").status_code == 200
+        assert assistant.tools(token) == 403
+        refused(assistant.exchange(code), "invalid_grant")
+
+
+def test_nobody_is_asked_by_a_stranger_and_no_one_else_answers(
+    server: Server, owner: httpx2.Client, assistant: Assistant
+) -> None:
+    with visitor(server) as nobody:
+        shown = assistant.send(nobody).headers["location"]
+        assert nobody.get(shown).headers["location"].startswith("/account/sign-in")
+    form = {"next": parameters_of(assistant.send(owner).headers["location"])["next"], "answer": "allow"}
+    foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    assert owner.post(CONSENT, data=form, headers=foreign).status_code == 403
+    for next_path in ("", "/account", form["next"].replace("51004", "51004@evil.example"), "/oauth2/authorize?x"):
+        assert owner.post(CONSENT, data={**form, "next": next_path}).status_code == 400
+    denied = parameters_of(assistant.consented(owner, answer="deny"))
+    assert denied["error"] == "access_denied" and "code" not in denied
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"resource": None}, "invalid_target"),
+        ({"resource": "https://other.example/mcp"}, "invalid_target"),
+        ({"prompt": "none"}, "consent_required"),
+        ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+    ],
+)
+def test_what_an_assistant_must_say(
+    owner: httpx2.Client, assistant: Assistant, changed: dict[str, str | None], error: str
+) -> None:
+    assert parameters_of(assistant.send(owner, **changed).headers["location"])["error"] == error
+
+
+def test_a_document_is_believed_about_its_own_url_alone(
+    server: Server, owner: httpx2.Client, publisher: Publisher
+) -> None:
+    large = publisher.publish("/large.json", client_name="x" * 20_000)
+    moved = publisher.publish("/moved.json")
+    publisher.answers["/moved.json"] = (302, {"Location": "/client.json"}, b"")
+    broken = publisher.publish("/broken.json")
+    publisher.answers["/broken.json"] = (200, {}, b"<html>")
+    for url in (
+        large,
+        moved,
+        broken,
+        publisher.publish("/other.json", client_id="https://claude.ai/client.json"),
+        publisher.publish("/secret.json", token_endpoint_auth_method="client_secret_post"),
+        publisher.publish("/elsewhere.json", redirect_uris=["http://localhost/other"]),
+        publisher.publish("/gone.json", status=404),
+        publisher.publish("/"),
+        "https://10.0.0.1/client.json",
+        "https://169.254.169.254/client.json",
+        "https://user@127.0.0.1/client.json",
+        "file:///etc/passwd",
+        "://",
+    ):
+        answer = Assistant(server, url).send(owner)
+        assert answer.status_code == 400 and "location" not in answer.headers, url
