@@ -193,7 +193,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         server.ask("INSERT INTO signing_keys VALUES ('sgn_1', x'01', x'02', 3, 4, 'EdDSA')")
         shop = {"name": "Shop", "redirect_urls": ["https://shop.example.com/"]}
         assert http.post("/v1/applications", json=shop).status_code == 201
-        server.ask(f"INSERT INTO sign_in_codes VALUES (x'05', 'a', 'b', 'c', 'd', NULL, 'e', NULL, {clock.LATEST})")
+        server.ask(
+            f"INSERT INTO sign_in_codes VALUES (x'05', 'a', 'b', 'c', 'd', NULL, 'e', NULL, {clock.LATEST}, 'f')"
+        )
         server.ask("INSERT INTO sign_outs VALUES ('ses_1', 'a', 'b', 0, 0)")
         careful = new_user(http)
         enrolled(http, careful["id"])

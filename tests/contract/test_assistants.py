@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import ssl
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
 import pytest
+from mcp import Client
+from mcp.client.auth import OAuthClientProvider
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from pydantic import AnyUrl
 
 from tests.callers import together
+from tests.certificates import Certified, certified
 from tests.harness import PLAIN, Server, new_user, running, serving
 from tests.relying import parameters_of, pkce, refused
 from tests.visitor import signed_in, visitor
@@ -21,16 +29,22 @@ CONSENT = "/account/assistants/consent"
 
 
 @pytest.fixture(scope="module")
-def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Certified:
+    return certified(tmp_path_factory.mktemp("certificate"), "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def server(engine: str, files: Certified, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     flags = ("--webhook-allow", "127.0.0.0/8", "--rate-limit", "none", "--unauthenticated-limit", "none")
-    with running(tmp_path_factory.mktemp("server") / "data", *flags, "--page-limit", "none") as server:
+    data, trusted = tmp_path_factory.mktemp("server") / "data", {"SSL_CERT_FILE": str(files.authority)}
+    with running(data, *flags, "--page-limit", "none", environment=trusted) as server:
         yield server
 
 
 class Publisher(ThreadingHTTPServer):
     """Documents by their paths: each what is answered, with status and headers."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Certified) -> None:
         publisher = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,20 +61,23 @@ class Publisher(ThreadingHTTPServer):
                 pass
 
         super().__init__(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(files.certificate, files.key)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
         self.host = f"127.0.0.1:{self.server_port}"
         self.fetched: list[str] = []
         self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
 
     def publish(self, path: str, status: int = 200, **changed: Any) -> str:
-        url = f"http://{self.host}{path}"
+        url = f"https://{self.host}{path}"
         document = {"client_id": url, "client_name": "Your bank", "redirect_uris": [REGISTERED], **changed}
         self.answers[path] = (status, {"Cache-Control": "public, max-age=600"}, json.dumps(document).encode())
         return url
 
 
 @pytest.fixture(scope="module")
-def publisher() -> Iterator[Publisher]:
-    with serving(Publisher()) as made:
+def publisher(files: Certified) -> Iterator[Publisher]:
+    with serving(Publisher(files)) as made:
         yield made
 
 
@@ -171,6 +188,54 @@ def test_an_assistant_finds_its_way_and_reads_as_the_person_who_consents(
     assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
     assert assistant.tools(token) == 401
     assert publisher.fetched == ["/client.json"], "remembered"
+
+
+class Storage:
+    """What the SDK's client keeps."""
+
+    tokens: OAuthToken | None = None
+    about: OAuthClientInformationFull | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        return self.about
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        self.about = client_info
+
+
+def test_the_client_of_the_mcp_sdk_signs_in(server: Server, owner: httpx2.Client, assistant: Assistant) -> None:
+    answered: dict[str, str] = {}
+
+    async def open_browser(url: str) -> None:
+        form = {"next": parameters_of(owner.get(url).headers["location"])["next"], "answer": "allow"}
+        answered.update(parameters_of(owner.post(CONSENT, data=form).headers["location"]))
+
+    async def returned() -> AuthorizationCodeResult:
+        return AuthorizationCodeResult(code=answered["code"], state=answered["state"], iss=answered["iss"])
+
+    async def run() -> set[str]:
+        auth = OAuthClientProvider(
+            f"{server.url}/mcp",
+            OAuthClientMetadata(redirect_uris=[AnyUrl(CALLBACK)], token_endpoint_auth_method="none"),
+            Storage(),
+            open_browser,
+            returned,
+            client_metadata_url=assistant.id,
+        )
+        async with (
+            httpx2.AsyncClient(auth=auth, timeout=60, verify=False) as http,
+            Client(streamable_http_client(f"{server.url}/mcp", http_client=http)) as client,
+        ):
+            return {tool.name for tool in (await client.list_tools()).tools}
+
+    tools = asyncio.run(run())
+    assert "get_user" in tools and "create_user" not in tools
 
 
 def test_only_who_is_allowed_to_changes_something(owner: httpx2.Client, assistant: Assistant) -> None:

@@ -15,7 +15,7 @@ from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.config import is_loopback
 from rollbook.delivery.client_documents import is_url
-from rollbook.errors import NotFound
+from rollbook.errors import InvalidParameter, NotFound
 from rollbook.records import clients, events, groups, users
 from rollbook.records.clients import Client, WorkingClient
 from rollbook.records.events import Actor
@@ -25,6 +25,9 @@ from rollbook.storage.database import Tx
 FIELDS = tuple(name for name in Client._fields if name != "user_id")
 _URLS = ("redirect_urls", "post_logout_redirect_urls")
 _IS_PLAIN = re.compile(r"[!-\[\]-~]+").fullmatch
+_IS_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+").fullmatch
+MAX_HOST = 100
+"""Characters of an assistant's host that are its name."""
 _OF_APP = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+").fullmatch
 _LOOPBACK = r"(http://(?:127\.0\.0\.1|\[::1\]{}))(?::[0-9]{{1,5}})?([/?].*)?"
 _LOOPBACK_IP, _LOOPBACK_NAME = (re.compile(_LOOPBACK.format(name)).fullmatch for name in ("", "|localhost"))
@@ -62,7 +65,7 @@ def check_url(name: str, url: str) -> None:
     except ValueError:
         refuse(name, "must be a URL")
     if parts.scheme in ("https", "http"):
-        if not url.startswith(f"{parts.scheme}://") or not host or not has_port or "@" in parts.netloc:
+        if not url.startswith(f"{parts.scheme}://") or not host or not has_port or not _IS_HOST(parts.netloc):
             refuse(name, "must be a URL with a host, and without a user name")
         if parts.scheme == "http" and not is_loopback(host):
             refuse(name, "must begin with https://, unless it leads to this machine, such as http://127.0.0.1/")
@@ -77,8 +80,18 @@ async def working(on: Rollbook, client_id: str) -> WorkingClient | None:
     if not is_url(client_id):
         return await clients.working(on.db, client_id)
     document = await on.client_documents.get(client_id)
-    urls = "" if document is None else " ".join(document.redirect_uris)
-    return WorkingClient(urlsplit(client_id).netloc, Client(client_id, urls, public_client=1))
+    if document is None:
+        return None
+    urls = " ".join(filter(_may_lead_to, document.redirect_uris))
+    return WorkingClient(urlsplit(client_id).netloc[:MAX_HOST], Client(client_id, urls, public_client=1))
+
+
+def _may_lead_to(url: str) -> bool:
+    try:
+        check_url("", url)
+    except InvalidParameter:
+        return False
+    return True
 
 
 def leads_to(url: str, client: Client) -> bool:

@@ -56,12 +56,12 @@ class ClientDocuments:
         return await asyncio.shield(found.document)
 
     async def _fetch(self, url: str) -> ClientDocument | None:
-        parts = urlsplit(url)
-        if parts.path in ("", "/") or "/." in parts.path:
-            return None
         try:
             sender = Sender(url, self._addresses, timeouts=TIMEOUTS, method="GET", keeps=MAX_SIZE)
+            steps = urlsplit(url).path.split("/")
         except ValueError:
+            return None
+        if not any(steps) or not {".", ".."}.isdisjoint(steps):
             return None
         sent = await sender.post([("Accept", "application/json")], b"")
         await sender.close()
