@@ -256,6 +256,7 @@ NO_PAGES = {
     "/admin/users/{id}/usage/live": "a part of a page, asked for by its script",
     "/admin/users/{id}/usage/export": "a file",
     "/account/usage/live": "a part of a page, asked for by its script",
+    "/account/assistants/consent": "shown where an assistant asks for it",
     "/account/sign-in/code": "leads elsewhere, unless a password was just right",
     "/account/security/app": "leads elsewhere, unless the app was just created",
     "/account/security/codes": "leads elsewhere, unless the codes were just created",
