@@ -116,7 +116,8 @@ class Application:
         """Those of a token that the published keys verify."""
         keys = jwt.PyJWKSet.from_dict(self.http.get("/.well-known/jwks.json").json())
         key = keys[jwt.get_unverified_header(token)["kid"]]
-        made = jwt.decode_complete(token, key, ["RS256"], audience=self.id, issuer=self.server.url)
+        anytime = {"verify_iat": False, "verify_exp": False}  # the server's clock may be moved
+        made = jwt.decode_complete(token, key, ["RS256"], audience=self.id, issuer=self.server.url, options=anytime)
         assert made["header"]["typ"] == type
         return made["payload"]
 

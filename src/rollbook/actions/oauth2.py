@@ -263,7 +263,7 @@ def _check_code(code: SignInCode, client: ProvenClient, redirect_url: str, verif
 
 
 def resources(url: str) -> tuple[str, str]:
-    """What assistants can ask for (RFC 8707): all, or what changes nothing."""
+    """Resources that assistants can ask for (RFC 8707): all, or reading alone."""
     return f"{url}/mcp", f"{url}/mcp/readonly"
 
 

@@ -21,7 +21,7 @@ SHORTEST, LONGEST = 60, 86_400
 
 
 class ClientDocument(msgspec.Struct):
-    """What is read of a document. Its names and pictures are a stranger's words."""
+    """Fields that are read of a document. Its names and pictures are a stranger's words."""
 
     client_id: str
     redirect_uris: list[str]

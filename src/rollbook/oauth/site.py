@@ -210,7 +210,7 @@ async def discovery(site: OAuth, request: Request, fields: Mapping[str, str]) ->
 
 
 async def resource(site: OAuth, request: Request, fields: Mapping[str, str]) -> Response:
-    """What assistants sign in to, and where (RFC 9728)."""
+    """Metadata of a resource that assistants sign in to (RFC 9728)."""
     await count_page(site.on.limiter, site.on.settings.page_limit, request.address)
     everything, readonly = oauth2.resources(site.on.settings.url)
     told = {

@@ -486,7 +486,7 @@ async def sealed(queries: Queries, id: str) -> bytes | None:
 
 
 class KeyText(NamedTuple):
-    """What is kept of a key's text, and until when it works."""
+    """Parts of a key's text that are kept, and the time until which it works."""
 
     digest: bytes
     start: str
