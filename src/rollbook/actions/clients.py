@@ -26,8 +26,6 @@ FIELDS = tuple(name for name in Client._fields if name != "user_id")
 _URLS = ("redirect_urls", "post_logout_redirect_urls")
 _IS_PLAIN = re.compile(r"[!-\[\]-~]+").fullmatch
 _IS_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+").fullmatch
-MAX_HOST = 100
-"""Characters of an assistant's host that are its name."""
 _OF_APP = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+").fullmatch
 _LOOPBACK = r"(http://(?:127\.0\.0\.1|\[::1\]{}))(?::[0-9]{{1,5}})?([/?].*)?"
 _LOOPBACK_IP, _LOOPBACK_NAME = (re.compile(_LOOPBACK.format(name)).fullmatch for name in ("", "|localhost"))
@@ -83,7 +81,7 @@ async def working(on: Rollbook, client_id: str) -> WorkingClient | None:
     if document is None:
         return None
     urls = " ".join(filter(_may_lead_to, document.redirect_uris))
-    return WorkingClient(urlsplit(client_id).netloc[:MAX_HOST], Client(client_id, urls, public_client=1))
+    return WorkingClient(urlsplit(client_id).netloc, Client(client_id, urls, public_client=1))
 
 
 def _may_lead_to(url: str) -> bool:

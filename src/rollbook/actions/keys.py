@@ -226,6 +226,12 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
 
     Returns the key in full. A key can't create a key with more permissions or a later expiry than its own.
     """
+    return await on.write(create_in, by, *await prepared(on, by, new))
+
+
+async def prepared(on: Rollbook, by: Principal, new: KeyCreate) -> tuple[keys.NewKey, str]:
+    """A new key and its token, for `create_in`. Raises Forbidden, InsufficientScope, InvalidParameter, NotFound,
+    ProofRequired."""
     user_id = await subject(on, by, "keys:write", given(new.user_id))
     if by.key_id is None and not may_have_own(on, by):
         raise Forbidden("On this server, members have no API keys of their own.")
@@ -233,7 +239,7 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
     may_touch(by, user_id, user.role)
     require_proof(by)
     token = key_format.mint()
-    return await on.write(_create, by, record(on, by, new, user, token), token)
+    return record(on, by, new, user, token), token
 
 
 def record(on: Rollbook, by: Principal, new: KeyCreate, user: User, token: str) -> keys.NewKey:
@@ -256,7 +262,7 @@ def record(on: Rollbook, by: Principal, new: KeyCreate, user: User, token: str) 
     )
 
 
-async def _create(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
+async def create_in(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
     """Add a key. Its user is looked at again here, where nothing comes between: they may have been deleted, or made an
     owner, while this waited."""
     await creators.lock_people(tx, by, "keys:write", new.user_id)

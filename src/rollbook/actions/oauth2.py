@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from rollbook import clock, ids, roles
-from rollbook.actions import app_sessions, clients, key_bounds, sessions
+from rollbook.actions import app_sessions, clients, sessions
 from rollbook.actions import keys as key_actions
 from rollbook.actions.app_sessions import Minted, ReusedError, Start
 from rollbook.actions.arguments.keys import KeyCreate
@@ -33,7 +33,7 @@ from rollbook.records.app_sessions import NewSession
 from rollbook.records.clients import Client, Grant, SignInCode
 from rollbook.records.events import Actor
 from rollbook.records.groups import Membership
-from rollbook.records.keys import KeyText
+from rollbook.records.keys import KeyText, NewKey
 from rollbook.records.sessions import Session
 from rollbook.records.sign_outs import SignOut
 from rollbook.records.users import User
@@ -43,8 +43,8 @@ SCOPES = ("openid", "profile", "email", "groups", "offline_access")
 CODE_LIFETIME = clock.MINUTE
 ACCESS, ID, LOGOUT = "at+jwt", "JWT", "logout+jwt"
 """Types of tokens (RFC 9068, section 2.1; Back-Channel Logout, section 2.4)."""
-GRANT_LIFETIME = 30 * clock.DAY
-"""Of the key that an assistant gets."""
+GRANT_DAYS = 30
+"""Days for which the key of an assistant works."""
 LOGOUT_LIFETIME = 2 * clock.MINUTE
 HAS_ENDED = {"http://schemas.openid.net/event/backchannel-logout": {}}
 
@@ -109,6 +109,7 @@ class ProvenClient(NamedTuple):
 
     client: Client
     key_id: str | None
+    name: str
 
     @property
     def id(self) -> str:
@@ -124,7 +125,7 @@ async def prove_client(on: Rollbook, address: str, client_id: str, secret: str) 
     if holder is None:
         if secret or not working.client.public_client:
             raise refuse("invalid_client", "The client secret is missing or wrong.", 401)
-        return ProvenClient(working.client, None)
+        return ProvenClient(working.client, None, working.name)
     networks = networks_of(holder.ip_allow)
     if (
         holder.kind != "client"
@@ -135,7 +136,7 @@ async def prove_client(on: Rollbook, address: str, client_id: str, secret: str) 
         or (networks is not None and not within(address, networks))
     ):
         raise refuse("invalid_client", "The client secret is missing or wrong.", 401)
-    return ProvenClient(working.client, holder.key_id)
+    return ProvenClient(working.client, holder.key_id, working.name)
 
 
 # ---- a code
@@ -270,26 +271,29 @@ def resources(url: str) -> tuple[str, str]:
 async def issue_key(on: Rollbook, by: Principal, session: Session, wanted: CodeFor, new: KeyCreate) -> str:
     """A code for a person who consents, and the key that it is exchanged for. Until then the key has no text that
     anyone knows, and expires with the code. Raises ProofRequired, Forbidden."""
-    issued = await key_actions.create(on, by, new)
+    key, unknown = await key_actions.prepared(on, by, new)
     text = session_tokens.mint_code()
     digests = _digests(text)
-    assert digests is not None and issued.key.expires_at is not None  # minted here
-    await on.write(
-        records.add_code,
-        SignInCode(
-            digests.token,
-            wanted.client_id,
-            by.user_id,
-            session.id,
-            wanted.redirect_url,
-            wanted.challenge,
-            wanted.scope,
-            None,
-            issued.key.expires_at,
-            issued.key.id,
-        ),
+    assert digests is not None and key.expires_at is not None  # minted here
+    code = SignInCode(
+        digests.token,
+        wanted.client_id,
+        by.user_id,
+        session.id,
+        wanted.redirect_url,
+        wanted.challenge,
+        wanted.scope,
+        None,
+        key.expires_at,
+        key.id,
     )
+    await on.write(_issue_key, by, key, unknown, code)
     return text
+
+
+async def _issue_key(tx: Tx, by: Principal, key: NewKey, unknown: str, code: SignInCode) -> None:
+    await key_actions.create_in(tx, by, key, unknown)
+    await records.add_code(tx, code)
 
 
 async def _exchange_for_key(
@@ -301,27 +305,41 @@ async def _exchange_for_key(
     _check_code(code, client, redirect_url, verifier)
     if resource != code.scope:
         raise refuse("invalid_target", "resource is not the one that the person consented to.")
-    token = key_format.mint()
-    until = key_bounds.within_age(clock.now() + GRANT_LIFETIME, on.settings.key_max_age)
+    token, days = key_format.mint(), min(GRANT_DAYS, on.settings.key_max_age or GRANT_DAYS)
+    until = clock.now() + days * clock.DAY
     text = KeyText(key_format.digest(token), key_format.start(token), key_format.last_four(token), until)
-    if not await on.write(_give_text, code, text):
+    by = by._replace(user_id=None)  # an assistant is no user
+    if not await on.write(_give_text, by, code, text):
         await on.write(_end_key, by, code.key_id)
         raise refuse("invalid_grant", "The code was used before, so its key is revoked, or the person has signed out.")
-    return TokenSet(token, None, None, None, GRANT_LIFETIME)
+    return TokenSet(token, None, None, None, days * clock.DAY)
 
 
-async def _give_text(tx: Tx, code: SignInCode, text: KeyText) -> bool:
+async def _give_text(tx: Tx, by: Actor, code: SignInCode, text: KeyText) -> bool:
     user = await users.by_id(tx, code.user_id)
     if user is None or roles.is_barred(user.status) or await dashboard.working(tx, code.session_id) is None:
         return False
     assert code.key_id is not None  # of an assistant
-    return await keys.give_text(tx, code.key_id, text, code.expires_at)
+    key = await keys.give_text(tx, code.key_id, text, code.expires_at)
+    if key is not None:
+        before = {"expires_at": clock.format_time(code.expires_at)}
+        await events.record(tx, "key.updated", user.id, by, keys.public(key), before)
+    return key is not None
 
 
 async def _end_key(tx: Tx, by: Actor, id: str) -> None:
     with suppress(NotFound):  # it is revoked already
         key = await keys.revoke(tx, id)
-        await events.record(tx, "key.revoked", key.user_id, by._replace(user_id=None), keys.public(key))
+        await events.record(tx, "key.revoked", key.user_id, by, keys.public(key))
+
+
+async def _revoke_key(on: Rollbook, by: Actor, client: ProvenClient, token: str) -> None:
+    """End the key of an assistant that gives it back."""
+    holder = await keys.holder(on.db, key_format.digest(token))
+    if holder is None or holder.key_id is None or holder.kind != "assistant":
+        return
+    if (await keys.get(on.db, holder.key_id)).name == client.name:
+        await on.write(_end_key, by._replace(user_id=None), holder.key_id)
 
 
 # ---- tokens
@@ -421,6 +439,8 @@ async def _living(on: Rollbook, claims: dict[str, Any]) -> records.GrantWithUser
 
 async def revoke(on: Rollbook, by: Actor, client: ProvenClient, token: str) -> None:
     """End the session of a token, if it is the application's (RFC 7009). Others' are as if they didn't exist."""
+    if is_url(client.id):
+        return await _revoke_key(on, by, client, token)
     digests = session_tokens.refresh_digests(token)
     if digests is not None:
         grant = await records.by_family(on.db, digests.family)

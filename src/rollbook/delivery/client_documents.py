@@ -15,6 +15,8 @@ from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.sender import Sender, Timeouts
 
 MAX_SIZE, MAX_URLS, MAX_REMEMBERED = 10_240, 20, 256
+MAX_HOST = 100
+"""Characters of a host, which people see whole."""
 TIMEOUTS = Timeouts(total=5.0, connect=2.0)
 SHORTEST, LONGEST = 60, 86_400
 """Seconds that a document is remembered, whatever its headers say; the first also for one that is no good."""
@@ -58,8 +60,11 @@ class ClientDocuments:
     async def _fetch(self, url: str) -> ClientDocument | None:
         try:
             sender = Sender(url, self._addresses, timeouts=TIMEOUTS, method="GET", keeps=MAX_SIZE)
-            steps = urlsplit(url).path.split("/")
+            parts = urlsplit(url)
         except ValueError:
+            return None
+        steps = parts.path.split("/")
+        if not url.startswith("https://") or len(parts.netloc) > MAX_HOST:
             return None
         if not any(steps) or not {".", ".."}.isdisjoint(steps):
             return None

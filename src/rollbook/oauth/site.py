@@ -76,9 +76,11 @@ class OAuth:
     async def client(self, request: Request, fields: Mapping[str, str]) -> ProvenClient:
         """The application that asks. Raises OAuthRefused, TooManyRequests."""
         client_id, secret = _credentials(request, fields)
+        if is_url(client_id):  # before its document is fetched
+            await count_page(self.on.limiter, self.on.settings.page_limit, request.address)
+            return await oauth2.prove_client(self.on, request.address, client_id, secret)
         client = await oauth2.prove_client(self.on, request.address, client_id, secret)
-        if not is_url(client.id):
-            request.user_id, request.key_id = client.id, client.key_id
+        request.user_id, request.key_id = client.id, client.key_id
         if client.key_id is None:
             await count_page(self.on.limiter, self.on.settings.page_limit, request.address)
         else:

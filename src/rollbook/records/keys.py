@@ -284,9 +284,9 @@ ACTIVITY = f"""
     GROUP BY user_id"""
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 OLD = "SELECT id FROM keys WHERE revoked_at <= ? ORDER BY revoked_at LIMIT ?"
-GIVE_TEXT = """
+GIVE_TEXT = f"""
     UPDATE keys SET digest = ?, start = ?, last_four = ?, expires_at = ?
-    WHERE id = ? AND expires_at = ? AND revoked_at IS NULL"""
+    WHERE id = ? AND expires_at = ? AND revoked_at IS NULL RETURNING {COLUMNS}"""
 FORGET = "DELETE FROM keys WHERE id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
 CHANGE = f"""
@@ -491,12 +491,13 @@ class KeyText(NamedTuple):
     digest: bytes
     start: str
     last_four: str
-    expires_at: int | None
+    expires_at: int
 
 
-async def give_text(tx: Tx, id: str, text: KeyText, code_expires_at: int) -> bool:
-    """Give an assistant's key its text. False if it has one, or was revoked."""
-    return await tx.run(GIVE_TEXT, *text, id, code_expires_at) > 0
+async def give_text(tx: Tx, id: str, text: KeyText, code_expires_at: int) -> Key | None:
+    """Give an assistant's key its text. None if it has one, or was revoked."""
+    row = await tx.one(GIVE_TEXT, *text, id, code_expires_at)
+    return None if row is None else Key._make(row)
 
 
 async def revoke(tx: Tx, id: str) -> Key:

@@ -36,7 +36,7 @@ DUE = f"SELECT {COLUMNS} FROM sign_outs WHERE client_id = ? AND due_at <= ? ORDE
 _ONE, _ALL = "session_id = ?", "client_id = ? AND due_at <= ?"
 _POSTPONE = "UPDATE sign_outs SET attempts = attempts + 1, due_at = ? WHERE "
 POSTPONE, POSTPONE_ALL = _POSTPONE + _ONE, _POSTPONE + _ALL
-FORGET, FORGET_ALL = f"DELETE FROM sign_outs WHERE {_ONE}", f"DELETE FROM sign_outs WHERE {_ALL}"
+FORGET, FORGET_ALL = f"DELETE FROM sign_outs WHERE {_ONE}", f"DELETE FROM sign_outs WHERE {_ALL} AND attempts >= ?"
 ERASE = "DELETE FROM sign_outs WHERE client_id = ?"
 
 
@@ -63,8 +63,9 @@ async def postpone(tx: Tx, ended: SignOut, at: int, is_for_all: bool) -> None:
 
 
 async def give_up(tx: Tx, ended: SignOut, is_for_all: bool) -> None:
+    """Tell the application nothing any more of this session, or of all that were tried as often."""
     if is_for_all:
-        await tx.run(FORGET_ALL, ended.client_id, clock.now())
+        await tx.run(FORGET_ALL, ended.client_id, clock.now(), ended.attempts)
     else:
         await tx.run(FORGET, ended.session_id)
 

@@ -59,6 +59,7 @@ CUSTOMER_PAGES = (
     "/account/confirm-email",
     "/account/not-me",
     "/account/stop-email-change",
+    "/account/assistants/consent",
     "/account/delete",
     "/oauth2/authorize",
     "/oauth2/logout",
