@@ -1,11 +1,15 @@
 """An application that people sign in to, as programs that speak OpenID Connect do: it sends a browser away, gets a code,
-exchanges it, and checks what it was told by the published keys alone."""
+exchanges it, and checks what it was told by the published keys alone. And an assistant, with the document that it
+publishes about itself."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
+import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,10 +21,14 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2
 import jwt
 
+from tests.certificates import Certified
 from tests.harness import PATIENCE, PLAIN, Server, serving
 
 CALLBACK = "https://grafana.example.com/login/generic_oauth"
 SCOPE = "openid profile email groups offline_access"
+REGISTERED, ANSWERED = "http://localhost/callback", "http://localhost:51004/callback"
+"""URLs of an assistant on a person's machine: the one of its document, and the one at which it listens."""
+CONSENT = "/account/assistants/consent"
 
 
 class Pkce(NamedTuple):
@@ -199,3 +207,104 @@ class LogoutReceiver(ThreadingHTTPServer):
 def hearing() -> Iterator[LogoutReceiver]:
     with serving(LogoutReceiver()) as receiver:
         yield receiver
+
+
+class Publisher(ThreadingHTTPServer):
+    """Documents by their paths: each what is answered, with status and headers. Without files, by plain HTTP."""
+
+    def __init__(self, files: Certified | None = None) -> None:
+        publisher = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                publisher.fetched.append(self.path)
+                status, headers, body = publisher.answers[self.path]
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if (held := publisher.held.get(self.path)) is not None:
+                    held.wait(PATIENCE)
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        if files is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(files.certificate, files.key)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.host = f"127.0.0.1:{self.server_port}"
+        self.origin = f"http{'' if files is None else 's'}://{self.host}"
+        self.fetched: list[str] = []
+        self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        self.held: dict[str, threading.Event] = {}
+        """Until when bodies are held back."""
+
+    def publish(self, path: str, status: int = 200, **changed: Any) -> str:
+        url = f"{self.origin}{path}"
+        document = {"client_id": url, "client_name": "Your bank", "redirect_uris": [REGISTERED], **changed}
+        self.answers[path] = (status, {"Cache-Control": "public, max-age=600"}, json.dumps(document).encode())
+        return url
+
+
+class Assistant:
+    def __init__(self, server: Server, client_id: str) -> None:
+        self.server, self.id, self.pair = server, client_id, pkce()
+
+    def asked(self, **changed: str | None) -> dict[str, str]:
+        parameters = {
+            "client_id": self.id,
+            "redirect_uri": ANSWERED,
+            "response_type": "code",
+            "state": "s1",
+            "code_challenge": self.pair.challenge,
+            "code_challenge_method": "S256",
+            "resource": f"{self.server.url}/mcp",
+            **changed,
+        }
+        return {name: value for name, value in parameters.items() if value is not None}
+
+    def send(self, browser: httpx2.Client, **changed: str | None) -> httpx2.Response:
+        return browser.get("/oauth2/authorize", params=self.asked(**changed))
+
+    def consented(self, browser: httpx2.Client, access: str = "read", answer: str = "allow", **changed: str) -> str:
+        """Where a person's answer leads."""
+        shown = self.send(browser, **changed).headers["location"]
+        form = {"next": parameters_of(shown)["next"], "access": access, "answer": answer}
+        answered = browser.post(CONSENT, data=form)
+        assert answered.status_code == 303, answered.text
+        assert answered.headers["location"].startswith(f"{ANSWERED}?")
+        return answered.headers["location"]
+
+    def code(self, browser: httpx2.Client, **changed: str) -> str:
+        return parameters_of(self.consented(browser, **changed))["code"]
+
+    def exchange(self, code: str, **changed: str) -> httpx2.Response:
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": self.id,
+            "code": code,
+            "redirect_uri": ANSWERED,
+            "code_verifier": self.pair.verifier,
+            "resource": f"{self.server.url}/mcp",
+            **changed,
+        }
+        with httpx2.Client(base_url=self.server.url, timeout=60, **PLAIN) as http:
+            return http.post("/oauth2/token", data={name: value for name, value in form.items() if value})
+
+    def revoke(self, token: str) -> httpx2.Response:
+        with self.server.http(None) as http:
+            return http.post("/oauth2/revoke", data={"client_id": self.id, "token": token})
+
+    def token(self, browser: httpx2.Client, **changed: str) -> str:
+        return self.exchange(self.code(browser, **changed)).json()["access_token"]
+
+    def tools(self, token: str, path: str = "/mcp") -> set[str] | int:
+        """Names of the tools that a token opens, or the status of the refusal."""
+        with self.server.http(token) as http:
+            answer = http.post(path, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+        if answer.status_code != 200:
+            return answer.status_code
+        return {tool["name"] for tool in answer.json()["result"]["tools"]}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-import ssl
+import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from functools import partial
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -20,12 +19,9 @@ from pydantic import AnyUrl
 
 from tests.callers import together
 from tests.certificates import Certified, certified
-from tests.harness import PLAIN, Server, new_user, running, serving
-from tests.relying import parameters_of, pkce, refused
+from tests.harness import Server, new_user, running, serving
+from tests.relying import ANSWERED, CONSENT, Assistant, Publisher, parameters_of, pkce, refused
 from tests.visitor import signed_in, visitor
-
-REGISTERED, CALLBACK = "http://localhost/callback", "http://localhost:51004/callback"
-CONSENT = "/account/assistants/consent"
 
 
 @pytest.fixture(scope="module")
@@ -41,43 +37,16 @@ def server(engine: str, files: Certified, tmp_path_factory: pytest.TempPathFacto
         yield server
 
 
-class Publisher(ThreadingHTTPServer):
-    """Documents by their paths: each what is answered, with status and headers."""
-
-    def __init__(self, files: Certified) -> None:
-        publisher = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                publisher.fetched.append(self.path)
-                status, headers, body = publisher.answers[self.path]
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(files.certificate, files.key)
-        self.socket = context.wrap_socket(self.socket, server_side=True)
-        self.host = f"127.0.0.1:{self.server_port}"
-        self.fetched: list[str] = []
-        self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
-
-    def publish(self, path: str, status: int = 200, **changed: Any) -> str:
-        url = f"https://{self.host}{path}"
-        document = {"client_id": url, "client_name": "Your bank", "redirect_uris": [REGISTERED], **changed}
-        self.answers[path] = (status, {"Cache-Control": "public, max-age=600"}, json.dumps(document).encode())
-        return url
-
-
 @pytest.fixture(scope="module")
 def publisher(files: Certified) -> Iterator[Publisher]:
     with serving(Publisher(files)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Publisher]:
+    """One without TLS."""
+    with serving(Publisher()) as made:
         yield made
 
 
@@ -85,63 +54,6 @@ def publisher(files: Certified) -> Iterator[Publisher]:
 def owner(server: Server) -> Iterator[httpx2.Client]:
     with signed_in(server) as browser:
         yield browser
-
-
-class Assistant:
-    def __init__(self, server: Server, client_id: str) -> None:
-        self.server, self.id, self.pair = server, client_id, pkce()
-
-    def asked(self, **changed: str | None) -> dict[str, str]:
-        parameters = {
-            "client_id": self.id,
-            "redirect_uri": CALLBACK,
-            "response_type": "code",
-            "state": "s1",
-            "code_challenge": self.pair.challenge,
-            "code_challenge_method": "S256",
-            "resource": f"{self.server.url}/mcp",
-            **changed,
-        }
-        return {name: value for name, value in parameters.items() if value is not None}
-
-    def send(self, browser: httpx2.Client, **changed: str | None) -> httpx2.Response:
-        return browser.get("/oauth2/authorize", params=self.asked(**changed))
-
-    def consented(self, browser: httpx2.Client, access: str = "read", answer: str = "allow", **changed: str) -> str:
-        """Where a person's answer leads."""
-        shown = self.send(browser, **changed).headers["location"]
-        form = {"next": parameters_of(shown)["next"], "access": access, "answer": answer}
-        answered = browser.post(CONSENT, data=form)
-        assert answered.status_code == 303, answered.text
-        assert answered.headers["location"].startswith(f"{CALLBACK}?")
-        return answered.headers["location"]
-
-    def code(self, browser: httpx2.Client, **changed: str) -> str:
-        return parameters_of(self.consented(browser, **changed))["code"]
-
-    def exchange(self, code: str, **changed: str) -> httpx2.Response:
-        form = {
-            "grant_type": "authorization_code",
-            "client_id": self.id,
-            "code": code,
-            "redirect_uri": CALLBACK,
-            "code_verifier": self.pair.verifier,
-            "resource": f"{self.server.url}/mcp",
-            **changed,
-        }
-        with httpx2.Client(base_url=self.server.url, timeout=60, **PLAIN) as http:
-            return http.post("/oauth2/token", data={name: value for name, value in form.items() if value})
-
-    def token(self, browser: httpx2.Client, **changed: str) -> str:
-        return self.exchange(self.code(browser, **changed)).json()["access_token"]
-
-    def tools(self, token: str, path: str = "/mcp") -> set[str] | int:
-        """Names of the tools that a token opens, or the status of the refusal."""
-        with self.server.http(token) as http:
-            answer = http.post(path, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
-        if answer.status_code != 200:
-            return answer.status_code
-        return {tool["name"] for tool in answer.json()["result"]["tools"]}
 
 
 @pytest.fixture
@@ -165,6 +77,8 @@ def test_an_assistant_finds_its_way_and_reads_as_the_person_who_consents(
     page = owner.get(shown.headers["location"])
     assert publisher.host in page.text and "Your bank" not in page.text and "on this computer" in page.text
     assert 'value="read" checked' in page.text and 'value="change">' in page.text
+    german = owner.get(shown.headers["location"], headers={"Accept-Language": "de-CH"}).text
+    assert f'Ein Assistent von <strong class="anywhere">{publisher.host}</strong>' in german
     assert "form-action 'self' http://localhost:51004;" in page.headers["content-security-policy"]
     assert page.headers["x-frame-options"] == "DENY"
     back = parameters_of(assistant.consented(owner))
@@ -185,8 +99,12 @@ def test_an_assistant_finds_its_way_and_reads_as_the_person_who_consents(
         assert held.get("/oauth2/userinfo").status_code == 401
     [key] = [key for key in http.get("/v1/keys").json() if key["kind"] == "assistant" and key["status"] == "active"]
     assert key["name"] == publisher.host and token.endswith(key["masked"][-4:])
-    assert http.delete(f"/v1/keys/{key['id']}").status_code == 204
-    assert assistant.tools(token) == 401
+    told = http.get("/v1/events", params={"user": key["user_id"], "type": "key.*", "order": "desc", "limit": 2}).json()
+    assert [event["type"] for event in told] == ["key.updated", "key.created"]
+    assert told[0]["data"]["expires_at"] == key["expires_at"] and told[0]["actor"]["user_id"] is None
+    for given in (server.key, token):
+        assert assistant.revoke(given).status_code == 200
+    assert assistant.tools(token) == 401 and http.get("/v1/users/me").status_code == 200, "its own, and no other"
     assert publisher.fetched == ["/client.json"], "remembered"
 
 
@@ -222,7 +140,7 @@ def test_the_client_of_the_mcp_sdk_signs_in(server: Server, owner: httpx2.Client
     async def run() -> set[str]:
         auth = OAuthClientProvider(
             f"{server.url}/mcp",
-            OAuthClientMetadata(redirect_uris=[AnyUrl(CALLBACK)], token_endpoint_auth_method="none"),
+            OAuthClientMetadata(redirect_uris=[AnyUrl(ANSWERED)], token_endpoint_auth_method="none"),
             Storage(),
             open_browser,
             returned,
@@ -300,27 +218,44 @@ def test_what_an_assistant_must_say(
 
 
 def test_a_document_is_believed_about_its_own_url_alone(
-    server: Server, owner: httpx2.Client, publisher: Publisher
+    server: Server, owner: httpx2.Client, publisher: Publisher, plain: Publisher
 ) -> None:
     large = publisher.publish("/large.json", client_name="x" * 20_000)
     moved = publisher.publish("/moved.json")
     publisher.answers["/moved.json"] = (302, {"Location": "/client.json"}, b"")
     broken = publisher.publish("/broken.json")
     publisher.answers["/broken.json"] = (200, {}, b"<html>")
-    for url in (
+    slow = publisher.publish("/slow.json")
+    publisher.held["/slow.json"] = threading.Event()
+    urls = (
         large,
         moved,
         broken,
+        slow,
         publisher.publish("/other.json", client_id="https://claude.ai/client.json"),
         publisher.publish("/secret.json", token_endpoint_auth_method="client_secret_post"),
         publisher.publish("/elsewhere.json", redirect_uris=["http://localhost/other"]),
         publisher.publish("/gone.json", status=404),
         publisher.publish("/"),
+        plain.publish("/client.json"),
+        f"https://{'a' * 50}.{'b' * 50}/client.json",
         "https://10.0.0.1/client.json",
         "https://169.254.169.254/client.json",
         "https://user@127.0.0.1/client.json",
         "file:///etc/passwd",
         "://",
-    ):
-        answer = Assistant(server, url).send(owner)
+    )
+    for url, answer in zip(urls, together(*[partial(Assistant(server, url).send, owner) for url in urls]), strict=True):
         assert answer.status_code == 400 and "location" not in answer.headers, url
+    assert not plain.fetched and not publisher.held["/slow.json"].is_set()
+    publisher.held["/slow.json"].set()
+
+
+def test_strangers_have_no_more_fetched_than_pages(publisher: Publisher, files: Certified, tmp_path: Path) -> None:
+    flags, trusted = ("--webhook-allow", "127.0.0.0/8"), {"SSL_CERT_FILE": str(files.authority)}
+    urls = [publisher.publish(f"/{number}.json") for number in range(5)]
+    publisher.fetched.clear()
+    with running(tmp_path / "data", *flags, "--page-limit", "4/hour", environment=trusted) as server:
+        statuses = [Assistant(server, url).exchange("x").status_code for url in urls]
+    assert statuses == [400, 400, 429, 429, 429], "each that is refused counts once more"
+    assert publisher.fetched == ["/0.json", "/1.json"]

@@ -7,9 +7,10 @@ from collections import Counter
 import httpx2
 
 from tests.callers import together
-from tests.harness import PLAIN, new_user
-from tests.nodes.pair import Pair
-from tests.relying import CALLBACK, application, hearing
+from tests.certificates import Certified
+from tests.harness import PLAIN, new_user, serving
+from tests.nodes.pair import Pair, wait_until
+from tests.relying import CALLBACK, Assistant, Publisher, application, hearing
 from tests.visitor import signed_in
 
 CALLERS = 24
@@ -55,3 +56,19 @@ def test_an_application_hears_of_a_session_that_ends_on_any_node(nodes: Pair) ->
                 sids.add(app.claims(app.signed_in(browser)["id_token"])["sid"])
             assert end.post(f"/v1/users/{user['id']}/suspend").status_code == 200
         assert {told["sid"] for told in receiver.wait_for(app, sids)} == sids
+
+
+def test_an_assistants_code_works_once_on_both_nodes_and_then_revokes_what_it_gave(
+    nodes: Pair, files: Certified
+) -> None:
+    with serving(Publisher(files)) as publisher, signed_in(nodes.both[0]) as browser:
+        assistant = Assistant(nodes.both[0], publisher.publish("/client.json"))
+        elsewhere = Assistant(nodes.both[1], assistant.id)
+        elsewhere.pair, resource = assistant.pair, f"{nodes.both[0].url}/mcp"
+        code = assistant.code(browser)
+        calls = [lambda comer=comer: comer.exchange(code, resource=resource) for comer in (assistant, elsewhere)] * 8
+        answers = together(*calls)
+        assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 15}
+        (token,) = (answer.json()["access_token"] for answer in answers if answer.status_code == 200)
+        for comer in (assistant, elsewhere):
+            wait_until(lambda comer=comer: comer.tools(token) == 401)
