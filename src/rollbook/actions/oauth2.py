@@ -156,22 +156,28 @@ async def issue_code(on: Rollbook, user: User, session: Session, wanted: CodeFor
     """A code for who is signed in with this session of a browser; None if they may not sign in to the application."""
     if await subject(on.db, on.settings, user, wanted.client_id) is None:
         return None
+    text, code = _minted(session, wanted, clock.now() + CODE_LIFETIME)
+    await on.write(records.add_code, code)
+    return text
+
+
+def _minted(session: Session, wanted: CodeFor, expires_at: int, key_id: str | None = None) -> tuple[str, SignInCode]:
+    """A code for who is signed in with this session, and what is kept of it."""
     text = session_tokens.mint_code()
     digests = _digests(text)
     assert digests is not None  # minted here
-    code = SignInCode(
+    return text, SignInCode(
         digests.token,
         wanted.client_id,
-        user.id,
+        session.user_id,
         session.id,
         wanted.redirect_url,
         wanted.challenge,
         wanted.scope,
         wanted.nonce,
-        clock.now() + CODE_LIFETIME,
+        expires_at,
+        key_id,
     )
-    await on.write(records.add_code, code)
-    return text
 
 
 def _digests(code: str) -> RefreshDigests | None:
@@ -272,21 +278,8 @@ async def issue_key(on: Rollbook, by: Principal, session: Session, wanted: CodeF
     """A code for a person who consents, and the key that it is exchanged for. Until then the key has no text that
     anyone knows, and expires with the code. Raises ProofRequired, Forbidden."""
     key, unknown = await key_actions.prepared(on, by, new)
-    text = session_tokens.mint_code()
-    digests = _digests(text)
-    assert digests is not None and key.expires_at is not None  # minted here
-    code = SignInCode(
-        digests.token,
-        wanted.client_id,
-        by.user_id,
-        session.id,
-        wanted.redirect_url,
-        wanted.challenge,
-        wanted.scope,
-        None,
-        key.expires_at,
-        key.id,
-    )
+    assert key.expires_at is not None  # with the code
+    text, code = _minted(session, wanted, key.expires_at, key.id)
     await on.write(_issue_key, by, key, unknown, code)
     return text
 
