@@ -166,18 +166,8 @@ def _minted(session: Session, wanted: CodeFor, expires_at: int, key_id: str | No
     text = session_tokens.mint_code()
     digests = _digests(text)
     assert digests is not None  # minted here
-    return text, SignInCode(
-        digests.token,
-        wanted.client_id,
-        session.user_id,
-        session.id,
-        wanted.redirect_url,
-        wanted.challenge,
-        wanted.scope,
-        wanted.nonce,
-        expires_at,
-        key_id,
-    )
+    client_id, *bound = wanted
+    return text, SignInCode(digests.token, client_id, session.user_id, session.id, *bound, expires_at, key_id)
 
 
 def _digests(code: str) -> RefreshDigests | None:

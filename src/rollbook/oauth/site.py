@@ -253,8 +253,6 @@ def described(url: str) -> dict[str, Any]:
         "client_id_metadata_document_supported": True,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
-        "claims_parameter_supported": False,
-        "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "service_documentation": f"{url}/docs/connect",
     }
