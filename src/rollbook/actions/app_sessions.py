@@ -121,15 +121,7 @@ async def published(on: Rollbook) -> list[dict[str, str]]:
 
 async def claims_of(on: Rollbook, token: str, type: str) -> dict[str, Any] | None:
     """Claims of a token of this type that a published key has signed with RS256, whether it has expired or not."""
-    named = session_tokens.key_id(token, type)
-    public = next(
-        (
-            key.public
-            for key in await app_sessions.newest_keys(on.db)
-            if key.id == named and key.algorithm == session_tokens.RS256
-        ),
-        None,
-    )
+    public = await app_sessions.public_key(on.db, session_tokens.key_id(token, type), session_tokens.RS256)
     return None if public is None else session_tokens.verified(token, public)
 
 

@@ -143,15 +143,19 @@ def _rsa_public(public: bytes) -> RSAPublicKey:
     return key
 
 
-def key_id(token: str, type: str) -> str | None:
-    """ID of the key that a token of this type names; None if it is no token that we sign with RS256."""
+class _Header(msgspec.Struct):
+    alg: str
+    typ: str
+    kid: str
+
+
+def key_id(token: str, type: str) -> str:
+    """ID of the key that a token of this type names; empty if it is no token that we sign with RS256."""
     try:
-        header = msgspec.json.decode(decoded(token.partition(".")[0]))
+        header = msgspec.json.decode(decoded(token.partition(".")[0]), type=_Header)
     except (ValueError, msgspec.DecodeError):
-        return None
-    if not isinstance(header, dict) or header.get("alg") != RS256 or header.get("typ") != type:
-        return None
-    return header.get("kid")
+        return ""
+    return header.kid if (header.alg, header.typ) == (RS256, type) and header.kid.isidentifier() else ""
 
 
 def verified(token: str, public: bytes) -> dict[str, Any] | None:

@@ -175,6 +175,7 @@ class SigningKey(NamedTuple):
 SIGNING_COLUMNS = ", ".join(SigningKey._fields)
 MAX_KEYS = 16
 ALL_KEYS = f"SELECT {SIGNING_COLUMNS} FROM signing_keys ORDER BY signs_from DESC, id DESC LIMIT {MAX_KEYS}"
+PUBLIC_KEY = "SELECT public FROM signing_keys WHERE id = ? AND algorithm = ?"
 ADD_KEY = f"INSERT INTO signing_keys ({SIGNING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
 REMOVE_KEY = "DELETE FROM signing_keys WHERE id = ?"
 REMOVE_OTHER_KEYS = "DELETE FROM signing_keys WHERE id <> ?"
@@ -185,6 +186,12 @@ SEAL_AGAIN = "UPDATE signing_keys SET sealed = ? WHERE id = ? AND sealed = ?"
 async def newest_keys(queries: Queries) -> list[SigningKey]:
     rows = await queries.all(ALL_KEYS)
     return [SigningKey(row[0], bytes(row[1]), bytes(row[2]), *row[3:]) for row in rows]
+
+
+async def public_key(queries: Queries, id: str, algorithm: str) -> bytes | None:
+    """The public part of a key, None if it isn't published."""
+    row = await queries.one(PUBLIC_KEY, id, algorithm)
+    return None if row is None else bytes(row[0])
 
 
 async def add_key(tx: Tx, new: SigningKey) -> None:
