@@ -2419,6 +2419,21 @@ export const properties: INodeProperties[] = [
 		default: {},
 		options: [
 			{
+				displayName: "Backchannel Logout URL",
+				name: "backchannel_logout_url",
+				default: "",
+				type: "string",
+				description: "Where the application hears of sessions that ended (OpenID Connect Back-Channel Logout)",
+				routing: {
+					send: {
+						type: "body",
+						property: "backchannel_logout_url",
+						propertyInDotNotation: false,
+						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			},
+			{
 				displayName: "External ID",
 				name: "external_id",
 				default: "",
@@ -3139,6 +3154,21 @@ export const properties: INodeProperties[] = [
 		placeholder: "Add Field",
 		default: {},
 		options: [
+			{
+				displayName: "Backchannel Logout URL",
+				name: "backchannel_logout_url",
+				default: "",
+				type: "string",
+				description: "Where the application hears of sessions that ended (OpenID Connect Back-Channel Logout)",
+				routing: {
+					send: {
+						type: "body",
+						property: "backchannel_logout_url",
+						propertyInDotNotation: false,
+						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			},
 			{
 				displayName: "External ID",
 				name: "external_id",
@@ -3903,6 +3933,10 @@ export const properties: INodeProperties[] = [
 						value: "api"
 					},
 					{
+						name: "Assistant",
+						value: "assistant"
+					},
+					{
 						name: "Client",
 						value: "client"
 					},
@@ -3911,7 +3945,7 @@ export const properties: INodeProperties[] = [
 						value: "scim"
 					}
 				],
-				description: "Where the key works. <code>api</code>: For your applications and scripts, under <code>/v1</code>. <code>scim</code>: For an identity provider, only under <code>/scim/v2</code>. Its user must be an admin or owner, it counts toward the setting <code>scim_limit</code>, and its scopes are by default those of users and groups. <code>client</code>: The secret of an application that people sign in to, only at <code>/oauth2/token</code> and <code>/oauth2/revoke</code>. It has no scopes. Default: <code>\"api\"</code>.",
+				description: "Where the key works. <code>api</code>: For your applications and scripts, under <code>/v1</code>. <code>scim</code>: For an identity provider, only under <code>/scim/v2</code>. Its user must be an admin or owner, it counts toward the setting <code>scim_limit</code>, and its scopes are by default those of users and groups. <code>assistant</code>: For an assistant that signed in, only at <code>/mcp</code>. <code>client</code>: The secret of an application that people sign in to, only at <code>/oauth2/token</code> and <code>/oauth2/revoke</code>. It has no scopes. Default: <code>\"api\"</code>.",
 				routing: {
 					send: {
 						type: "body",

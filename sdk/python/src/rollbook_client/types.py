@@ -242,11 +242,12 @@ EventType = (
 Later versions can add values.
 """
 
-KeyKind = Literal["api", "scim", "client"] | str
+KeyKind = Literal["api", "scim", "assistant", "client"] | str
 """Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider,
 only under `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its
-scopes are by default those of users and groups. `client`: The secret of an application that people sign in to,
-only at `/oauth2/token` and `/oauth2/revoke`. It has no scopes.
+scopes are by default those of users and groups. `assistant`: For an assistant that signed in, only at `/mcp`.
+`client`: The secret of an application that people sign in to, only at `/oauth2/token` and `/oauth2/revoke`. It
+has no scopes.
 
 Later versions can add values.
 """
@@ -1089,6 +1090,8 @@ class EventObject(Model):
     """What the scope `groups` tells of each group."""
     role_claim: bool | None
     """Whether the application learns the role of whoever signs in."""
+    backchannel_logout_url: str | None
+    """Where the application hears of sessions that ended."""
     members: int | None
     """The number of members."""
     user_id: str | None
@@ -1282,6 +1285,7 @@ class EventObject(Model):
             "adopt",
             "audience",
             "audiences",
+            "backchannel_logout_url",
             "bytes",
             "bytes_read",
             "changed",
@@ -1396,6 +1400,7 @@ class EventObject(Model):
         "sign_in_groups",
         "group_claims",
         "role_claim",
+        "backchannel_logout_url",
         "members",
         "user_id",
         "masked",
@@ -1601,9 +1606,12 @@ class Application(Model):
     """What the scope `groups` tells of each group."""
     role_claim: bool | None
     """Whether the application learns the role of whoever signs in."""
+    backchannel_logout_url: str | None
+    """Where the application hears of sessions that ended."""
     _kinds = {"created_at": time, "updated_at": time, "last_sign_in_at": time, "deleted_at": time}
     _optional = frozenset(
         [
+            "backchannel_logout_url",
             "created_at",
             "deleted_at",
             "email_verified",
@@ -1648,6 +1656,7 @@ class Application(Model):
         "sign_in_groups",
         "group_claims",
         "role_claim",
+        "backchannel_logout_url",
     )
 
 

@@ -114,6 +114,8 @@ export interface components {
             group_claims?: "names" | "ids" | (string & {});
             /** @description Whether the application learns the role of whoever signs in. */
             role_claim?: boolean;
+            /** @description Where the application hears of sessions that ended. */
+            backchannel_logout_url?: string | null;
         };
         /** @description An application to create: a name is enough. Its email is made up. */
         ApplicationCreate: {
@@ -158,6 +160,11 @@ export interface components {
             group_claims?: "ids" | "names" | (string & {});
             /** @description Whether the application learns the role of whoever signs in. Default: false. */
             role_claim?: boolean;
+            /**
+             * @description Where the application hears of sessions that ended (OpenID Connect Back-Channel Logout).
+             * @example https://grafana.example.com/signed-out
+             */
+            backchannel_logout_url?: string | null;
         };
         /** @description The fields of an application to change. Missing fields are left unchanged, and metadata is merged. */
         ApplicationPatch: {
@@ -177,6 +184,7 @@ export interface components {
             /** @enum {string} */
             group_claims?: "ids" | "names" | (string & {});
             role_claim?: boolean;
+            backchannel_logout_url?: string | null;
             status?: components["schemas"]["Status"];
         };
         /** @description Operations on users. They are done in this order. */
@@ -707,6 +715,7 @@ export interface components {
             sign_in_groups?: string[];
             group_claims?: "names" | "ids" | (string & {});
             role_claim?: boolean;
+            backchannel_logout_url?: string | null;
             /** Format: int64 */
             members?: number;
             /** @description The user the API key, session, token, webhook or membership belongs to. */
@@ -1111,7 +1120,7 @@ export interface components {
             /** @description What the key is used for. */
             name: string;
             /** @description Where the key works. */
-            kind: "api" | "scim" | "client" | (string & {});
+            kind: "api" | "scim" | "assistant" | "client" | (string & {});
             /** @description Whether the key works. */
             status: "active" | "suspended" | "expired" | "revoked" | (string & {});
             /**
@@ -1197,10 +1206,10 @@ export interface components {
             revealable?: boolean;
         };
         /**
-         * @description Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its scopes are by default those of users and groups. `client`: The secret of an application that people sign in to, only at `/oauth2/token` and `/oauth2/revoke`. It has no scopes.
+         * @description Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its scopes are by default those of users and groups. `assistant`: For an assistant that signed in, only at `/mcp`. `client`: The secret of an application that people sign in to, only at `/oauth2/token` and `/oauth2/revoke`. It has no scopes.
          * @enum {string}
          */
-        KeyKind: "api" | "scim" | "client" | (string & {});
+        KeyKind: "api" | "scim" | "assistant" | "client" | (string & {});
         /** @description Options of a key's rotation. */
         KeyRotation: {
             /**

@@ -137,8 +137,8 @@ export interface KeyCreate extends Object<"KeyCreate"> {}
 /**
  * Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider, only under
  * `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its scopes are by default
- * those of users and groups. `client`: The secret of an application that people sign in to, only at `/oauth2/token` and
- * `/oauth2/revoke`. It has no scopes.
+ * those of users and groups. `assistant`: For an assistant that signed in, only at `/mcp`. `client`: The secret of an
+ * application that people sign in to, only at `/oauth2/token` and `/oauth2/revoke`. It has no scopes.
  */
 export type KeyKind = Schemas["KeyKind"];
 

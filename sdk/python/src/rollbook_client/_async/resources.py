@@ -832,6 +832,7 @@ class AsyncApplications(AsyncResource):
         sign_in_groups: Sequence[str] | None | Omit = OMIT,
         group_claims: str | Omit = OMIT,
         role_claim: bool | Omit = OMIT,
+        backchannel_logout_url: str | None | Omit = OMIT,
         fields: Sequence[str] = ("*",),
         idempotency_key: str | None = None,
     ) -> User:
@@ -866,6 +867,8 @@ class AsyncApplications(AsyncResource):
                 missing.
             group_claims: What the scope `groups` tells of each group. Default: `names`. One of `ids`, `names`.
             role_claim: Whether the application learns the role of whoever signs in. Default: false.
+            backchannel_logout_url: Where the application hears of sessions that ended (OpenID Connect
+                Back-Channel Logout). At most 1,024 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
@@ -895,6 +898,7 @@ class AsyncApplications(AsyncResource):
                     "sign_in_groups": sign_in_groups,
                     "group_claims": group_claims,
                     "role_claim": role_claim,
+                    "backchannel_logout_url": backchannel_logout_url,
                 },
                 idempotency_key=idempotency_key,
             ),
@@ -939,6 +943,7 @@ class AsyncApplications(AsyncResource):
         sign_in_groups: Sequence[str] | None | Omit = OMIT,
         group_claims: str | Omit = OMIT,
         role_claim: bool | Omit = OMIT,
+        backchannel_logout_url: str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
         fields: Sequence[str] = ("*",),
         if_match: str | None = None,
@@ -975,6 +980,8 @@ class AsyncApplications(AsyncResource):
                 missing.
             group_claims: What the scope `groups` tells of each group. Default: `names`. One of `ids`, `names`.
             role_claim: Whether the application learns the role of whoever signs in. Default: false.
+            backchannel_logout_url: Where the application hears of sessions that ended (OpenID Connect
+                Back-Channel Logout). At most 1,024 characters.
             status: `invited` users have no password yet, and become `active` when they set one. `suspended`
                 users can't sign in or use their API keys until they are activated.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
@@ -1010,6 +1017,7 @@ class AsyncApplications(AsyncResource):
                     "sign_in_groups": sign_in_groups,
                     "group_claims": group_claims,
                     "role_claim": role_claim,
+                    "backchannel_logout_url": backchannel_logout_url,
                     "status": status,
                 },
                 headers={"If-Match": if_match},
@@ -2112,9 +2120,10 @@ class AsyncKeys(AsyncResource):
             user_id: ID of the user the key belongs to. Default: yourself. At most 40 characters.
             kind: Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an
                 identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward
-                the setting `scim_limit`, and its scopes are by default those of users and groups. `client`: The
-                secret of an application that people sign in to, only at `/oauth2/token` and `/oauth2/revoke`.
-                It has no scopes. Default: `"api"`.
+                the setting `scim_limit`, and its scopes are by default those of users and groups. `assistant`:
+                For an assistant that signed in, only at `/mcp`. `client`: The secret of an application that
+                people sign in to, only at `/oauth2/token` and `/oauth2/revoke`. It has no scopes. Default:
+                `"api"`.
             scopes: The scopes of the key. Default or null: everything its user can do.
             expires_at: When the key expires, an RFC 3339 time in the future. Default or null: never, or when
                 the creating key expires, and no later than the setting `key_max_age` allows.
