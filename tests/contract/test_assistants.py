@@ -101,7 +101,7 @@ def test_an_assistant_finds_its_way_and_reads_as_the_person_who_consents(
     assert key["name"] == publisher.host and token.endswith(key["masked"][-4:])
     told = http.get("/v1/events", params={"user": key["user_id"], "type": "key.*", "order": "desc", "limit": 2}).json()
     assert [event["type"] for event in told] == ["key.updated", "key.created"]
-    assert told[0]["data"]["expires_at"] == key["expires_at"] and told[0]["actor"]["user_id"] is None
+    assert told[0]["object"]["expires_at"] == key["expires_at"] and told[0]["actor"]["user_id"] is None
     for given in (server.key, token):
         assert assistant.revoke(given).status_code == 200
     assert assistant.tools(token) == 401 and http.get("/v1/users/me").status_code == 200, "its own, and no other"

@@ -166,8 +166,8 @@ def _minted(session: Session, wanted: CodeFor, expires_at: int, key_id: str | No
     text = session_tokens.mint_code()
     digests = _digests(text)
     assert digests is not None  # minted here
-    client_id, *bound = wanted
-    return text, SignInCode(digests.token, client_id, session.user_id, session.id, *bound, expires_at, key_id)
+    bound = wanted[1:]
+    return text, SignInCode(digests.token, wanted.client_id, session.user_id, session.id, *bound, expires_at, key_id)
 
 
 def _digests(code: str) -> RefreshDigests | None:
