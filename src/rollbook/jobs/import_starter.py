@@ -52,9 +52,9 @@ class ImportStarter:
             self._cleaned = time.monotonic()
             await imports.clean_folder(self._on)
         if self._process is not None and self._process.poll() is None:
-            if all(job.id != self._running for job in here):  # it was canceled, or this was the last of it
-                await self.stop()
-            return False
+            if any(job.id == self._running for job in here):
+                return False
+            await self.stop()  # it was canceled, or is about to end: the next one need not wait
         if here and not await self._has_failed(here[0]):
             self._running = here[0].id
             self._process = await asyncio.to_thread(self._start, self._running)
