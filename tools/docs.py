@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
 def renewed(page: str) -> str:
     """The page with its generated parts updated. KeyError if a part has no generator."""
 
-    told = docs_calls.Told()
+    told = docs_calls.Told("object_Application" in page)
 
     def part(found: re.Match[str]) -> str:
         name = found[1]

@@ -64,12 +64,17 @@ _MARKER = re.compile(r"^<!-- begin: (call|object)_(\w+) -->$", re.MULTILINE)
 class Told:
     """What a page has said of fields and parameters up to a part of it, with the links to where."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_on_applications: bool = False) -> None:
+        """With `is_on_applications`, the page is about applications, whose fields are those of users but for a few."""
         lists = [_resolved(each) for each in _operation(_route("list_users"))["parameters"]]
         known = {each["name"]: each for each in (*_description()["components"]["parameters"].values(), *lists)}
         places = dict.fromkeys((each["name"] for each in lists), "users.md#list-users")
         places |= {name: place for place, names in COMMON.items() for name in names}
         self._places = {self._key(_parameter(known[name])): place for name, place in places.items()}
+        of_users = {"UserCreate": "create-a-user", "UserUpdate": "update-a-user", "User": "the-user-object"}
+        for name, anchor in of_users.items() if is_on_applications else ():
+            for row in _fields(_schema(name), is_body=name != "User"):
+                self._places.setdefault(self._key(row), f"users.md#{anchor}")
 
     def shown(self, head: str, rows: Iterable[Row], place: str) -> Iterator[str]:
         """A list of what is new at `place`, and a sentence with links about the rest."""

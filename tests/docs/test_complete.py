@@ -53,6 +53,13 @@ def test_the_generated_parts_are_what_the_code_says() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_what_a_reader_meets_stays_small() -> None:
+    pages = list(DOCS.glob("*.md"))
+    assert len(pages) <= 40
+    assert sum(len(page.read_text().split()) for page in pages) <= 70_000
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 70
+
+
 def test_every_setting_is_documented_with_its_flag_and_variable() -> None:
     page = (DOCS / "configuration.md").read_text()
     for setting in config.hints():
