@@ -342,3 +342,5 @@ _WAYS: dict[str, _Way] = {
     "group.member_removed": _OF_MEMBER,
 }
 """By the type of the event."""
+REVERTIBLE = frozenset((*_WAYS, *_ACTIONS))
+"""Types of events that change what can be put back, as long as nothing else has changed it since."""

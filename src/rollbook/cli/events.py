@@ -10,7 +10,7 @@ from rollbook.actions.arguments import events as event_arguments
 from rollbook.cli import options
 from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import as_json, details, hint, json_line, line, tell_limit
+from rollbook.cli.output import Failure, Misuse, as_json, details, hint, json_line, line, tell_limit
 from rollbook.cli.tables import table, when
 from rollbook.records import event_types
 
@@ -97,12 +97,21 @@ def get_event(server: options.Server, event_id: str) -> None:
 
 
 @options.on_server(
-    app, "revert", EVENT_ID, options.JSON, fields=event_arguments.EventRevert, call=("POST", f"{ONE}/revert")
+    app,
+    "revert",
+    options.argument("event_id", "ID", required=False),
+    options.option("--last", "The newest event of a kind that can be put back, whoever caused it."),
+    options.JSON,
+    fields=event_arguments.EventRevert,
+    call=("POST", f"{ONE}/revert"),
 )
-def revert_event(server: options.Server, fields: Fields, event_id: str, json: bool) -> None:
+def revert_event(server: options.Server, fields: Fields, event_id: str | None, last: bool, json: bool) -> None:
     """Put back what an event changed. What has changed since stays as it is."""
+    if last == bool(event_id):
+        raise Misuse("Name an event by its ID, or use --last.")
     with server() as backend:
         body = fields.sent(backend)
+        event_id = event_id or _last(backend)
         done = backend.one("POST", at("events", event_id, "revert"), body=body)
         if json:
             return as_json(done)
@@ -113,6 +122,16 @@ def revert_event(server: options.Server, fields: Fields, event_id: str, json: bo
     if body.get("dry_run"):
         hint("Nothing was changed.")
     return None
+
+
+def _last(backend: Backend) -> str:
+    """The ID of the newest event that can be put back by its type."""
+    # Imported here: no other command needs the rules of what changes.
+    from rollbook.actions.reverting import REVERTIBLE
+
+    for event in backend.linked(EVENTS, {"type": ",".join(REVERTIBLE), "order": "desc"}, 1):
+        return str(event["id"])
+    raise Failure("There is no event that can be put back.")
 
 
 def _rows(backend: Backend, log: Iterator[Shown], at_once: int) -> Iterator[Shown]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollbook.actions.arguments import imports as import_arguments
 from rollbook.cli import options
-from rollbook.cli.backends import at
+from rollbook.cli.backends import Shown, at
 from rollbook.cli.bulk import DETACH, follow
 from rollbook.cli.completion import objects
 from rollbook.cli.fields import Fields
@@ -13,6 +13,7 @@ from rollbook.cli.output import as_it_is, counted, hint, listed, shown
 app = options.group(help="Look at the imports of a server, cancel and undo them.")
 
 COLUMNS = ("id", "created_at", "status", "records", "added", "updated", "skipped", "refused", "source")
+MOST = 1000
 IMPORTS, ONE = "/v1/imports", "/v1/imports/{importId}"
 IMPORT_ID = options.argument("import_id", "IMPORT_ID", shell_complete=objects(IMPORTS, "id", "status"))
 
@@ -20,7 +21,7 @@ IMPORT_ID = options.argument("import_id", "IMPORT_ID", shell_complete=objects(IM
 @options.on_server(
     app,
     "list",
-    options.limit("imports", most=1000),
+    options.limit("imports", most=MOST),
     options.JSON,
     options.QUIET,
     fields=import_arguments.ListImports,
@@ -28,11 +29,18 @@ IMPORT_ID = options.argument("import_id", "IMPORT_ID", shell_complete=objects(IM
     elsewhere={"limit": "--limit"},
 )
 def list_imports(server: options.Server, fields: Fields, limit: int, json: bool, quiet: bool) -> None:
-    """List imports, newest first."""
+    """List imports, newest first. As status, also "dry run" and "undone"."""
     with server() as backend:
         jobs = backend.page(backend.ask("GET", IMPORTS, {**fields.sent(backend), "limit": limit}))
+        others = backend.page(backend.ask("GET", "/v1/bulk-jobs", {"limit": MOST})) if jobs and not json else []
+        undone = {job["undoes"] for job in others if job["changed"]}
+
+        def row(job: Shown) -> Shown:
+            tested = "dry run" if job["dry_run"] and job["status"] == "finished" else job["status"]
+            return {**job, "status": "undone" if job["id"] in undone else tested}
+
         empty = f"No imports yet. To start one: {backend.command('users', 'import', 'FILE')}"
-        listed(jobs, COLUMNS, json, quiet, spare=("source", "skipped", "updated", "records"), empty=empty)
+        listed(jobs, COLUMNS, json, quiet, row=row, spare=("source", "skipped", "updated", "records"), empty=empty)
 
 
 @options.on_server(app, "get", IMPORT_ID, options.JSON, call=("GET", ONE))

@@ -130,11 +130,11 @@ def profile(help: str) -> click.Option:
     )
 
 
-def limit(things: str, most: int | None = None, default: int | None = 50) -> click.Option:
-    """`default` None: all of them."""
+def limit(things: str, most: int | None = None, default: int | None = 50, usual: str = "all") -> click.Option:
+    """`default` None: as many as `usual` says."""
     return option(
         "--limit -n",
-        f"Maximum number of {things}.{' [default: all]' if default is None else ''}",
+        f"Maximum number of {things}.{f' [default: {usual}]' if default is None else ''}",
         metavar="N",
         type=WholeNumber(min=1, max=most),
         default=default,

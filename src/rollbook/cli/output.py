@@ -82,8 +82,8 @@ def listed(
 
 
 def tell_limit(number: int, limit: int) -> None:
-    """Tell people at a terminal that a list, newest first, goes on."""
-    if number == limit and sys.stdout.isatty():
+    """Tell people that a list, newest first, goes on, also where it goes to a file."""
+    if number == limit and sys.stderr.isatty():
         hint(f"The newest {number:,}. For more: --limit {10 * limit}")
 
 

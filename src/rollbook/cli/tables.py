@@ -21,7 +21,7 @@ import msgspec
 _is_time = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z").fullmatch
 COLORS = {
     **dict.fromkeys(("active", "enabled", "delivered", "done", "finished"), "green"),
-    **dict.fromkeys(("invited", "paused", "running", "waiting", "queued", "canceled"), "yellow"),
+    **dict.fromkeys(("invited", "paused", "running", "waiting", "queued", "canceled", "undone"), "yellow"),
     **dict.fromkeys(("suspended", "deleted", "revoked", "expired", "disabled", "failed"), "red"),
 }
 """The colors of words that say how something is."""

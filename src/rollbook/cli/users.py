@@ -31,6 +31,9 @@ USERS, ONE = "/v1/users", "/v1/users/{userId}"
 FIELDS = {"fields": "all fields"}
 """Stand-in for the choice of fields: commands show all of them."""
 
+SCREEN = 50
+"""Users that a terminal shows where no limit is given. What a file or another program gets is whole."""
+
 STDOUT = Path("-")
 PATH = click.Path(path_type=Path, allow_dash=True)
 CURRENT_PASSWORD = options.option(
@@ -51,7 +54,7 @@ RESET: dict[str, object] = {"purpose": "reset_password", "expires_in": token_arg
 @options.on_server(
     app,
     "list",
-    options.limit("users"),
+    options.limit("users", default=None, usual=f"{SCREEN} at a terminal, else all"),
     options.option("--offset", "Number of users to skip.", metavar="N", type=options.WholeNumber(min=0), default=0),
     options.option("--all", "List all users."),
     options.JSON,
@@ -61,9 +64,11 @@ RESET: dict[str, object] = {"purpose": "reset_password", "expires_in": token_arg
     elsewhere={"limit": "--limit", "offset": "--offset", "cursor": "--all", "count": "counted", **FIELDS},
 )
 def list_users(
-    server: options.Server, fields: Fields, limit: int, offset: int, all: bool, json: bool, quiet: bool
+    server: options.Server, fields: Fields, limit: int | None, offset: int, all: bool, json: bool, quiet: bool
 ) -> None:
-    """List users, in the order in which they were added."""
+    """List users, in the order in which they were added: in a pipe or file, all of them."""
+    if limit is None and sys.stdout.isatty():
+        limit = SCREEN
     with server() as backend:
         query = as_query(fields.sent(backend))
         users = backend.users(query, None if all else limit, offset)
