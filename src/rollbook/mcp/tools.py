@@ -278,8 +278,11 @@ class Parts(NamedTuple):
 def parts(tool: Tool, arguments: Mapping[str, Any]) -> Parts:
     """The API call that a tool makes with these arguments. Raises InvalidParameter."""
     row, left, name = tool.row, dict(arguments), tool.id_name
-    accepted = {name, *tool.takes.split()}
-    faults = [Fault(arg, f"{quoted(arg)} is not an argument of this tool.") for arg in left if arg not in accepted]
+    accepted = [*filter(None, (name, *tool.takes.split()))]
+    known = f"Arguments: {', '.join(accepted) or 'none'}."
+    faults = [
+        Fault(arg, f"{quoted(arg)} is not an argument of this tool. {known}") for arg in left if arg not in accepted
+    ]
     id = left.pop(name, None) if name else ""
     if name and (not isinstance(id, str) or not _ID(id)):
         faults.append(Fault(name, f"{name} is required, as text."))
