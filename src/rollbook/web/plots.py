@@ -165,9 +165,9 @@ def spark(hours: Sequence[Deliveries], since: int, until: int) -> Markup:
 def _answered(hour: Hour, step: int, log: Log | None, zone: Zone) -> Bar:
     parts = [
         ("bar", hour.requests - hour.errors - hour.refused - hour.limited, "successful"),
-        ("bar muted", hour.refused, "client errors"),
+        ("bar muted", hour.refused, "client error" + "s" * (hour.refused != 1)),
         ("bar warn", hour.limited, "rate limited"),
-        ("bar bad", hour.errors, "server errors"),
+        ("bar bad", hour.errors, "server error" + "s" * (hour.errors != 1)),
     ]
     words = ", ".join([f"{count:,} {word}" for _, count, word in parts if count > 0])
     numbers = (hour.requests, hour.refused, hour.limited, hour.errors)
