@@ -27,6 +27,7 @@ from tests.cli.command import PASSWORD, at_terminal, good, peak_of, rollbook
 from tests.cli.small_batches import BATCH, SMALL_BATCHES
 from tests.engines import engine, once
 from tests.harness import Server, database_of, running
+from tests.nodes.pair import wait_until
 
 __all__ = ["engine"]
 
@@ -294,17 +295,23 @@ def test_a_running_server_says_each_of_many_refused_records(data: Path, tmp_path
 @once
 def test_an_import_into_a_folder_is_listed_and_undone(data: Path) -> None:
     with running(data) as server, server.http() as http:
-        text = "name,Mail\nAda,ada@example.com\nBob,bob@example.com\n"
+        text = "name,Mail\nAda,ada@example.com\nBob,bob@example.com\nNo,no-address\n"
         into = ("--map", "Mail=email", "--data", str(data))
         assert rollbook("users", "import", "-", *into, input=text).returncode == 0
         assert http.get("/v1/imports").json()[0]["mapping"] is None, "it names columns of the file"
         to = ("--url", server.url, "--key", server.key)
         [id] = good("imports", "list", "--quiet", *to).split()
+        report = http.get(f"/v1/imports/{id}/report", params={"format": "csv"}).text.splitlines()
+        assert len(report) == 2 and "An email address must have an @-sign." in report[1]
+        http.post("/v1/imports?dry_run=true", content=text.replace("Mail", "email"))
         asked = rollbook("imports", "undo", id, *to)
         assert asked.returncode == 1 and "2 users would be deleted, 0 put back. Add --yes" in asked.stderr
         undone = rollbook("imports", "undo", id, "--yes", *to)
         assert undone.returncode == 0 and "Finished: 2 put back, 0 unchanged, 0 refused." in undone.stderr
         assert len(http.get("/v1/users").json()) == 1
+        wait_until(lambda: http.get("/v1/imports").json()[0]["finished_at"])
+        lines = [line.split("\t")[2] for line in good("imports", "list", *to).splitlines()]
+        assert lines == ["dry run", "undone"]
 
 
 @once

@@ -85,7 +85,7 @@ def test_the_overview_begins_with_what_needs_attention(tmp_path: Path) -> None:
         all_of_them = {
             "1 webhook failing or disabled": "/admin/webhooks",
             "1 API key about to expire": "/admin/keys?expires=7",
-            "1 row refused by an import": f"/admin/imports/{refused}",
+            "1 record refused by an import": f"/admin/imports/{refused}",
             **new,
         }
         deadline = time.monotonic() + PATIENCE

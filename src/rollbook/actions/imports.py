@@ -270,9 +270,17 @@ async def _finish(tx: Tx, by: Actor, id: str, status: str, why: Reason = NO_REAS
 
 
 async def record_local(
-    on: Rollbook, by: Principal, id: str, options: ImportOptions, counts: Counts, status: str, began: int, size: int
+    on: Rollbook,
+    by: Principal,
+    id: str,
+    options: ImportOptions,
+    counts: Counts,
+    refusals: list[Refusal],
+    status: str,
+    began: int,
+    size: int,
 ) -> None:
-    """An import without a job is over."""
+    """An import without a job is over. `refusals` are for its report."""
     job = Import(
         id,
         "",
@@ -288,6 +296,8 @@ async def record_local(
         **_stored(structs.replace(options, mapping=None)),  # which names columns of the file
     )
     await on.write(_record_local, by, job)
+    for first in range(0, len(refusals), PAGE):
+        await on.write(imports.report, id, first, refusals[first : first + PAGE])
 
 
 async def _record_local(tx: Tx, by: Principal, job: Import) -> None:

@@ -111,8 +111,7 @@ def revert_event(server: options.Server, fields: Fields, event_id: str | None, l
         raise Misuse("Name an event by its ID, or use --last.")
     with server() as backend:
         body = fields.sent(backend)
-        event_id = event_id or _last(backend)
-        done = backend.one("POST", at("events", event_id, "revert"), body=body)
+        done = backend.one("POST", at("events", event_id or _last(backend), "revert"), body=body)
         if json:
             return as_json(done)
         whose = dict(zip(("user",), backend.names((done["user_id"],)).values(), strict=False))

@@ -33,11 +33,11 @@ def list_imports(server: options.Server, fields: Fields, limit: int, json: bool,
     with server() as backend:
         jobs = backend.page(backend.ask("GET", IMPORTS, {**fields.sent(backend), "limit": limit}))
         others = backend.page(backend.ask("GET", "/v1/bulk-jobs", {"limit": MOST})) if jobs and not json else []
-        undone = {job["undoes"] for job in others if job["changed"]}
+        undone = dict.fromkeys((job["undoes"] for job in others if job["changed"]), "undone")
 
         def row(job: Shown) -> Shown:
-            tested = "dry run" if job["dry_run"] and job["status"] == "finished" else job["status"]
-            return {**job, "status": "undone" if job["id"] in undone else tested}
+            is_tested = job["dry_run"] and job["status"] == "finished"
+            return {**job, "status": "dry run" if is_tested else undone.get(job["id"], job["status"])}
 
         empty = f"No imports yet. To start one: {backend.command('users', 'import', 'FILE')}"
         listed(jobs, COLUMNS, json, quiet, row=row, spare=("source", "skipped", "updated", "records"), empty=empty)
@@ -79,15 +79,7 @@ def run_import(server: options.Server, import_id: str, json: bool, quiet: bool) 
 
 
 @options.on_server(
-    app,
-    "undo",
-    IMPORT_ID,
-    options.YES,
-    DETACH,
-    options.JSON,
-    options.QUIET,
-    call=("POST", f"{ONE}/undo"),
-    running=True,
+    app, "undo", IMPORT_ID, options.YES, DETACH, options.JSON, options.QUIET, call=("POST", f"{ONE}/undo"), running=True
 )
 def undo_import(server: options.Running, import_id: str, yes: bool, detach: bool, json: bool, quiet: bool) -> None:
     """Put back what an import did: delete the users it added, and give those it changed what they had."""

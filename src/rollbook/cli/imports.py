@@ -32,7 +32,7 @@ from rollbook.errors import ApiError, InvalidParameter
 from rollbook.jobs.import_runner import ReaderLost, Run
 from rollbook.machine import process_began
 from rollbook.records.import_rows import Column
-from rollbook.records.imports import IMPORTS, Counts, Refusal
+from rollbook.records.imports import IMPORTS, MAX_REFUSALS, Counts, Refusal
 from rollbook.sources import reading
 from rollbook.sources.columns import kept_as_metadata, read_mapping
 
@@ -61,6 +61,8 @@ class FileImport(Struct):
     refused: Path | None = None
     columns: list[Column] = []
     """Fate of each column."""
+    refusals: list[Refusal] = []
+    """Refused records for the report that the dashboard shows."""
     place: str = "line"
     """The name of what the numbers of records count."""
 
@@ -197,7 +199,8 @@ def load(on: Rollbook, task: FileImport) -> None:
             task.columns = run.facts.columns
             if not task.options.dry_run and (run.counts.added or run.counts.updated):
                 with suppress(ApiError):  # the one that ended the import matters more
-                    on.run(imports.record_local(on, by, id, task.options, run.counts, status, began, run.bytes_read))
+                    done = run.counts, task.refusals, status, began, run.bytes_read
+                    on.run(imports.record_local(on, by, id, task.options, *done))
     if task.counts.added and not task.options.dry_run:
         _index(on, task)
 
@@ -237,7 +240,9 @@ def _watch(run: Run, task: FileImport, steps: Callable[[], Iterator[import_write
     task.place = run.unit
     with bar(task.title, task.size) as (say, show), _kept(run, task) as keep:
         for step in steps():
-            task.put_out([refusal for refusal, _ in step.report], say)
+            refusals = [refusal for refusal, _ in step.report]
+            task.refusals += refusals[: MAX_REFUSALS - len(task.refusals)]
+            task.put_out(refusals, say)
             keep(step)
             task.moved(run.counts, began, show, run.bytes_read, task.size)
 

@@ -67,8 +67,7 @@ def list_users(
     server: options.Server, fields: Fields, limit: int | None, offset: int, all: bool, json: bool, quiet: bool
 ) -> None:
     """List users, in the order in which they were added: in a pipe or file, all of them."""
-    if limit is None and sys.stdout.isatty():
-        limit = SCREEN
+    limit = limit or (SCREEN if sys.stdout.isatty() else None)
     with server() as backend:
         query = as_query(fields.sent(backend))
         users = backend.users(query, None if all else limit, offset)

@@ -165,7 +165,11 @@ async def advance(tx: Tx, id: str, runner: str, bytes_read: int, counts: Counts,
     """The import has come this far, with `refusals` since then. Raises Superseded."""
     if not await tx.run(ADVANCE, bytes_read, *counts, id, runner):
         raise Superseded
-    first = counts.reported - len(refusals)
+    await report(tx, id, counts.reported - len(refusals), refusals)
+
+
+async def report(tx: Tx, id: str, first: int, refusals: Sequence[Refusal]) -> None:
+    """Keep these refused records of an import, whose first one has the number `first` in its report."""
     await tx.many(
         REFUSE, [(id, first + at, *refusal) for at, refusal in enumerate(refusals) if first + at < MAX_REFUSALS]
     )

@@ -37,7 +37,7 @@ async def needs_of(page: PageRequest) -> list[Attention]:
         for job in await imports.list_imports(page.on, page.by, ListImports()):
             is_news = job.refused and job.created_at > clock.now() - SOON and job.id not in undone
             if is_news and not imports.options_of(job).dry_run:
-                text = f"{_count(job.refused, 'row')} refused by an import"
+                text = f"{_count(job.refused, 'record')} refused by an import"
                 needs.append(Attention(text, f"/admin/imports/{job.id}"))
     if page.may("metrics:read"):
         needs += await asyncio.to_thread(_of_server, page)

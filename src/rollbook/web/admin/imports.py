@@ -17,7 +17,7 @@ import msgspec
 
 from rollbook import clock
 from rollbook.actions import bulk_jobs, import_files, imports
-from rollbook.actions.arguments.imports import ImportedUser, ImportOptions, ImportReport, ListImports
+from rollbook.actions.arguments.imports import ColumnMapping, ImportedUser, ImportOptions, ImportReport, ListImports
 from rollbook.actions.checking import check_texts, fields_of
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.actions.permissions import require_proof
@@ -147,7 +147,6 @@ PREVIEWED = 262_144
 ROWS = 5
 MAX_NAME = 255
 """Characters of a file's name that are kept."""
-UNMAPPED = "Choose what becomes of each column of the file. Then choose the file again: browsers don’t keep it."
 OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events", "adopt")
 LABELS = {"source": "The source", "mapping": "The columns", "file": "The file"}
 FIELDS = fields_of(ImportedUser)
@@ -156,7 +155,15 @@ NAMES = dict(SOURCES)
 
 async def show_form(page: PageRequest) -> Response:
     require_proof(page.by)  # now, as a file that was sent could not be sent again
-    return _render(page, page.query)
+    seen = None
+    if (before := page.query.get("fix") or page.query.get("tested")) and (
+        mapping := await _mapping_before(page, before)
+    ):
+        from rollbook.sources.reading import Preview
+
+        columns = msgspec.json.decode(mapping)
+        seen = Preview("csv", "none", "utf-8", None, tuple(columns), columns, [], [])
+    return _render(page, page.query, seen=seen)
 
 
 async def preview(page: PageRequest) -> Response:
@@ -183,8 +190,8 @@ async def create(page: PageRequest) -> Response:
         async with aclosing(upload.file) as file:
             options, head = await _options(page, fields), await _head(file)
             seen = await _look(page, head, options)
-            if not options.mapping and _is_unmapped(seen):
-                raise wrong("file", UNMAPPED)
+            if not options.mapping and seen.columns and seen.mapping:
+                options = _tested_first(options, seen)
             name = upload.filename[:MAX_NAME]
             job = await imports.create(page.on, page.by, options, _whole(head, file), name)
     except ApiError as error:
@@ -221,11 +228,16 @@ def _shown(seen: Preview) -> dict[str, Any]:
     }
 
 
-def _is_unmapped(found: Preview) -> bool:
-    """Test whether the columns of a table have names of their own, so that people have to choose."""
+def _tested_first(options: ImportOptions, found: Preview) -> ImportOptions:
+    """The options for a table whose columns no one has chosen, since the page has no script: where they have names of
+    their own, a dry run with the fields that are proposed. Raises InvalidParameter if no column is the email or name.
+    """
     from rollbook.sources import columns
 
-    return bool(found.columns and found.mapping) and not columns.are_fields(found.columns)
+    if columns.are_fields(found.columns):
+        return options
+    mapping = ColumnMapping(msgspec.json.encode(columns.choose(found.columns, found.mapping)).decode())
+    return msgspec.structs.replace(options, mapping=mapping, dry_run=True)
 
 
 async def _look(page: PageRequest, head: bytes, options: ImportOptions) -> Preview:

@@ -46,10 +46,15 @@
     upload.setRequestHeader("HX-Request", "true");
     upload.upload.addEventListener("progress", (event) => { sending.querySelector("progress").value = event.loaded / (event.total || 1); });
     upload.addEventListener("loadend", ended);
-    result.replaceChildren();
+    change();
     preview.querySelector(":scope > [role=alert]")?.remove(); // what is said about the file next says it again
     sending.hidden = false;
     upload.send(fields(file.files[0]));
+  }
+
+  function change() {
+    form.hidden = false;
+    result.replaceChildren();
   }
 
   function ended() {
@@ -62,6 +67,7 @@
       result.innerHTML = upload.responseText;
       htmx.process(result);
       dress();
+      form.hidden = upload.status === 200; // the result of a dry run takes its place
     } else {
       result.innerHTML = '<div class="notice bad" role="alert"><p></p></div>';
       result.querySelector("p").textContent = reason();
@@ -77,6 +83,12 @@
     }
   }
 
+  result.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-change]")) return;
+    change();
+    history.replaceState(null, "", "/admin/imports/new");
+    form.elements.source.focus();
+  });
   file.addEventListener("change", () => { preview.replaceChildren(); look(); });
   form.addEventListener("change", (event) => { if (event.target !== file && (["source", "unknown_hashes"].includes(event.target.name) || event.target.closest("#preview"))) look(); });
   form.addEventListener("submit", (event) => {
