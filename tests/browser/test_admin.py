@@ -1376,7 +1376,7 @@ def test_the_log_is_searched_by_who_did_what_when_and_from_where(
     page.get_by_text("The whole event").click()
     assert json.loads(page.locator("code.language-json").inner_text()) == theirs
     # What the type says names fields of the JSON, as plain words.
-    expect(page.locator(".lead")).to_have_text("A user was updated.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Changed by the owner was updated")
     [signed_in] = http.get("/v1/events", params={"type": "user.signed_in", "limit": 1}).json()
     page.goto(f"/admin/events/{signed_in['id']}")
     expect(page.locator(".lead")).to_contain_text("actor.address is theirs, if it is known.")

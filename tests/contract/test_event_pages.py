@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import httpx2
 
 from tests.engines import once
 from tests.harness import Server, new_user
+from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
 
 
@@ -75,6 +77,39 @@ def test_the_page_of_an_event_that_was_put_back_says_by_whom_and_no_more(server:
     _, later = http.get("/v1/events", params={"user": user["id"], "type": "user.updated"}).json()
     assert "<p>Put back.</p>" in re.sub("<form.*?</form>", "", page)
     assert re.search(rf"Put back by .*?/admin/events/{later['id']}\"", page) and "has changed since" not in page
+
+
+@once
+def test_the_events_of_an_import_are_one_row_of_the_log(server: Server, http: httpx2.Client) -> None:
+    lines = [json.dumps({"name": f"Fold {n}", "email": f"fold{n}@example.com"}) for n in range(3)]
+    id = http.post("/v1/imports", content="\n".join(lines)).json()["id"]
+    wait_until(lambda: http.get(f"/v1/imports/{id}").json()["finished_at"])
+    [finished] = http.get("/v1/events", params={"type": "import.finished", "order": "desc", "limit": 1}).json()
+    with signed_in(server) as person:
+        for path in ("/admin/events", "/admin"):
+            [row] = [row for row in person.get(path).text.split("<tr>") if f"/admin/imports/{id}" in row]
+            assert "<summary>4 events: 1 import.finished, 3 user.created</summary>" in row and "3 added" in row
+        page = person.get(f"/admin/events/{finished['id']}").text
+    assert "An import of users has ended: 3 added</h1>" in page and f'href="/admin/imports/{id}"' in page
+
+
+@once
+def test_an_event_says_what_happened_to_whom_and_is_put_back_from_its_row(server: Server, http: httpx2.Client) -> None:
+    user = new_user(http, name="Alice Wonderland")
+    path = f"/v1/users/{user['id']}"
+    http.patch(path, json={"name": "Alice"})
+    http.patch(path, json={"name": "Alice Wonderland"})
+    http.delete(path)
+    [event] = http.get("/v1/events", params={"user": user["id"], "type": "user.deleted"}).json()
+    log = f"/admin/events?user={user['id']}"
+    with signed_in(server) as person:
+        assert "Alice Wonderland was deleted</h1>" in person.get(f"/admin/events/{event['id']}").text
+        page = person.get(log).text
+        # Of two changes of the same field, only the last can be put back.
+        buttons = re.findall(r'action="/admin/events/(\w+)/revert".*?name="back" value="([^"]*)"', page)
+        assert len(buttons) == 2 and buttons[0] == (event["id"], log) and '<div class="muted">was deleted</div>' in page
+        answer = person.post(f"/admin/events/{event['id']}/revert", data={"back": log})
+        assert answer.headers["location"].startswith(log) and http.get(path).status_code == 200
 
 
 @once

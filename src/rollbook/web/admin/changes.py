@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 
 from rollbook import ids
 from rollbook.actions import sessions
+from rollbook.actions.reverting import REVERTIBLE
 from rollbook.api.show import for_people
 from rollbook.records import events, keys, users
 from rollbook.records.bulk_jobs import JOBS
@@ -37,6 +41,10 @@ MAX_LATER = 100
 COUNTS = {"import.finished": ("added", "updated", "refused"), "bulk_job.finished": ("changed", "refused")}
 """Of what changes many users, the numbers that its line names."""
 
+_A_USER = re.compile(r"\b[Aa] (?:deleted |suspended )?user\b(?! or )")
+"""The user in the sentence of a type, in whose place their name is put."""
+_BEGINS_WITH_USER = re.compile(rf"^{_A_USER.pattern}(?:'s)? ")
+
 _json = msgspec.json.Decoder().decode
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -62,18 +70,32 @@ class EventInWords(NamedTuple):
     fields: list[Field]
     job: BulkJobView | None
     """The bulk job that did it, or that ended."""
+    import_id: str
+    """The import that did it, or that ended; empty if none did."""
+    says: str
+    """What happened, in a sentence; empty for a type of a later version."""
+    may_be_put_back: bool
+    """True if, as far as this page of the log tells, what it changed has not changed since."""
+    folded: list[EventInWords] = []
+    """The others of its import or bulk job on the same page of the log."""
 
     @property
     def meaning(self) -> str:
-        """Meaning of the type, where nothing else tells what happened."""
-        type = TYPES.get(self.event.type)
-        return "" if type is None or self.about or self.fields or self.job else type.says
+        """What happened to the user, where nothing else tells it."""
+        return "" if self.about or self.fields or self.job else _BEGINS_WITH_USER.sub("", self.says).rstrip(".")
 
     @property
-    def import_id(self) -> str:
-        """The import that did it, in the place of a request; empty if none did."""
-        id = self.event.actor.request_id or ""
-        return id if ids.is_id("imp", id) else ""
+    def heading(self) -> str:
+        """What happened to whom."""
+        says = (_A_USER.sub(lambda _: self.user or "", self.says, 1) if self.user else self.says).rstrip(".")
+        about = "" if self.event.type.startswith("session.") else self.about
+        return ": ".join(filter(None, (says, about))) or self.event.type
+
+    @property
+    def kinds(self) -> str:
+        """How many events of each type there are, with those that are folded."""
+        counts = Counter(change.event.type for change in (self, *self.folded))
+        return ", ".join(f"{count:,} {type}" for type, count in counts.items())
 
 
 class Difference(NamedTuple):
@@ -87,22 +109,21 @@ class Difference(NamedTuple):
     """False if the event doesn't say what it was before."""
 
 
-class ChangePage(NamedTuple):
-    changes: list[EventInWords]
-    more: bool
-    """True if others come before the oldest one."""
-
-
-async def latest(queries: Queries, limit: int, user_id: str | None = None) -> ChangePage:
-    """The newest first."""
-    page = await events.latest(queries, limit, user_id)
-    return ChangePage(await in_words(queries, page.events), page.more)
+async def in_rows(queries: Queries, log: Iterable[Event], limit: int | None = None) -> list[EventInWords]:
+    """Up to `limit` rows of the log, newest first: all events of an import or bulk job are in one."""
+    groups: dict[str, list[Event]] = {}
+    for event in log:
+        groups.setdefault(_job_id(event, _decode(event.object)) or event.id, []).append(event)
+    rows = [*groups.values()][:limit]
+    changes = iter(await in_words(queries, chain.from_iterable(rows)))
+    return [next(changes)._replace(folded=[next(changes) for _ in row[1:]]) for row in rows]
 
 
 async def in_words(queries: Queries, log: Iterable[Event]) -> list[EventInWords]:
     names: dict[str | None, str | None] = {None: None, "": None}
     key_names: dict[str | None, str | None] = {None: None}
     jobs: dict[str, BulkJobView | None] = {"": None}
+    later = set[tuple[Any, ...]]()
     changes = []
     for event in log:
         for id in (event.user_id, event.actor.user_id):
@@ -114,7 +135,9 @@ async def in_words(queries: Queries, log: Iterable[Event]) -> list[EventInWords]
             key_names[by.key_id] = found_keys[0].name if found_keys else None
         object = _decode(event.object)
         job_id = _job_id(event, object)
-        if job_id not in jobs:
+        changed = _changed_fields(event, object)
+        import_id = job_id if ids.is_id("imp", job_id) else ""
+        if job_id not in jobs and not import_id:
             job = await JOBS.find(queries, job_id)
             jobs[job_id] = None if job is None else BulkJobView(job)
         changes.append(
@@ -125,16 +148,44 @@ async def in_words(queries: Queries, log: Iterable[Event]) -> list[EventInWords]
                 key_names.get(by.key_id),
                 _about(event.type, object),
                 _fields(event, object),
-                jobs[job_id],
+                jobs.get(job_id),
+                import_id,
+                _says(event, object, names[by.user_id]),
+                event.type in REVERTIBLE and not event.is_erased and not changed & later,
             )
         )
+        later |= changed
     return changes
 
 
 def _job_id(event: Event, object: dict[str, Any]) -> str:
-    """Empty, if it is of no bulk job. The ID of a job is in the place of that of a request."""
-    id = object.get("id") if event.type == "bulk_job.finished" else event.actor.request_id
-    return id if isinstance(id, str) and ids.is_id("job", id) else ""
+    """Empty, if it is of no import or bulk job. The ID of one is in the place of that of a request."""
+    id = object.get("id") if event.type in COUNTS else event.actor.request_id
+    return id if isinstance(id, str) and (ids.is_id("job", id) or ids.is_id("imp", id)) else ""
+
+
+def _changed_fields(event: Event, object: dict[str, Any]) -> set[tuple[Any, ...]]:
+    """The fields that a change which can be put back has changed, and of what."""
+    if event.type not in REVERTIBLE:
+        return set()
+    names = _decode(event.before or "").keys() - DERIVED or {"role" if event.type.startswith("group.") else "status"}
+    return {(object.get("group_id"), object.get("user_id"), object.get("id"), name) for name in names}
+
+
+def _says(event: Event, object: dict[str, Any], by: str | None) -> str:
+    """The sentence of a type; where that has several cases, of this one."""
+    type = TYPES.get(event.type)
+    is_own = event.actor.user_id in (None, event.user_id)
+    if event.type == "user.signed_in":
+        return "A user signed in to Rollbook." if is_own else f"A user signed in through {by or 'an application'}."
+    if event.type == "session.created":
+        return f"A user signed in to {object.get('audience') or 'the dashboard'}."
+    if event.type == "session.revoked":
+        return "A user signed out." if is_own else "A user was signed out."
+    if event.type == "user.activated":
+        was_suspended = _decode(event.before or "").get("status") == "suspended"
+        return "A user was activated." if was_suspended else "A user got their first password."
+    return "" if type is None else type.says
 
 
 def differences(event: Event) -> list[Difference]:

@@ -29,20 +29,9 @@ from rollbook.web import forms, zones
 from rollbook.web.admin import changes, webhooks
 from rollbook.web.page_request import PageRequest, download_file, minute, whole_number
 
-COLUMNS = (
-    "id",
-    "type",
-    "created_at",
-    "user_id",
-    "actor_user_id",
-    "actor_key_id",
-    "address",
-    "request_id",
-    "trace_id",
-    "client",
-    "key_created_by",
-    "object",
-    "before",
+COLUMNS = tuple(
+    "id type created_at user_id actor_user_id actor_key_id address request_id trace_id client key_created_by "
+    "object before".split()
 )
 
 
@@ -88,7 +77,7 @@ async def show(page: PageRequest) -> Response:
         given=texts,
         zone=zones.fitting(page.zone, [(texts[name], last) for name, last in TIMES]),
         kept=urlencode([(name, value) for name, values in texts.items() for value in _all(values)]),
-        changes=await page.on.read(changes.in_words, batch.events),
+        changes=await page.on.read(changes.in_rows, batch.events),
         found=batch,
         problems=problems,
     )
@@ -107,7 +96,7 @@ async def show_one(page: PageRequest, refused: ApiError | None = None) -> Respon
         has_user=event.type in OF_USERS and not event.is_erased,
         change=change,
         event=event,
-        says="" if about is None else f"{about.says} {about.more}".strip().replace("`", ""),
+        more="" if about is None else about.more.replace("`", ""),
         rows=changes.differences(event),
         document=for_people(_encode(events.public(event))).decode(),
     )

@@ -107,6 +107,8 @@ DAYS = 30
 MAX_COUNTED = 100_000
 """The number at which counting the people of a role or status ends: 5 ms."""
 LATEST = 6
+READ = 100
+"""Events among which the rows are looked for, since those of an import are in one."""
 
 
 class Board(NamedTuple):
@@ -175,7 +177,7 @@ async def _board(queries: Queries, times: list[int], since: int, restorable: int
         few,
         deleted if deleted <= MAX_COUNTED else None,
         await usage_records.hours(queries, usage_records.ALL_USERS, since),
-        (await changes.latest(queries, LATEST)).changes,
+        await changes.in_rows(queries, (await events.latest(queries, READ)).events, LATEST),
     )
 
 

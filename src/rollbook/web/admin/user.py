@@ -331,7 +331,11 @@ async def _stored(queries: Queries, id: str) -> DeletedUserView:
     deleted = await user_records.deleted(queries, id)
     if deleted is None:
         raise NotFound()
-    return DeletedUserView(deleted.user, deleted.deleted_at, (await changes.latest(queries, LATEST, id)).changes)
+    return DeletedUserView(
+        deleted.user,
+        deleted.deleted_at,
+        await changes.in_words(queries, (await events.latest(queries, LATEST, id)).events),
+    )
 
 
 async def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str] = {}) -> Response:
