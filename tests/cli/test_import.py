@@ -297,7 +297,7 @@ def test_an_import_into_a_folder_is_listed_and_undone(data: Path) -> None:
     with running(data) as server, server.http() as http:
         text = "name,Mail\nAda,ada@example.com\nBob,bob@example.com\nNo,no-address\n"
         into = ("--map", "Mail=email", "--data", str(data))
-        assert rollbook("users", "import", "-", *into, input=text).returncode == 0
+        assert rollbook("users", "import", "-", *into, input=text).returncode == 1, "a record was refused"
         assert http.get("/v1/imports").json()[0]["mapping"] is None, "it names columns of the file"
         to = ("--url", server.url, "--key", server.key)
         [id] = good("imports", "list", "--quiet", *to).split()
