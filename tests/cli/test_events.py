@@ -109,7 +109,8 @@ def test_an_event_is_shown_and_put_back_and_a_user_is_shown_as_they_were(server:
         new_user(http)
         last = server.rollbook("events", "revert", "--last", "--dry-run", "--data", str(server.data))
         assert (
-            "status" in last.stdout and server.rollbook("events", "revert", "--data", str(server.data)).returncode == 2
+            "status" in last.stdout
+            and server.rollbook("events", "revert", "--data", str(server.data), check=False).returncode == 2
         )
         for where in (("--url", server.url, "--key", server.key), ("--data", str(server.data))):
             was = server.rollbook("users", "get", user["id"], "--at", event["id"], "--json", *where)

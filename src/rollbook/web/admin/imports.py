@@ -159,6 +159,7 @@ async def show_form(page: PageRequest) -> Response:
     if (before := page.query.get("fix") or page.query.get("tested")) and (
         mapping := await _mapping_before(page, before)
     ):
+        # Imported here: only a form that begins with columns needs it.
         from rollbook.sources.reading import Preview
 
         columns = msgspec.json.decode(mapping)
