@@ -73,7 +73,7 @@ class EventInWords(NamedTuple):
     import_id: str
     """The import that did it, or that ended; empty if none did."""
     says: str
-    """What happened, in a sentence; empty for a type of a later version."""
+    """The event in a sentence; empty for a type of a later version."""
     may_be_put_back: bool
     """True if, as far as this page of the log tells, what it changed has not changed since."""
     folded: list[EventInWords] = []
@@ -81,19 +81,19 @@ class EventInWords(NamedTuple):
 
     @property
     def meaning(self) -> str:
-        """What happened to the user, where nothing else tells it."""
+        """The event in words that follow the name of the user, where nothing else tells it."""
         return "" if self.about or self.fields or self.job else _BEGINS_WITH_USER.sub("", self.says).rstrip(".")
 
     @property
     def heading(self) -> str:
-        """What happened to whom."""
+        """The event in a sentence with the name of its user."""
         says = (_A_USER.sub(lambda _: self.user or "", self.says, 1) if self.user else self.says).rstrip(".")
         about = "" if self.event.type.startswith("session.") else self.about
         return ": ".join(filter(None, (says, about))) or self.event.type
 
     @property
     def kinds(self) -> str:
-        """How many events of each type there are, with those that are folded."""
+        """The number of events of each type, with those that are folded."""
         counts = Counter(change.event.type for change in (self, *self.folded))
         return ", ".join(f"{count:,} {type}" for type, count in counts.items())
 
