@@ -112,6 +112,7 @@ INSIDE = {
         "cryptography.hazmat.primitives.ciphers",
     ): "only hashes of Firebase need it, and OpenSSL is 12 ms of the start",
     ("rollbook.app", "rollbook.observe.spans"): "OpenTelemetry is an extra, and a fifth of a second of the start",
+    ("rollbook.cli.events", "rollbook.actions.reverting"): "only the last change is looked for by what can be put back",
     ("rollbook.cli.backends", "rollbook.records.user_search.folding"): "only a name that no group has is compared",
     ("rollbook.cli.targets", "rollbook.cli.folder"): "a command needs one of the two backends, each expensive to load",
     ("rollbook.cli.targets", "rollbook.cli.remote"): "a command needs one of the two backends, each expensive to load",
