@@ -575,9 +575,10 @@ def _perhaps(value: str, words: Iterable[str]) -> str:
     return f". Perhaps you mean {nearest[0]}" if nearest else ""
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Collection[str]) -> str:
     """A question for the nearest of the known names, and a space; nothing if none is near."""
-    nearest = get_close_matches(name[:64], list(names), 1)
+    is_search = name in ("query", "search") and "q" in names
+    nearest = ["q"] if is_search else get_close_matches(name[:64], names, 1)
     return f"Did you mean {nearest[0]}? " if nearest else ""
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from rollbook.actions.checking import fields_of, invalid, metadata_pair
+from rollbook.actions.checking import did_you_mean, fields_of, invalid, metadata_pair
 from rollbook.api.route import Route
 from rollbook.api.routes import ROUTES
 from rollbook.errors import Fault, quoted
@@ -105,11 +105,7 @@ TOOLS = {
             asks="*",
             undone_by="activate_user",
         ),
-        Tool(
-            "activate_user",
-            "POST /v1/users/{userId}/activate",
-            "Lets a suspended user sign in again.",
-        ),
+        Tool("activate_user", "POST /v1/users/{userId}/activate", "Lets a suspended user sign in again."),
         Tool(
             "delete_user",
             "DELETE /v1/users/{userId}",
@@ -281,7 +277,9 @@ def parts(tool: Tool, arguments: Mapping[str, Any]) -> Parts:
     accepted = [*filter(None, (name, *tool.takes.split()))]
     known = f"Arguments: {', '.join(accepted) or 'none'}."
     faults = [
-        Fault(arg, f"{quoted(arg)} is not an argument of this tool. {known}") for arg in left if arg not in accepted
+        Fault(arg, f"{quoted(arg)} is not an argument of this tool. {did_you_mean(arg, accepted)}{known}")
+        for arg in left
+        if arg not in accepted
     ]
     id = left.pop(name, None) if name else ""
     if name and (not isinstance(id, str) or not _ID(id)):
