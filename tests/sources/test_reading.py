@@ -467,3 +467,12 @@ def test_a_preview_shows_what_a_file_is_and_a_field_for_each_column() -> None:
     assert emails(beginning)[:2] == ["p0@example.com", "p1@example.com"]
     assert len(beginning) > 5_000
     assert preview(io.BytesIO(b"Plan\nx\n"), ImportOptions(), 8).mapping == {"Plan": "metadata.Plan"}
+
+
+def test_likely_fields_are_proposed_to_people_once_each_and_never_taken_for_granted() -> None:
+    data = b"name,email,Team,Department,Signup\nA,a@example.com,Sales,North,2024-05-01\n"
+    shown = preview(io.BytesIO(data), ImportOptions(), 8)
+    proposed = {"Team": "groups", "Department": "metadata.Department", "Signup": "created_at"}
+    assert shown.mapping == {"name": "name", "email": "email", **proposed}
+    with pytest.raises(InvalidParameter, match="Columns 3, 4 and 5 have no field"):
+        read(data)

@@ -34,6 +34,11 @@ _ALIASES = {
     **dict.fromkeys(("last_login", "last_sign_in"), "last_sign_in_at"),
     "verified": "email_verified",
 }
+_LIKELY = {
+    **dict.fromkeys(("group", "team", "teams", "department"), "groups"),
+    **dict.fromkeys("signup sign_up signed_up signed_up_at registered registered_at joined".split(), "created_at"),
+}
+"""Fields that are only proposed to people: such a column may hold something else."""
 _LAST = frozenset(("last_name", "family_name"))
 _SEPARATORS = re.compile(r"[\s\-.]+")
 
@@ -66,17 +71,25 @@ def read_mapping(text: str | None) -> Targets:
 
 
 def propose(columns: Sequence[str], mapping: Targets) -> Targets:
-    """A field for each column: as the mapping says, else the one with its name, else a place in the metadata."""
-    return {**{column: target or f"metadata.{column}" for column, target in _by_name(columns).items()}, **mapping}
+    """A field for each column: as the mapping says, else the one with its name or a likely one, else a key of the
+    metadata."""
+    proposed = _by_name(columns)
+    for column in columns:
+        likely = _LIKELY.get(_spelled(column))
+        if proposed[column] is None and likely not in (*proposed.values(), *mapping.values()):
+            proposed[column] = likely
+    return {**{column: target or f"metadata.{column}" for column, target in proposed.items()}, **mapping}
 
 
 def kept_as_metadata(columns: Sequence[str], mapping: Targets) -> Targets:
     """The columns that no name or mapping gives a field, each with its place in the metadata. Raises InvalidParameter
     where none is a user's name or email: the first line may then be no header."""
-    proposed = propose(columns, mapping)
-    choose(columns, proposed)
     by_name = _by_name(columns)
-    return {column: str(proposed[column]) for column in columns if column not in mapping and by_name[column] is None}
+    homeless: Targets = {
+        column: f"metadata.{column}" for column in columns if column not in mapping and by_name[column] is None
+    }
+    choose(columns, {**mapping, **homeless})
+    return homeless
 
 
 def choose(columns: Sequence[str], mapping: Targets) -> Targets:
@@ -173,7 +186,7 @@ def _is_unknown(target: str | None) -> bool:
 def _by_name(columns: Sequence[str]) -> Targets:
     """The fields that columns are named for. A first name comes before a last name, and neither counts beside a whole
     name."""
-    names = {column: _SEPARATORS.sub("_", column.strip().lower()) for column in columns}
+    names = {column: _spelled(column) for column in columns}
     columns = sorted(columns, key=lambda column: names[column] in _LAST)
     targets: Targets = {}
     for column in columns:
@@ -186,6 +199,10 @@ def _by_name(columns: Sequence[str]) -> Targets:
         else:
             targets[column] = alias
     return targets
+
+
+def _spelled(column: str) -> str:
+    return _SEPARATORS.sub("_", column.strip().lower())
 
 
 def _counted(columns: Sequence[str]) -> str:

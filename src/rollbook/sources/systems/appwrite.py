@@ -28,10 +28,7 @@ def convert(row: Record) -> Fields:
         status=active_if(row.get("status")),
         created_at=time(row.get("registration") or row.get("$createdAt")),
         updated_at=time(row.get("$updatedAt")),
-        metadata=fields(
-            phone=text(row.get("phone")),
-            prefs=json_object("prefs", row.get("prefs")),
-        ),
+        metadata=fields(phone=text(row.get("phone")), prefs=json_object("prefs", row.get("prefs"))),
         private_metadata=fields(labels=row.get("labels") or None),
     )
 

@@ -84,10 +84,7 @@ def _convert(row: Record, config: HashConfig | None) -> Fields:
         status=suspended_if(row.get("disabled")),
         created_at=time(row.get("createdAt")),
         last_sign_in_at=time(row.get("lastSignedInAt")),
-        metadata=fields(
-            phone=text(row.get("phoneNumber")),
-            picture=text(row.get("photoUrl")),
-        ),
+        metadata=fields(phone=text(row.get("phoneNumber")), picture=text(row.get("photoUrl"))),
         private_metadata=fields(custom_claims=json_object("customAttributes", row.get("customAttributes"))),
     )
 
