@@ -210,11 +210,7 @@ def _writing(name: str, kind: Any) -> Writing:
         if name in ("type", "types"):
             return Writing("TYPE", more="Can be repeated.", is_repeated=True)
         if (word := EVERYTHING.get(name)) and _holds(kind, type(None)):
-            return Writing(
-                "A,B",
-                lambda text: NOTHING if text == word else parts(text),
-                choices=choices,
-            )
+            return Writing("A,B", lambda text: NOTHING if text == word else parts(text), choices=choices)
         return Writing("A,B", parts, choices=choices)
     if _holds(kind, int) and not _has_schema(kind):
         return Writing("N")
