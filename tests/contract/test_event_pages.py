@@ -81,16 +81,39 @@ def test_the_page_of_an_event_that_was_put_back_says_by_whom_and_no_more(server:
 
 @once
 def test_the_events_of_an_import_are_one_row_of_the_log(server: Server, http: httpx2.Client) -> None:
-    lines = [json.dumps({"name": f"Fold {n}", "email": f"fold{n}@example.com"}) for n in range(3)]
+    before = new_user(http)
+    lines = [json.dumps({"name": f"Fold {n}", "email": f"fold{n}@example.com"}) for n in range(60)]
     id = http.post("/v1/imports", content="\n".join(lines)).json()["id"]
     wait_until(lambda: http.get(f"/v1/imports/{id}").json()["finished_at"])
     [finished] = http.get("/v1/events", params={"type": "import.finished", "order": "desc", "limit": 1}).json()
     with signed_in(server) as person:
-        for path in ("/admin/events", "/admin"):
-            [row] = [row for row in person.get(path).text.split("<tr>") if f"/admin/imports/{id}" in row]
-            assert "<summary>4 events: 1 import.finished, 3 user.created</summary>" in row and "3 added" in row
+        row = _row(person.get("/admin").text, f"/admin/imports/{id}")
+        assert "<summary>61 events: 1 import.finished, 60 user.created</summary>" in row and "60 added" in row
         page = person.get(f"/admin/events/{finished['id']}").text
-    assert "An import of users has ended: 3 added</h1>" in page and f'href="/admin/imports/{id}"' in page
+        assert "An import of users has ended: 60 added</h1>" in page and f'href="/admin/imports/{id}"' in page
+        # A page of the log ends with it, and the next one begins behind it.
+        log = person.get("/admin/events").text
+        row = _row(log, f"/admin/imports/{id}")
+        newest = re.search(r"<summary>The newest (\d+) events: 1 import\.finished, \d+ user\.created</summary>", row)
+        more = re.search(r'href="([^"]+)">More of its events', row)
+        assert newest and more
+        rest = 61 - int(newest[1])
+        assert f"<summary>{rest} events: {rest} user.created</summary>" in person.get(more[1]).text
+        older = person.get(_link(log, "next")).text
+        assert f"/admin/imports/{id}" not in older and before["id"] in older
+        newer = person.get(_link(person.get(_link(older, "prev")).text, "prev")).text
+    assert f"/admin/imports/{id}" not in newer and "session.created" in newer
+
+
+def _row(page: str, link: str) -> str:
+    [row] = [row for row in page.split("<tr>") if link in row]
+    return row
+
+
+def _link(page: str, rel: str) -> str:
+    link = re.search(rf'href="([^"]+)" rel="{rel}"', page)
+    assert link
+    return link[1]
 
 
 @once

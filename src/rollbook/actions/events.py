@@ -54,6 +54,8 @@ class FoundEvents(NamedTuple):
     """The number after which the page before begins. None: there are no others."""
     searched_to: int | None
     """The time up to which was searched, where the page ends early."""
+    rest: int | None = None
+    """The number before which others of the import or bulk job come that the page ends with, and `older` leaves out."""
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> Event:
@@ -72,18 +74,32 @@ async def get(on: Rollbook, by: Principal, id: str) -> Event:
 async def search(
     on: Rollbook, by: Principal, filters: AuditFilters, limit: int, before: int | None = None, after: int | None = None
 ) -> FoundEvents:
-    """The newest events that match; or those before or after the event with a number. Raises InvalidParameter."""
+    """The newest events that match; or those before or after the event with a number. Without filters, the next page
+    begins behind the import or bulk job that this one ends with. Raises InvalidParameter.
+    """
     require(by, "events:read")
     selection = await _audit_selection(on, by, filters)
     await events.settle(on.db)
     if after is not None:
-        batch, rest, _ = await _collect(on, selection._replace(after=after), limit, newest_first=False)
-        return FoundEvents(batch[::-1], batch[0].seq if batch else after + 1, rest, None)
+        batch, newer, _ = await _collect(on, selection._replace(after=after), limit, newest_first=False)
+        if newer is not None and (job := _job_at_end(filters, batch)):
+            newer = await on.read_aside(events.after_job, job, newer)
+        return FoundEvents(batch[::-1], batch[0].seq if batch else after + 1, newer, None)
     if before is not None:
         selection = selection._replace(before=before)
-    batch, rest, is_cut = await _collect(on, selection, limit, newest_first=True)
-    searched_to = await on.read(events.time_at, rest) if is_cut else None
-    return FoundEvents(batch, rest, None if before is None else batch[0].seq if batch else before - 1, searched_to)
+    batch, older, is_cut = await _collect(on, selection, limit, newest_first=True)
+    searched_to = await on.read(events.time_at, older) if is_cut else None
+    newer, rest = None if before is None else batch[0].seq if batch else before - 1, None
+    if older is not None and (job := _job_at_end(filters, batch)):
+        beyond = await on.read_aside(events.before_job, job, older)
+        older, rest = beyond, older if beyond != older else None
+    return FoundEvents(batch, older, newer, searched_to, rest)
+
+
+def _job_at_end(filters: AuditFilters, batch: list[Event]) -> str:
+    """The import or bulk job of the last of these events; "" if none did it, or events are filtered."""
+    id = batch[-1].actor.request_id if batch and filters == AuditFilters() else None
+    return id if id and id.startswith(("imp_", "job_")) else ""
 
 
 async def _collect(

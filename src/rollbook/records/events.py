@@ -173,6 +173,8 @@ FIRST_OF_REQUEST = """
         WHERE earlier.user_id = events.user_id AND earlier.seq > ? AND earlier.seq < events.seq
           AND earlier.request_id = events.request_id AND earlier.type || '' IN ({types}))
     ORDER BY seq LIMIT ?"""
+# Not NULL, which an event without a request has.
+OTHER = "SELECT {}(seq) FROM events WHERE seq > ? AND seq < ? AND coalesce(request_id, '') <> ?"
 BY_ID = f"SELECT seq, {COLUMNS} FROM events WHERE id = ?"
 AT = f"SELECT seq, {COLUMNS} FROM events WHERE seq = ?"
 OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
@@ -425,6 +427,21 @@ async def last_request(queries: Queries, user_id: str, types: Sequence[str]) -> 
     sql = Statement(LAST_REQUEST.format(", ".join("?" * len(types))), together=LOOK_UP)
     row = await queries.one(sql, user_id, *types)
     return None if row is None else row[0] or ""
+
+
+async def before_job(queries: Queries, id: str, before: int) -> int | None:
+    """The number before which the log goes on behind the events of a job that come right before this number: of all of
+    them, or of MAX_SEARCHED. None: there are no others."""
+    low = max(0, before - MAX_SEARCHED)
+    other = await first(queries, OTHER.format("max"), low, before, id)
+    return (other or low) + 1 if other or low else None
+
+
+async def after_job(queries: Queries, id: str, after: int) -> int:
+    """The number after which the log goes on behind the events of a job that come right after this number; this number
+    itself where the log ends with them."""
+    other = await first(queries, OTHER.format("min"), after, after + MAX_SEARCHED, id)
+    return other - 1 if other else after
 
 
 async def find(queries: Queries, id: str) -> Event | None:
