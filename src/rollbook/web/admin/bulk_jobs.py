@@ -12,6 +12,7 @@ from rollbook.actions.bulk_jobs import UserResult
 from rollbook.actions.checking import check_texts
 from rollbook.api import bulk_jobs as bulk_job_calls
 from rollbook.http.request import Response
+from rollbook.records import bulk_jobs as records
 from rollbook.records import groups
 from rollbook.records.bulk_jobs import JOBS, BulkJob
 from rollbook.roles import PERSON
@@ -137,6 +138,7 @@ async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
         "shown": shown,
         "undone": BulkJobView(undone) if undone else None,
         "group": await page.on.read(groups.by_id, group_id) if group_id else None,
+        "undone_by": await page.on.read(records.undoing, job.id),
         "polls": polls,
         "job_url": _url(page, f"/admin/bulk-jobs/{job.id}"),
         "live_url": _url(page, f"/admin/bulk-jobs/{job.id}/live", n=polls),
