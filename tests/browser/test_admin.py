@@ -479,6 +479,9 @@ def test_many_users_are_changed_at_once_and_who_could_not_be_is_named(
     expect(page.get_by_role("heading", name="Undo: Delete 3 users")).to_be_visible()
     expect(page.get_by_role("heading", name="Finished")).to_be_visible()
     assert [http.get(f"/v1/users/{user['id']}").status_code for user in users] == [200] * 3
+    page.get_by_role("link", name="Delete 4 users").click()
+    expect(page.get_by_role("heading", name="Undone")).to_be_visible()
+    page.go_back()
     page.get_by_role("link", name="Back to the list").click()
     page.wait_for_url(lambda url: parse_qs(urlsplit(url).query)["q"] == [name])
     for user in users:
