@@ -93,7 +93,7 @@ def delete_group(server: options.Server, group: str, yes: bool, quiet: bool) -> 
     app,
     "members",
     GROUP,
-    options.limit("members"),
+    options.limit("members", default=None, usual=options.ON_SCREEN),
     options.option("--all", "List all members."),
     options.JSON,
     options.QUIET,
@@ -102,10 +102,11 @@ def delete_group(server: options.Server, group: str, yes: bool, quiet: bool) -> 
     elsewhere={"limit": "--limit", "cursor": "--all"},
 )
 def list_members(
-    server: options.Server, fields: Fields, group: str, limit: int, all: bool, json: bool, quiet: bool
+    server: options.Server, fields: Fields, group: str, limit: int | None, all: bool, json: bool, quiet: bool
 ) -> None:
-    """List the members of a group, in the order in which the users were added. To search and filter them: rollbook
-    users list --group GROUP"""
+    """List the members of a group, in the order in which the users were added: in a pipe or file, all of them. To
+    search and filter them: rollbook users list --group GROUP"""
+    limit = options.on_screen(limit)
     with server() as backend:
         team = backend.group(group)
         members = backend.linked(at("groups", team["id"], "members"), {}, None if all else limit)

@@ -130,6 +130,15 @@ def profile(help: str) -> click.Option:
     )
 
 
+SCREEN = 50
+ON_SCREEN = f"{SCREEN} at a terminal, else all"
+
+
+def on_screen(limit: int | None) -> int | None:
+    """The limit of a list that a terminal shows a part of, and a file or another program gets as a whole."""
+    return limit or (SCREEN if sys.stdout.isatty() else None)
+
+
 def limit(things: str, most: int | None = None, default: int | None = 50, usual: str = "all") -> click.Option:
     """`default` None: as many as `usual` says."""
     return option(

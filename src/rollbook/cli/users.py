@@ -31,9 +31,6 @@ USERS, ONE = "/v1/users", "/v1/users/{userId}"
 FIELDS = {"fields": "all fields"}
 """Stand-in for the choice of fields: commands show all of them."""
 
-SCREEN = 50
-"""Users that a terminal shows where no limit is given. What a file or another program gets is whole."""
-
 STDOUT = Path("-")
 PATH = click.Path(path_type=Path, allow_dash=True)
 CURRENT_PASSWORD = options.option(
@@ -54,7 +51,7 @@ RESET: dict[str, object] = {"purpose": "reset_password", "expires_in": token_arg
 @options.on_server(
     app,
     "list",
-    options.limit("users", default=None, usual=f"{SCREEN} at a terminal, else all"),
+    options.limit("users", default=None, usual=options.ON_SCREEN),
     options.option("--offset", "Number of users to skip.", metavar="N", type=options.WholeNumber(min=0), default=0),
     options.option("--all", "List all users."),
     options.JSON,
@@ -67,7 +64,7 @@ def list_users(
     server: options.Server, fields: Fields, limit: int | None, offset: int, all: bool, json: bool, quiet: bool
 ) -> None:
     """List users, in the order in which they were added: in a pipe or file, all of them."""
-    limit = limit or (SCREEN if sys.stdout.isatty() else None)
+    limit = options.on_screen(limit)
     with server() as backend:
         query = as_query(fields.sent(backend))
         users = backend.users(query, None if all else limit, offset)
