@@ -126,6 +126,9 @@ def test_an_event_says_what_happened_to_whom_and_is_put_back_from_its_row(server
     [event] = http.get("/v1/events", params={"user": user["id"], "type": "user.deleted"}).json()
     log = f"/admin/events?user={user['id']}"
     with signed_in(server) as person:
+        assert (
+            '<div class="muted">signed in to the dashboard, Firefox on Linux</div>' in person.get("/admin/events").text
+        )
         assert "Alice Wonderland was deleted</h1>" in person.get(f"/admin/events/{event['id']}").text
         page = person.get(log).text
         # Of two changes of the same field, only the last can be put back.

@@ -81,8 +81,11 @@ class EventInWords(NamedTuple):
 
     @property
     def meaning(self) -> str:
-        """The event in words that follow the name of the user, where nothing else tells it."""
-        return "" if self.about or self.fields or self.job else _BEGINS_WITH_USER.sub("", self.says).rstrip(".")
+        """The event in words that follow the name of the user, where nothing else tells it. A session's browser does
+        not."""
+        if self.fields or self.job or (self.about and not self.event.type.startswith("session.")):
+            return ""
+        return _BEGINS_WITH_USER.sub("", self.says).rstrip(".")
 
     @property
     def heading(self) -> str:

@@ -209,10 +209,7 @@ async def create(page: PageRequest) -> Response:
 
 
 def _render(
-    page: PageRequest,
-    form: Mapping[str, str],
-    problems: Mapping[str, str] = {},
-    seen: Preview | None = None,
+    page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str] = {}, seen: Preview | None = None
 ) -> Response:
     shown = _shown(seen) if seen else {"found": None}
     return page.render("admin/new_import.html", section=SECTION, sources=SOURCES, form=form, problems=problems, **shown)
@@ -220,13 +217,7 @@ def _render(
 
 def _shown(seen: Preview) -> dict[str, Any]:
     """Context of a preview."""
-    return {
-        "found": seen,
-        "columns": list(seen.mapping),
-        "fields": FIELDS,
-        "systems": NAMES,
-        "encodings": ENCODINGS,
-    }
+    return {"found": seen, "columns": list(seen.mapping), "fields": FIELDS, "systems": NAMES, "encodings": ENCODINGS}
 
 
 def _tested_first(options: ImportOptions, found: Preview) -> ImportOptions:
