@@ -161,6 +161,7 @@ async def show(page: PageRequest) -> Response:
         day_plot=plots.requests(lately, until - clock.DAY, until, "Requests per hour, last 24 hours", zone=page.zone),
         week_plot=plots.requests(board.hours, since, until, "Requests per hour, last 7 days", zone=page.zone),
         changes=board.changes,
+        most_read=READ,
     )
 
 
