@@ -143,20 +143,10 @@ async def in_words(queries: Queries, log: Iterable[Event]) -> list[EventInWords]
         if job_id not in jobs and not import_id:
             job = await JOBS.find(queries, job_id)
             jobs[job_id] = None if job is None else BulkJobView(job)
-        changes.append(
-            EventInWords(
-                event,
-                names[event.user_id],
-                names[by.user_id],
-                key_names.get(by.key_id),
-                _about(event.type, object),
-                _fields(event, object),
-                jobs.get(job_id),
-                import_id,
-                _says(event, object, names[by.user_id]),
-                event.type in REVERTIBLE and not event.is_erased and not changed & later,
-            )
-        )
+        people = names[event.user_id], names[by.user_id], key_names.get(by.key_id)
+        what = _about(event.type, object), _fields(event, object), jobs.get(job_id), import_id
+        may_be_put_back = event.type in REVERTIBLE and not event.is_erased and not changed & later
+        changes.append(EventInWords(event, *people, *what, _says(event, object, names[by.user_id]), may_be_put_back))
         later |= changed
     return changes
 
@@ -272,11 +262,8 @@ def _about(type: str, object: dict[str, Any]) -> str:
         counts = [f"{object[name]:,} {name}" for name in COUNTS[type] if object.get(name)] or ["nothing changed"]
         return f"{what}: {', '.join(counts)}" if what else ", ".join(counts)
     if type == "limit.exceeded":
-        window = str(object.get("window", ""))
-        return (
-            f"{object.get('limit', '')} per "
-            f"{window.removeprefix('key-')}{', one key' if window.startswith('key-') else ''}"
-        )
+        _, is_of_key, window = str(object.get("window", "")).rpartition("key-")
+        return f"{object.get('limit', '')} per {window}{', one key' if is_of_key else ''}"
     return sessions.name(str(object.get("user_agent", ""))) if type.startswith("session.") else ""
 
 

@@ -156,9 +156,8 @@ NAMES = dict(SOURCES)
 async def show_form(page: PageRequest) -> Response:
     require_proof(page.by)  # now, as a file that was sent could not be sent again
     seen = None
-    if (before := page.query.get("fix") or page.query.get("tested")) and (
-        mapping := await _mapping_before(page, before)
-    ):
+    before = page.query.get("fix") or page.query.get("tested")
+    if before and (mapping := await _mapping_before(page, before)):
         # Imported here: only a form that begins with columns needs it.
         from rollbook.sources.reading import Preview
 

@@ -331,11 +331,8 @@ async def _stored(queries: Queries, id: str) -> DeletedUserView:
     deleted = await user_records.deleted(queries, id)
     if deleted is None:
         raise NotFound()
-    return DeletedUserView(
-        deleted.user,
-        deleted.deleted_at,
-        await changes.in_words(queries, (await events.latest(queries, LATEST, id)).events),
-    )
+    log = (await events.latest(queries, LATEST, id)).events
+    return DeletedUserView(deleted.user, deleted.deleted_at, await changes.in_words(queries, log))
 
 
 async def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str] = {}) -> Response:
