@@ -194,7 +194,7 @@ def test_users_are_found_while_typing(server: Server, browse: Callable[..., Page
     assert names(page) == [f"Crowd {number:03}" for number in range(49, 39, -1)]
     expect(field).to_be_focused()
     expect(page).to_have_url(f"{server.url}/admin/users?q=crowd+04")
-    page.get_by_label("Status").select_option("suspended")
+    page.get_by_label("Status", exact=True).select_option("suspended")
     expect(page.get_by_text("No users found")).to_be_visible()
     page.reload()
     expect(page.get_by_text("No users found")).to_be_visible()
@@ -812,7 +812,7 @@ def test_a_user_is_changed(http: httpx2.Client, browse: Callable[..., Page], scr
     page.get_by_label("Email", exact=True).fill(email)
     page.get_by_label("Email is verified").check()
     page.get_by_label("Role").select_option("admin")
-    page.get_by_text("External ID, metadata, rate limit").click()
+    page.get_by_text("External ID, end, metadata, rate limit").click()
     page.get_by_label("Rate limit", exact=True).fill("7/minute")
     page.get_by_label("External ID").fill(email)
     if scripts:
@@ -860,7 +860,7 @@ def test_edits_that_are_not_saved_are_not_lost_without_a_question(
         page.get_by_role("link", name="Sessions", exact=True).click()
         page.wait_for_url("**/sessions")
         page.goto(of(user))
-        page.get_by_text("External ID, metadata, rate limit").click()
+        page.get_by_text("External ID, end, metadata, rate limit").click()
         page.get_by_role("button", name="Add a key").click()
         with page.expect_event("dialog"):
             page.get_by_role("link", name="Sessions", exact=True).click()
@@ -889,7 +889,7 @@ def test_metadata_is_edited_in_rows_by_keyboard(http: httpx2.Client, browse: Cal
     user = new_user(http, metadata=metadata)
     page = browse()
     page.goto(of(user))
-    page.get_by_text("External ID, metadata, rate limit").click()
+    page.get_by_text("External ID, end, metadata, rate limit").click()
     rows = page.get_by_role("group", name="Keys and values")
     expect(page.get_by_role("textbox", name="Metadata", exact=True)).to_be_hidden()
     expect(rows.get_by_label("Type of nested")).to_have_value("json")
@@ -935,7 +935,7 @@ def test_a_new_user_has_metadata(http: httpx2.Client, browse: Callable[..., Page
     page.goto("/admin/users/new")
     page.get_by_label("Name").fill("With Metadata")
     page.get_by_label("Email", exact=True).fill(email)
-    page.get_by_text("External ID, metadata, verified email").click()
+    page.get_by_text("External ID, end, metadata, verified email").click()
     if scripts:
         page.get_by_role("button", name="Add a key").click()
         page.get_by_label("Key", exact=True).fill("plan")
@@ -959,7 +959,7 @@ def test_a_user_that_somebody_else_changed_meanwhile_is_not_overwritten(
     page = browse()
     page.goto(of(user))
     page.get_by_label("Name", exact=True).fill("Mine")
-    page.get_by_text("External ID, metadata, rate limit").click()
+    page.get_by_text("External ID, end, metadata, rate limit").click()
     page.get_by_label("External ID").fill("mine")
     http.patch(f"/v1/users/{user['id']}", json={"name": "Theirs", "role": "viewer"})
     assert press(page, "Save").status == 412
@@ -1017,7 +1017,7 @@ def test_what_is_wrong_with_a_change_is_said_beside_the_field(
     page.goto(of(user))
     page.locator("form").evaluate_all("forms => forms.forEach(form => { form.noValidate = true })")
     page.get_by_label("Name", exact=True).fill("Kept in the form")
-    page.get_by_text("External ID, metadata, rate limit").click()
+    page.get_by_text("External ID, end, metadata, rate limit").click()
     page.get_by_label(label, exact=True).fill(value)
     assert press(page, "Save").status == 400
     expect(page.locator(f"#field-{field}-problem")).to_contain_text(sentence)

@@ -293,7 +293,8 @@ def test_wrong_jobs_are_refused_in_words(http: httpx2.Client) -> None:
         "filter.status": "filter.status must be one of active, invited, suspended.",
         "filter.created_after": "filter.created_after must be an RFC 3339 time such as 2023-10-27T10:00:00Z.",
         "filter.colour": '"colour" is not a field of this request. Fields: email, external_id, ids, role, status, kind, '
-        "created_after, created_before, q, metadata, group.",
+        "created_after, created_before, q, metadata, group, active_after, active_before, ends_after, ends_before, "
+        "email_verified, second_factor, status_since_before.",
     }
     assert faults(action="role", filter={}) == {"role": "role is required."}
     assert faults(action="suspend", filter={}, role="admin") == {"role": "role is only for the action role."}

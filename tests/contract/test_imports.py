@@ -346,9 +346,9 @@ def test_users_keep_their_id_times_and_whether_their_email_is_verified(tmp_path:
 @once
 @pytest.mark.parametrize("dry_run", ["false", "true"])
 def test_a_time_in_the_future_is_refused_with_the_reason(http: httpx2.Client, dry_run: str) -> None:
-    names = ("created_at", "updated_at", "last_sign_in_at")
+    names = ("created_at", "updated_at", "last_sign_in_at", "last_active_at")
     job = done(http, *[user(**{name: "2999-01-01T00:00:00Z"}) for name in names], dry_run=dry_run)
-    assert counts(job) == {"refused": 3}
+    assert counts(job) == {"refused": 4}
     for name, line in zip(names, reported(http, job), strict=True):
         assert (line["field"], line["code"]) == (name, "invalid_parameter")
         assert f"{name} is in the future" in line["reason"]

@@ -26,6 +26,8 @@ WHOLE = [
     "private_metadata",
     "email_verified",
     "rate_limit",
+    "ends_at",
+    "last_active_at",
     "created_at",
     "updated_at",
     "last_sign_in_at",
@@ -197,6 +199,7 @@ def test_what_the_server_keeps_itself_is_ignored_not_changed(http: httpx2.Client
         "created_at": "2000-01-01T00:00:00Z",
         "updated_at": "2000-01-01T00:00:00Z",
         "last_sign_in_at": "2000-01-01T00:00:00Z",
+        "last_active_at": "2000-01-01T00:00:00Z",
     }
     assert http.put(path, json=foreign).status_code == 200
     assert http.get(path).json() == {name: user[name] for name in WHOLE}

@@ -10,6 +10,7 @@ import httpx2
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+ROLLBOOK = "urn:ietf:params:scim:schemas:extension:rollbook:2.0:User"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.engines import once
 from tests.harness import OWNER_EMAIL, Server, client_of, new_key, new_user, running
-from tests.scim.provider import ENTERPRISE, PATCH, USER, Provider, refused, told, user
+from tests.scim.provider import ENTERPRISE, PATCH, ROLLBOOK, USER, Provider, refused, told, user
 
 
 def email(found: dict[str, Any]) -> str:
@@ -424,3 +424,22 @@ def test_22_the_test_of_a_connection_finds_no_one(idp: Provider) -> None:
         )["totalResults"]
         == 0
     )
+
+
+def test_21_an_end_is_set_by_a_schema_of_ours_and_stays_where_nothing_is_said_of_it(
+    idp: Provider, http: httpx2.Client
+) -> None:
+    end = "2090-01-31T17:00:00Z"
+    made = idp.new_user(**{ROLLBOOK: {"endsAt": end}})
+    path, body = f"/Users/{made['id']}", user(userName=made["userName"])
+    assert (made[ROLLBOOK], ROLLBOOK in made["schemas"]) == ({"endsAt": end}, True)
+    assert told(idp.http.put(path, json=body))[ROLLBOOK] == {"endsAt": end}, "a provider that doesn't know it"
+    later = {"op": "replace", "path": f"{ROLLBOOK}:endsAt", "value": "2091-01-01T00:00:00+01:00"}
+    assert idp.patch(path, later)[ROLLBOOK] == {"endsAt": "2090-12-31T23:00:00Z"}
+    assert http.get(f"/v1{path.lower()}").json()["ends_at"] == "2090-12-31T23:00:00Z"
+    assert idp.found(f'{ROLLBOOK}:endsAt gt "2090-06-01T00:00:00Z"') == [made["id"]]
+    for value in ("2020-01-01T00:00:00Z", "soon"):
+        refused(idp.http.patch(path, json={"Operations": [{**later, "value": value}]}), 400, "invalidValue")
+    assert ROLLBOOK not in idp.patch(path, {"op": "remove", "path": f"{ROLLBOOK}:endsAt"})
+    assert ROLLBOOK not in told(idp.http.put(path, json={**body, ROLLBOOK: {"endsAt": None}}))
+    assert http.get(f"/v1{path.lower()}").json()["ends_at"] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from itertools import product
 from typing import Any, cast
 
 import asyncpg
@@ -71,14 +72,14 @@ def dated(url: str) -> str:
     """With so many users that a plan matters, half of them of one date."""
     needed = (
         "id, name, email, email_key, search_text, role, status, metadata, email_verified, version, "
-        "created_at, updated_at"
+        "created_at, updated_at, last_active_at, ends_at"
     )
     execute(
         url,
         f"""INSERT INTO users (seq, {needed})
         SELECT n, 'user_' || n, 'User', 'user' || n || '@example.com', 'user' || n || '@example.com', '', 'member',
           'active', '{{}}', 0, 1,
-        CASE n % 2 WHEN 0 THEN 15000 ELSE n END, n FROM generate_series(1, 20000) AS n""",
+        CASE n % 2 WHEN 0 THEN 15000 ELSE n END, n, n, n FROM generate_series(1, 20000) AS n""",
         "ANALYZE users",
     )
     return url
@@ -185,6 +186,18 @@ BY_DATE = Query(ANY, (Order("created_at", False),), limit=50)
 LATEST_FIRST = BY_DATE._replace(order=(Order("created_at", True),))
 
 
+@pytest.mark.parametrize("position", [None, Position((5_000, 7), False), Position((15_000, 7), True)])
+@pytest.mark.parametrize("name", ["last_active_at", "ends_at"])
+def test_a_page_by_activity_or_end_is_read_from_an_index_in_its_order(
+    dated: str, name: str, position: Position | None
+) -> None:
+    bounds = {"last_active_at": ANY._replace(active_after=0), "ends_at": ANY._replace(ends_before=1 << 50)}
+    for falls, filters in product((False, True), (ANY, bounds[name])):
+        query = Query(filters, (Order(name, falls),), limit=50, position=position)
+        for found in plans_of(dated, query):
+            assert f"using users_{name}" in found and "Sort" not in found, found
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -198,11 +211,17 @@ LATEST_FIRST = BY_DATE._replace(order=(Order("created_at", True),))
     ],
 )
 def test_a_page_by_date_is_read_from_an_index_in_its_order(dated: str, query: Query) -> None:
+    for found in plans_of(dated, query):
+        assert "using users_dates" in found and "Sort" not in found, found
+
+
+def plans_of(url: str, query: Query) -> list[str]:
+    """Plans of the statements that read a page."""
     sent = Mixed()
     asyncio.run(user_list.read(cast("Any", sent), query))
 
     async def plans() -> list[str]:
-        connection = await asyncpg.connect(dated)
+        connection = await asyncpg.connect(url)
         try:
             return [
                 "\n".join([row[0] for row in await connection.fetch(f"EXPLAIN {text}", *values)])
@@ -211,8 +230,7 @@ def test_a_page_by_date_is_read_from_an_index_in_its_order(dated: str, query: Qu
         finally:
             await connection.close()
 
-    for found in asyncio.run(plans()):
-        assert "using users_dates" in found and "Sort" not in found, found
+    return asyncio.run(plans())
 
 
 async def _walks(url: str, named: dict[str, str]) -> dict[str, list[str]]:

@@ -27,6 +27,7 @@ const FIELDS = [
   },
   { key: "external_id", label: "External ID", type: "string", helpText: "Your own identifier for the user. Unique." },
   { key: "email_verified", label: "Email Verified", type: "boolean" },
+  { key: "ends_at", label: "Ends At", type: "datetime", helpText: "The user is suspended at this time." },
   { key: "metadata", label: "Metadata", dict: true, helpText: "Your own data about the user." },
 ];
 

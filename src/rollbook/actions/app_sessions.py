@@ -353,10 +353,12 @@ async def refresh(on: Rollbook, by: Principal, fields: SessionRefresh) -> Issued
         raise SessionEnded()
     minted = await _mint(on, family.user_id, family.id, family.audience, family.created_at, text)
     try:
-        return await on.write(_refresh, on.settings, audience, digests, minted)
+        issued = await on.write(_refresh, on.settings, audience, digests, minted)
     except ReusedError:
         await on.db.write(end_reused, by.actor, digests.family)
         raise SessionEnded("This refresh token was used before, so the session has ended.") from None
+    on.active[issued.user.id] = clock.now()
+    return issued
 
 
 async def _refresh(tx: Tx, settings: Settings, audience: str, digests: RefreshDigests, minted: Minted) -> IssuedSession:
@@ -395,8 +397,10 @@ async def verify(on: Rollbook, by: Principal, fields: SessionVerification, with_
     else:
         row = await app_sessions.by_digest(on.db, digest)
         session = None if row is None else SessionWithUser(*row)
-    if session is None or session.expires_at <= clock.now() or roles.is_barred(session.status):
+    now = clock.now()
+    if session is None or session.expires_at <= now or roles.is_barred(session.status):
         raise SessionEnded()
+    on.active[session.user_id] = now
     return session
 
 

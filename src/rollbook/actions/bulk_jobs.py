@@ -16,12 +16,12 @@ from msgspec import UNSET
 
 from rollbook import clock
 from rollbook.actions import background_jobs, bulk, groups, imports, reverting, tokens
-from rollbook.actions.arguments import MetadataPatch, RedirectUrl
+from rollbook.actions.arguments import MetadataPatch, RedirectUrl, Time
 from rollbook.actions.arguments.bulk_jobs import GROUP_ACTIONS, BulkFilter, BulkJobCreate, BulkJobResults, ListBulkJobs
 from rollbook.actions.arguments.tokens import TokenCreate
-from rollbook.actions.arguments.users import UserPatch, UserUpdate
+from rollbook.actions.arguments.users import TIMES, UserPatch, UserUpdate
 from rollbook.actions.bulk import Operation, Plan
-from rollbook.actions.checking import given, refuse
+from rollbook.actions.checking import check_end, given, refuse, time_text
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download, folder_of_files
 from rollbook.actions.permissions import known, may_grant, reaches_all, require, require_proof
@@ -72,6 +72,7 @@ UNDONE_BY = {
     "delete": "restore",
     "role": "role",
     "metadata": "metadata",
+    "ends_at": "ends_at",
     "add_to_group": "remove_from_group",
     "remove_from_group": "add_to_group",
 }
@@ -144,6 +145,7 @@ async def create_bulk_job(on: Rollbook, by: Principal, new: BulkJobCreate) -> Bu
     require_proof(by)
     if new.role is not UNSET:
         may_grant(by, new.role)
+    check_end(new.ends_at)
     if new.send and not on.settings.sends_mail:
         refuse("send", "needs a mail server: set smtp")
     tokens.check(on.settings, given(new.redirect_url))
@@ -158,6 +160,7 @@ async def create_bulk_job(on: Rollbook, by: Principal, new: BulkJobCreate) -> Bu
     options = {
         "role": given(new.role),
         "metadata": None if new.metadata is UNSET else msgspec.Raw(new.metadata.encode()),
+        "ends_at": clock.format_time(new.ends_at) if isinstance(new.ends_at, int) else None,
         "send": new.send,
         "redirect_url": given(new.redirect_url),
         "group_id": given(new.group_id),
@@ -206,8 +209,8 @@ def told(filters: Filters) -> dict[str, Any]:
     for name, value in filters._asdict().items():
         if value is None:
             continue
-        if name in ("created_after", "created_before"):
-            shown[name] = clock.format_time(value)
+        if name in TIMES:
+            shown[name] = time_text(value)
         elif name == "metadata":
             shown[name] = [f"{key}:{text}" for key, text in value]
         else:
@@ -271,9 +274,9 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
 
     Creates a job that puts back what this one changed: who was suspended is active or invited again, as they were, who
     was activated is suspended, who was deleted is restored, who got a role gets the one they had, keys of the metadata
-    get back their values, who was added to a group leaves it, and who was removed is a member again, in the role they
-    had there. Whoever was changed in the same way since is left alone, and refused with the code `changed_since` or
-    `not_reversible`. Jobs of other actions can't be undone.
+    and the end get back their values, who was added to a group leaves it, and who was removed is a member again, in the
+    role they had there. Whoever was changed in the same way since is left alone, and refused with the code
+    `changed_since` or `not_reversible`. Jobs of other actions can't be undone.
     """
     undone = await get_bulk_job(on, by, id)
     action = UNDONE_BY.get(undone.action)
@@ -305,7 +308,7 @@ async def undo_import(on: Rollbook, by: Principal, id: str) -> BulkJob:
     if job.added:
         require(by, "users:delete")
     require_proof(by)
-    names = ("role", "metadata", "redirect_url", "group_id", "filter")
+    names = ("role", "metadata", "ends_at", "redirect_url", "group_id", "filter")
     options = {**dict.fromkeys(names), "send": False}
     return await _add(on, by, "undo_import", options, partial(_imported, on, job), job.id)
 
@@ -503,6 +506,7 @@ async def _caller(on: Rollbook, job: BulkJob) -> Principal:
 _REFUSED = Forbidden("This is an application: choose applications by the filter kind=application.")
 _REVERTED = {
     "metadata": "user.updated",
+    "ends_at": "user.updated",
     "activate": "user.suspended",
     "remove_from_group": "group.member_added",
     "add_to_group": "group.member_removed",
@@ -529,6 +533,9 @@ def _operation(
         return Operation("update", id, UserUpdate(role=role or options["role"]), refused=refused)
     if patch is not None:
         return Operation("update", id, UserPatch(metadata=patch))
+    if action == "ends_at":
+        end = options["ends_at"]
+        return Operation("update", id, UserPatch(ends_at=None if end is None else Time(clock.parse(end))))
     if action == "setup_links":
         purpose = password_purpose(people[id].status if id in people else "")
         url = UNSET if options["redirect_url"] is None else RedirectUrl(options["redirect_url"])
@@ -593,8 +600,8 @@ async def _change(tx: Tx, job: BulkJob, target: JobUser, before: UserState | Non
 async def _revert(
     tx: Tx, on: Rollbook, by: Principal, user_id: str, job_id: str, type: str, by_hand: Plan | ApiError
 ) -> Any:
-    """Put back the metadata, status or membership that a job has changed. Raises NotReversible, and what the change by
-    hand does, which also ends suspensions that the event log no longer has."""
+    """Put back the metadata, end, status or membership that a job has changed. Raises NotReversible, and what the
+    change by hand does, which also ends suspensions that the event log no longer has."""
     event = await events.of_request(tx, user_id, job_id, type)
     if event is None and type != "user.suspended":
         raise NotReversible("The event log no longer has what it was.")
@@ -610,7 +617,7 @@ async def _is_same(tx: Tx, job: BulkJob, target: JobUser, now: UserState | None)
     """Test whether no one else has changed a user in the same way since the job that is undone."""
     if job.action == "role":
         return now is None or now.role in (job_options(job)["role"], target.role)
-    if job.action in ("metadata", "undo_import", *GROUP_ACTIONS):
+    if job.action in ("metadata", "ends_at", "undo_import", *GROUP_ACTIONS):
         return True  # the events are compared
     return await events.last_request(tx, target.user_id, _EVENTS[job.action]) in (None, job.undoes)
 

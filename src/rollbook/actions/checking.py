@@ -31,7 +31,7 @@ from rollbook.delivery.addresses import MAX_URL
 from rollbook.errors import Fault, InvalidParameter, PreconditionFailed, quoted, shortened
 from rollbook.quota import Limit
 from rollbook.records import event_types, groups, rules, user_metadata
-from rollbook.records.user_list.query import SORTABLE
+from rollbook.records.user_list.query import NEVER, SORTABLE
 
 S = TypeVar("S", bound=Struct)
 Hook = Callable[[type, Any], Any]
@@ -125,7 +125,12 @@ def from_texts(kind: type[Struct], texts: Mapping[str, str], hook: Hook, faults:
             values[name] = msgspec.convert(_plain(value, field.type), field.type, dec_hook=hook)
         except ValidationError as problem:
             # Every value is text: that it is not a number is the fault, not that it is a string.
-            faults.append(Fault(name, _message(name, str(problem), field.type).replace(", not a string.", ".")))
+            faults.append(
+                Fault(
+                    name,
+                    _message(name, str(problem), field.type).replace(", not a string.", ".").replace(" or null.", "."),
+                )
+            )
     return values
 
 
@@ -163,10 +168,21 @@ def refuse(param: str, sentence: str) -> NoReturn:
     raise invalid([Fault(param, f"{param} {sentence}.")])
 
 
-def check_range(created_after: int | None, created_before: int | None) -> None:
+def check_range(after: int | None, before: int | None, name: str = "created") -> None:
     """Check that a range of time doesn't end before it begins. Raises InvalidParameter."""
-    if created_after is not None and created_before is not None and created_after > created_before:
-        refuse("created_before", "must not be earlier than created_after")
+    if after is not None and before is not None and after > before:
+        refuse(f"{name}_before", f"must not be earlier than {name}_after")
+
+
+def check_end(ends_at: Any, name: str = "ends_at") -> None:
+    """Check that a new end is not over. Raises InvalidParameter."""
+    if isinstance(ends_at, int) and ends_at <= clock.now():
+        refuse(name, "must be in the future")
+
+
+def time_text(at: int) -> str:
+    """A time as filters have it."""
+    return "never" if at == NEVER and isinstance(at, arguments.ActiveTime) else clock.format_time_exactly(at)
 
 
 def check_given_password(password: str) -> None:
@@ -300,6 +316,10 @@ def _time(value: str) -> arguments.Time:
     if not 0 <= at <= clock.LATEST:
         raise ValueError("must be a time between 1970 and 9999")
     return arguments.Time(at)
+
+
+def _active_time(value: str) -> arguments.ActiveTime:
+    return arguments.ActiveTime(NEVER if value == "never" else max(NEVER + 1, _time(value)))
 
 
 def _search_text(value: str) -> arguments.SearchText:
@@ -440,6 +460,7 @@ _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.Email: lambda value: arguments.Email(rules.email(value)),
     arguments.GivenPassword: _given_password,
     arguments.Time: _time,
+    arguments.ActiveTime: _active_time,
     import_arguments.UserId: _user_id,
     import_arguments.TotpSecret: _totp_secret,
     import_arguments.GroupNames: lambda value: import_arguments.GroupNames(groups.read(value)),
@@ -455,6 +476,7 @@ _LISTS = (arguments.MetadataFilter, arguments.Ids)
 """Texts with commas in a query, and lists in a body."""
 _FROM_TEXT: dict[type, Callable[[str], Any]] = {
     arguments.Time: _time,
+    arguments.ActiveTime: _active_time,
     arguments.SearchText: _search_text,
     arguments.MetadataFilter: _metadata_filter,
     arguments.Sort: _sort,
@@ -466,6 +488,8 @@ _FROM_TEXT: dict[type, Callable[[str], Any]] = {
 
 def _plain(value: str, kind: Any) -> Any:
     """The number or boolean that is wanted, if the text is one. Otherwise the text."""
+    if get_origin(kind) in (Union, UnionType):
+        kind = get_args(kind)[0]
     if get_origin(kind) is Annotated and get_args(kind)[0] is bool:
         return _BOOLEANS.get(value, value)
     if kind not in (arguments.Limit, arguments.Offset, arguments.Wait):

@@ -90,6 +90,8 @@ class Rollbook:
         self.client_documents = ClientDocuments(self.addresses)
         self.uploads: dict[str, str] = {}
         """Files of imports that this process is receiving: the import's ID, and the user who sends it."""
+        self.active: dict[str, int] = {}
+        """When users were active who have neither called with a key nor opened a page, until a job has stored it."""
         self.exports = asyncio.Lock()
         """Held while one is read: others wait, so that there is a thread for searches."""
         self.searches: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

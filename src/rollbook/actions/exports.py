@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NamedTuple
 
-from rollbook import clock
-from rollbook.actions.arguments.users import ExportUsers
+from rollbook.actions.arguments.users import TIMES, ExportUsers
+from rollbook.actions.checking import time_text
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Form, Spool, take_turn
 from rollbook.actions.permissions import reaches_all, require, require_proof
@@ -77,9 +77,8 @@ def _told(filters: Filters) -> dict[str, str]:
     shown: dict[str, str] = {}
     for name, value in filters._asdict().items():
         if value is not None:
-            is_time = name in ("created_after", "created_before")
-            is_told = name in ("role", "status", "kind", "group")
-            shown[name] = clock.format_time(value) if is_time else value if is_told else "…"
+            is_told = name in ("role", "status", "kind", "group", "email_verified", "second_factor")
+            shown[name] = time_text(value) if name in TIMES else value if is_told else "…"
     return shown
 
 

@@ -608,12 +608,12 @@ def _user_of(row: Row) -> ImportedUser:
 
 def _check_times(user: ImportedUser) -> None:
     """Raises InvalidArguments for times in the future."""
-    if user.created_at is user.updated_at is user.last_sign_in_at is UNSET:
+    if user.created_at is user.updated_at is user.last_sign_in_at is user.last_active_at is UNSET:
         return
     now = clock.now()
     faults = [
         Fault(name, f"{name} is in the future: the time here is {clock.format_time(now)}.")
-        for name in ("created_at", "updated_at", "last_sign_in_at")
+        for name in ("created_at", "updated_at", "last_sign_in_at", "last_active_at")
         if isinstance(value := getattr(user, name), int) and value > now
     ]
     if faults:
@@ -632,9 +632,14 @@ def _record(user: ImportedUser) -> User:
     fields = changes_of(user)
     fields.setdefault("name", user.new_name)
     new = user_records.new(**fields, email_asserted=1)
-    if user.last_sign_in_at is user.id is UNSET:
+    if new.status != "active" and user.created_at is not UNSET:
+        new = new._replace(status_since=clock.now())  # not since they signed up elsewhere
+    if user.last_sign_in_at is user.last_active_at is user.id is UNSET:
         return new
-    return new._replace(last_sign_in_at=_time(user.last_sign_in_at), id=new.id if user.id is UNSET else str(user.id))
+    signed_in = _time(user.last_sign_in_at)
+    active = signed_in if user.last_active_at is UNSET else _time(user.last_active_at)
+    id = new.id if user.id is UNSET else str(user.id)
+    return new._replace(last_sign_in_at=signed_in, last_active_at=active, id=id)
 
 
 def _totp_of(user: ImportedUser) -> Totp | None:

@@ -375,6 +375,7 @@ async def refresh(on: Rollbook, by: Actor, client: ProvenClient, text: str, scop
     except ReusedError:
         await on.write(app_sessions.end_reused, by, digests.family, client.id)
         raise refuse("invalid_grant", "This refresh token was used before, so the session has ended.") from None
+    on.active[begun.session.user_id] = clock.now()
     tokens = _tokens(on, sign, client.id, begun, None)
     return tokens._replace(refresh_token=minted.refresh_token)
 
@@ -408,6 +409,7 @@ async def userinfo(on: Rollbook, token: str) -> dict[str, Any]:
     who = None if found is None else await subject(on.db, on.settings, found.user, found.grant.client_id)
     if who is None:
         raise refuse("invalid_token", "The session of the access token has ended.", 401)
+    on.active[who.user.id] = clock.now()
     return claims_of(who, claims["scope"])
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from rollbook import clock
 from rollbook.actions import events, keys, webhooks
 from rollbook.actions import groups as group_actions
 from rollbook.actions import users as user_actions
@@ -188,6 +189,10 @@ async def _plan_user(queries: Queries, by: Principal, event: Event) -> Reversal:
         was = decoded(event.object) | decoded(event.before or "{}")
         if is_verified and rules.email_key(undo.wanted.get("email", user.email)) != rules.email_key(was["email"]):
             keep(undo, "email_verified", "What was verified was another email.")
+    if (end := undo.wanted.get("ends_at")) is not None:
+        undo.wanted["ends_at"] = clock.parse(end)
+        if undo.wanted["ends_at"] <= clock.now():
+            keep(undo, "ends_at", "That end has passed.")
     if undo.wanted.get("status") == "invited":
         if user.status != "suspended":
             keep(undo, "status", "They have set a password since, and can't be invited again.")

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from rollbook.actions import users as user_actions
-from rollbook.actions.checking import check_version, refuse
+from rollbook.actions.checking import check_end, check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, require
 from rollbook.actions.principal import Principal
@@ -66,6 +68,8 @@ class PersonChange(NamedTuple):
     external_id: str | None
     attributes: dict[str, Any]
     """All others, by their names in SCIM; a part of a name or a displayName that is empty is not shown."""
+    ends_at: int | None | UnsetType = UNSET
+    """None: never. UNSET: it says nothing of it, and nor do those who don't know it."""
 
 
 class ScimSearch(NamedTuple):
@@ -118,7 +122,8 @@ async def create_person(on: Rollbook, by: Principal, change: PersonChange) -> Sc
     email = checked(rules.email, "emails", change.email or user_name)
     name = _name(change.attributes) or checked(rules.name, "userName", user_name)
     new = users.new(name, email, email_asserted=1)
-    new = new._replace(status="suspended" if change.active is False else "active")
+    check_end(change.ends_at, "endsAt")
+    new = new._replace(status="suspended" if change.active is False else "active", ends_at=given(change.ends_at))
     return await on.write(_create_person, by, new, change)
 
 
@@ -195,6 +200,9 @@ def _columns(by: Principal, person: ScimUser, change: PersonChange, replaces: bo
         columns["name"] = name
     if change.active is not None and change.active != person.is_active:
         columns["status"] = "active" if change.active else "suspended"
+    if change.ends_at not in (UNSET, user.ends_at):
+        check_end(change.ends_at, "endsAt")
+        columns["ends_at"] = change.ends_at
     email, user_name = change.email, change.user_name
     if email is None and user_name is not None and "@" in user_name:
         follows = rules.email_key(extra.user_name or user.email) == rules.email_key(user.email)

@@ -9,9 +9,11 @@ adopts them, which ends all that led into the account.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress as suppressing
 from typing import Any, NamedTuple, Protocol, TypeVar, overload
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import astuple
 
 from rollbook import clock, roles
 from rollbook.actions import creators, own_email, passwords, user_kinds
@@ -19,11 +21,11 @@ from rollbook.actions import events as event_actions
 from rollbook.actions.arguments import MetadataPatch
 from rollbook.actions.arguments.applications import ApplicationPatch
 from rollbook.actions.arguments.users import UserCreate, UserFields, UserFilters, UserUpdate
-from rollbook.actions.checking import check_range, check_version, given, refuse
+from rollbook.actions.checking import check_end, check_range, check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require, require_proof
-from rollbook.actions.principal import Principal
+from rollbook.actions.principal import SYSTEM, Principal
 from rollbook.actions.user_kinds import check_person
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.config import MemberFields
@@ -69,6 +71,8 @@ SOON = 0.1
 """Seconds after which a page does without a number of users."""
 MAX_COUNTED_SOON = 10_000
 """The number at which counting users for a page ends: some 5 ms, where an index leads to them."""
+DUE_AT_ONCE = 256
+"""Users whose end has come, between two looks at the others."""
 EXPORTED_AT_ONCE = 50
 """Keys and sessions per read of an export: few enough that other requests don't have to wait."""
 
@@ -156,34 +160,16 @@ def _of_deleted(on: Rollbook, by: Principal, filters: Filters) -> Filters:
 
 
 def filters_of(filters: UserFilters) -> Filters:
-    if (
-        filters.metadata is None
-        and filters.created_after is None
-        and filters.created_before is None
-        and filters.q is None
-        and filters.email is None
-        and filters.external_id is None
-        and filters.ids is None
-        and filters.role is None
-        and filters.status is None
-        and filters.kind is None
-        and filters.group is None
-    ):
+    values = astuple(filters)[: len(_ANY)]  # before those of the list or export
+    if values == _ANY:
         return ANY
     check_range(filters.created_after, filters.created_before)
-    return Filters(
-        filters.email,
-        filters.external_id,
-        None if filters.ids is None else tuple(filters.ids),
-        filters.role,
-        filters.status,
-        filters.kind,
-        filters.created_after,
-        filters.created_before,
-        filters.q,
-        filters.metadata,
-        None if filters.group is None else str(filters.group),
-    )
+    check_range(filters.active_after, filters.active_before or None, "active")
+    check_range(filters.ends_after, filters.ends_before, "ends")
+    return Filters(*values)
+
+
+_ANY = astuple(UserFilters())
 
 
 def sort_of(query: Sorted) -> tuple[str, ...] | None:
@@ -324,6 +310,7 @@ async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
     """
     require(by, "users:write")
     may_grant(by, given(new.role, "member"))
+    check_end(new.ends_at)
     hash = None
     if new.password is not UNSET:
         await passwords.check(on, new.password, email=new.email, name=new.name)
@@ -437,9 +424,29 @@ async def suspend(on: Rollbook, by: Principal, id: str) -> User:
 
 
 async def activate(on: Rollbook, by: Principal, id: str) -> User:
-    """Activate a suspended user"""
+    """Activate a suspended user
+
+    If their `ends_at` has passed, it becomes null.
+    """
     require(by, "users:write")
     return await on.write(_update, by, known("user", id), {"status": "active"})
+
+
+async def suspend_due(on: Rollbook) -> bool:
+    """A job: suspend users whose end has come. The last owner stays until there is another."""
+    ids = await users.due(on.db, DUE_AT_ONCE)
+    for id in ids:
+        with suppressing(LastOwner, NotFound):
+            await on.db.write(_suspend_due, id)
+    return len(ids) == DUE_AT_ONCE
+
+
+async def _suspend_due(tx: Tx, id: str) -> None:
+    """Suspend a user, unless they have been since, or have a later end."""
+    await users.lock_if_owner(tx, id)
+    user = await users.get(tx, id)
+    if user.status != "suspended" and user.ends_at is not None and user.ends_at <= clock.now():
+        await change(tx, SYSTEM, user, {"status": "suspended"})
 
 
 async def _update(
@@ -480,6 +487,7 @@ async def change(
     if not reaches_all(by, "users:write"):
         values = user_kinds.own_changes(user, values, own, is_merged="metadata" in patches)
     change = plan(by, user, values)
+    check_end(change.columns.get("ends_at"))
     check_version(user.version, versions)
     return await apply(tx, by, user, change) if change.columns else user
 
@@ -560,6 +568,8 @@ class PlannedChange(NamedTuple):
 def plan(by: Principal, user: User, values: Mapping[str, Any]) -> PlannedChange:
     """`values` is what the caller may change. Raises InsufficientScope, NotYourself, InvalidParameter."""
     columns = {name: value for name, value in values.items() if getattr(user, name) != value}
+    if columns.get("status") in ("active", "invited") and user.ends_at is not None and user.ends_at <= clock.now():
+        columns.setdefault("ends_at", None)  # or the end would suspend them again
     user_kinds.check_change(user, columns)
     if "role" in columns:
         may_grant(by, user.role)

@@ -35,6 +35,7 @@ class BulkJob(Struct, frozen=True, kw_only=True):
         | None
     )
     metadata: Annotated[dict[str, Any], says("For `metadata`: keys that are set, or with null removed.")] | None
+    ends_at: Annotated[str, says("For `ends_at`: when they are suspended. Null: never.", format="date-time")] | None
     send: Annotated[bool, says("For `setup_links`: whether each link is mailed to its user.")]
     redirect_url: Annotated[str, uri("For `setup_links`: where users continue afterwards.")] | None
     group_id: (

@@ -68,6 +68,7 @@ class Export(Struct, frozen=True):
 GROUPS = "groups"
 COLUMNS = (*user_records.complete(user_records.User(0, "", "", "")), GROUPS)
 HASH = "password_hash"
+TIMES = ("ends_at", "last_active_at", "created_at", "updated_at", "last_sign_in_at")
 _time = clock.format_time_exactly
 
 
@@ -88,9 +89,7 @@ def _fields(exported: ExportedUser) -> dict[str, Any]:
     """Times with microseconds, as they are kept."""
     user = exported.user
     fields = user_records.complete(user)
-    fields["created_at"], fields["updated_at"] = _time(user.created_at), _time(user.updated_at)
-    if user.last_sign_in_at is not None:
-        fields["last_sign_in_at"] = _time(user.last_sign_in_at)
+    fields |= {name: _time(at) for name in TIMES if (at := getattr(user, name)) is not None}
     if exported.groups:
         fields[GROUPS] = exported.groups
     if exported.hash is not None:

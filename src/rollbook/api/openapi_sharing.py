@@ -1,15 +1,16 @@
 """Makes the OpenAPI description small: it says once what calls have in common, and nothing that its other parts give.
 
 - Errors that any call can get are the response `default`: one for calls with a key, one for others. A status stands
-  beside it if one of its codes is the call's own. The headers and forms that every error has are there.
-- Examples of objects are those of their fields. Fields that a schema has of another one are described in that one.
+  beside it if one of its codes is the call's own. The headers of errors and the form that every error has are there.
+- Examples of objects are those of their fields. Fields that a schema has of another one are described in that one, and
+  filters in the parameters.
 - Responses and parameters that are there more than once become components.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
 import msgspec
@@ -29,6 +30,10 @@ GENERAL = frozenset(
 """Codes of errors that any call of its kind can get."""
 GATHERED = ("BulkOperation", "EventObject", "NotReady", "Problem")
 """Schemas of which the fields are those of others, and described there."""
+IN_OTHERS = {"x-extensible-enum"}
+"""Values of the fields of events' objects, which those have."""
+IN_PARAMETERS = {"description", "examples"}
+"""Words about filters, which the parameters have."""
 
 
 def share(description: Schema) -> Schema:
@@ -54,13 +59,19 @@ def share(description: Schema) -> Schema:
         for status in operation["responses"]
     ]
     parameters = [
-        (operation["parameters"], at, f"query-{parameter['name']}")
+        (operation["parameters"], at, parameter["name"])
         for operation in operations
         for at, parameter in enumerate(operation.get("parameters", ()))
         if "$ref" not in parameter
     ]
     del components["examples"]
-    components["schemas"] = _said_once(components["schemas"])
+    schemas = components["schemas"] = _said_once(components["schemas"])
+    of_objects, of_filters = (schemas[name]["properties"] for name in ("EventObject", "BulkFilter"))
+    of_objects |= {name: _without(schema, IN_OTHERS) for name, schema in of_objects.items()}
+    for parameter in description["paths"]["/v1/users"]["get"]["parameters"]:
+        name, words = parameter.get("name"), parameter.get("description", "")
+        if name in of_filters and of_filters[name].get("description", "").startswith(words):
+            of_filters[name] = _without(of_filters[name], IN_PARAMETERS)
     components["parameters"] |= _moved(parameters, "parameters")
     components["responses"] = _moved(answers, "responses")
     return description
@@ -108,9 +119,11 @@ def _codes(answer: Schema) -> list[str]:
 
 
 def _brief(answer: Schema, codes: list[str]) -> Schema:
-    """A response with these codes only, without headers that all have, the form that all errors can have, and examples
-    that its schema has."""
-    headers = {name: header for name, header in answer.get("headers", {}).items() if name not in tables.LIMITED}
+    """A response with these codes only, without headers that all have, of errors without any, the form that all errors
+    can have, and examples that its schema has."""
+    headers = {
+        name: header for name, header in answer.get("headers", {}).items() if not codes and name not in tables.LIMITED
+    }
     content = {
         kind: {"schema": body["schema"]} if "$ref" in str(body["schema"]) else body
         for kind, body in answer.get("content", {}).items()
@@ -142,6 +155,11 @@ def _said_once(schemas: Schema) -> Schema:
             plain = _plain(schema) | ({"description": words} if words else {})
             shorter[name]["properties"][field] = {key: value for key, value in plain.items() if key not in left_out}
     return shorter
+
+
+def _without(schema: Schema, left_out: Set[str]) -> Schema:
+    schema = {key: part for key, part in schema.items() if key not in left_out}
+    return {**schema, "items": _without(schema["items"], left_out)} if "items" in schema else schema
 
 
 def _plain(schema: Schema) -> Schema:

@@ -30,7 +30,7 @@ from rollbook.errors import Fault, quoted, shortened
 S = TypeVar("S", bound=Struct)
 
 # Ignored in bodies, so that a client can read a user, change a field and send it all back.
-READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
+READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at", "last_active_at"))
 
 # An item of a list, as PHP, axios and others write them.
 _ITEM = re.compile(r"(\w+)\[[0-9]*\]").fullmatch

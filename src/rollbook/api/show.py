@@ -10,8 +10,8 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from rollbook import clock
 from rollbook.actions.arguments import Time
+from rollbook.actions.checking import time_text
 from rollbook.actions.context import ListPage
 from rollbook.api.call import Call
 from rollbook.api.files import File
@@ -93,8 +93,10 @@ def next_page(call: Call, path: str, **instead: Any) -> bytes:
 def text(value: Any) -> str:
     """The value of a parameter as it is asked for."""
     if isinstance(value, Time):
-        return clock.format_time_exactly(value)
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+        return time_text(value)
+    return (
+        str(value).lower() if isinstance(value, bool) else ",".join(value) if isinstance(value, tuple) else str(value)
+    )
 
 
 def event_position(position: int) -> bytes:

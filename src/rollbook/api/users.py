@@ -172,6 +172,18 @@ class User(Struct, frozen=True):
         | None
         | UnsetType
     ) = UNSET
+    ends_at: Annotated[str, moment("When Rollbook suspends the user. Null: never.")] | None | UnsetType = UNSET
+    last_active_at: (
+        Annotated[
+            str,
+            moment(
+                "When the user last signed in, used a session or called with an API key, to the minute. Lags by up to "
+                "a minute. Null: never."
+            ),
+        ]
+        | None
+        | UnsetType
+    ) = UNSET
     created_at: (
         Annotated[
             str,

@@ -12,7 +12,7 @@ from rollbook.actions.checking import metadata_pair, text_hook
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown, at
 from rollbook.cli.completion import objects
-from rollbook.cli.fields import Fields, as_query, metadata_of, parts
+from rollbook.cli.fields import Fields, as_query, metadata_of, parts, until
 from rollbook.cli.output import as_it_is, as_json, bar, counted, hint, line, listed, looks, shown
 
 app = options.group(help="Change many users in the background: run, undo, list and cancel bulk jobs.")
@@ -25,6 +25,7 @@ DETACH = options.option("--detach", "Don't wait until it has ended.")
 SENTENCES = {
     "role": "Change the role of {} to {}?",
     "metadata": "Change the metadata of {}?",
+    "ends_at": "Change the end of {}?",
     "setup_links": "Create links to set a password for {}?",
     "add_to_group": "Add {} to the group {}?",
     "remove_from_group": "Remove {} from the group {}?",
@@ -50,6 +51,7 @@ SENTENCES = {
         metavar="GROUP",
         shell_complete=objects("/v1/groups", "name", "id"),
     ),
+    options.option("--new-end", "For `ends_at`: when they are suspended, such as 30d, or `never`.", metavar="TIME"),
     options.option("--send", "For `setup_links`: mail each link to its user."),
     options.option("--redirect-url", "For `setup_links`: where users continue afterwards.", metavar="URL"),
     options.YES,
@@ -64,6 +66,7 @@ SENTENCES = {
         "ids": "EMAIL|ID...",
         "send": "--send",
         "redirect_url": "--redirect-url",
+        "ends_at": "--new-end",
         "group_id": "--target-group",
         "confirm_count": "--yes",
     },
@@ -78,6 +81,7 @@ def run_job(
     new_role: str | None,
     set: tuple[str, ...],
     target_group: str | None,
+    new_end: str | None,
     send: bool,
     redirect_url: str | None,
     yes: bool,
@@ -91,7 +95,7 @@ def run_job(
     """
     if bool(users) == (bool(fields) or all):
         raise click.BadParameter("Name users, or choose them by filters, or all with --all.")
-    body = _change(action, new_role, set, target_group, send, redirect_url)
+    body = _change(action, new_role, set, target_group, new_end, send, redirect_url)
     with server() as backend:
         if target_group:
             body["group_id"] = backend.group(target_group)["id"]
@@ -113,13 +117,20 @@ def run_job(
 
 
 def _change(
-    action: str, role: str | None, pairs: tuple[str, ...], group: str | None, send: bool, redirect_url: str | None
+    action: str,
+    role: str | None,
+    pairs: tuple[str, ...],
+    group: str | None,
+    end: str | None,
+    send: bool,
+    redirect_url: str | None,
 ) -> Shown:
     """The body of a job without its users and group."""
     for option, value, of in (
         ("--new-role", role, ("role",)),
         ("--set", pairs, ("metadata",)),
         ("--target-group", group, bulk_job_arguments.GROUP_ACTIONS),
+        ("--new-end", end, ("ends_at",)),
     ):
         if bool(value) != (action in of):
             raise click.BadParameter(f"{option} is {'required' if action in of else 'only for ' + ' and '.join(of)}.")
@@ -129,7 +140,8 @@ def _change(
         "send": send or None,
         "redirect_url": redirect_url,
     }
-    return {"action": action, **{name: value for name, value in fields.items() if value is not None}}
+    ends = {} if end is None else {"ends_at": None if end == "never" else until(end, "--new-end")}
+    return {"action": action, **ends, **{name: value for name, value in fields.items() if value is not None}}
 
 
 def _filter(query: Shown) -> Shown:

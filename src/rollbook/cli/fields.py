@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 from msgspec import Meta, Struct, UnsetType
 
 from rollbook import clock, units
-from rollbook.actions.arguments import LimitText, Metadata, MetadataFilter, MetadataPatch, Time
+from rollbook.actions.arguments import ActiveTime, LimitText, Metadata, MetadataFilter, MetadataPatch, Time
 from rollbook.actions.arguments.tokens import TokenData
 from rollbook.actions.arguments.webhooks import WebhookHeaders
 from rollbook.actions.checking import fields_of, metadata_pair
@@ -62,6 +62,7 @@ HELP: dict[Any, str] = {
     "expires_in": "How long it can be used, at most 30 days. Default: by its purpose.",
     "group": "Only members of this group, named by its ID or its name.",
     "expires_at": "When the key expires: a duration such as 30d or 12h, an RFC 3339 time, or `never`.",
+    "ends_at": "When the user is suspended: a duration such as 30d, an RFC 3339 time, or `never`.",
     "mapping": "Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` "
     "ignores it.",
     "user_id": "The user it belongs to. [default: yourself]",
@@ -252,12 +253,12 @@ def expiry(text: str) -> str:
     return text
 
 
-def until(text: str) -> str:
-    """`expiry` of the option --expires. Raises BadParameter."""
+def until(text: str, option: str = "--expires") -> str:
+    """`expiry` of an option. Raises BadParameter."""
     try:
         return expiry(text)
     except ValueError as problem:
-        raise click.BadParameter(f"--expires: {problem}") from None
+        raise click.BadParameter(f"{option}: {problem}") from None
 
 
 def _seconds(text: str) -> int:
@@ -312,18 +313,23 @@ def _limit(text: str) -> Any:
     return NOTHING if text.strip().lower() == "default" else text
 
 
+AHEAD = Writing(
+    "TIME", lambda text: _moment(text, 1), "Or a day or time in your zone, or how long from now, such as `30d`."
+)
 _NAMED = {
     "overlap": Writing("TIME", _seconds, "A duration, such as 1h or 30d."),
     "expires_in": Writing("TIME", _seconds, "A duration, such as 15m or 7d."),
+    "ends_at": Writing("TIME", lambda text: NOTHING if text == "never" else expiry(text)),
+    **dict.fromkeys(("ends_after", "ends_before"), AHEAD),
     "expires_at": Writing("TIME", lambda text: NOTHING if text == "never" else expiry(text)),
-    "expires_before": Writing(
-        "TIME", lambda text: _moment(text, 1), "Or a day or time in your zone, or how long from now, such as `30d`."
-    ),
+    "expires_before": AHEAD,
     "mapping": Writing("COLUMN=FIELD", more="Can be repeated.", is_repeated=True),
     "method": Writing("METHOD", lambda text: text.upper()),
 }
 _HELD: dict[Any, Writing] = {
-    Time: Writing("TIME", moment, "Or a day or time in your zone, or how long ago, such as `2h`."),
+    **dict.fromkeys(
+        (Time, ActiveTime), Writing("TIME", moment, "Or a day or time in your zone, or how long ago, such as `2h`.")
+    ),
     WebhookHeaders: Writing("NAME:VALUE", _headers, "`NAME:` removes one. Can be repeated.", is_repeated=True),
     MetadataFilter: Writing("KEY=VALUE", _metadata_query, "Can be repeated.", is_repeated=True),
     Metadata: Writing("NAME=TEXT", metadata_of, "Can be repeated.", is_repeated=True),

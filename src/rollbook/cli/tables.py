@@ -32,7 +32,7 @@ NOTHING = {
     "rate_limit": "default",
     "expires_at": "never",
     "last_used_at": "never",
-    "last_sign_in_at": "never",
+    **dict.fromkeys(("last_sign_in_at", "last_active_at", "ends_at"), "never"),
 }
 """Words for the absence of a value at a terminal, by the name of the field; a dash for all others."""
 

@@ -11,9 +11,10 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from rollbook import ids
+from rollbook import clock, ids
 from rollbook.actions import app_sessions, bulk_jobs, deferred_events, stored_settings, token_requests
 from rollbook.actions import keys as key_actions
+from rollbook.actions import users as user_actions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.resealing import Resealing
@@ -26,7 +27,7 @@ from rollbook.jobs.backups import Backups
 from rollbook.jobs.import_starter import ImportStarter
 from rollbook.jobs.sign_outs import SignOuts
 from rollbook.observe.usage_buffer import UsageBuffer
-from rollbook.records import keys, marks, sessions, usage
+from rollbook.records import keys, marks, sessions, usage, users
 from rollbook.records.bulk_jobs import CHANNEL
 from rollbook.records.dialect import dialect
 from rollbook.records.one_time_tokens import CHANNEL as CHANNEL_TOKEN_REQUESTS
@@ -213,6 +214,8 @@ class TokenRequests:
 
 logger = logging.getLogger("rollbook")
 
+USERS_AT_ONCE = 500
+"""Uses of keys and sessions whose users are written at a time, so that other writes wait for few."""
 BULK_JOBS_PAUSE = 1.0
 TURN = 0.05
 """Seconds after which a job leaves its turn to that of another creator, and the database to others."""
@@ -257,7 +260,7 @@ class BulkJobs:
 def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, first: bool) -> Jobs:
     """Jobs of a worker. Jobs that concern all workers run in the first one and, of several servers on one database, in
     one of them."""
-    store_last_seen = partial(_store_last_seen, on.db, gate, site)
+    store_last_seen = LastSeen(on, gate, site).step
     store_deferred_events = partial(deferred_events.store, on)
     making = TokenRequests(on)
     schedule = [
@@ -273,6 +276,7 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
     if first:
         schedule += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step in dialect(on.db).upkeep]
         schedule += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
+        schedule.append(Job("users whose end has come", 1.0, partial(user_actions.suspend_due, on), leased=True))
         schedule.append(Job("keys that expire", 60.0, partial(key_actions.give_notice, on), leased=True))
         schedule.append(Job("signing keys", 60.0, partial(app_sessions.rotate, on), leased=True))
         schedule.append(Job("sign-outs of applications", 1.0, SignOuts(on).step, leased=True))
@@ -289,9 +293,41 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
     return Jobs(on.db, schedule, last=last)
 
 
-async def _store_last_seen(db: Database, gate: Gate, site: Site) -> bool:
-    if uses := gate.take_uses():
-        await db.write(keys.used, uses)
-    if seen := site.take_seen():
-        await db.write(sessions.seen, seen)
-    return False
+class LastSeen:
+    """Stores when keys and sessions were used last, and by both when users were active, each of them once a minute."""
+
+    def __init__(self, on: Rollbook, gate: Gate, site: Site) -> None:
+        self._on = on
+        self._gate = gate
+        self._site = site
+        self._minute = 0
+        self._stored: set[str] = set()
+        """IDs of keys, sessions and users whose use in this minute is stored."""
+
+    async def step(self) -> bool:
+        db, active = self._on.db, self._on.active
+        uses, seen = self._gate.take_uses(), self._site.take_seen()
+        noted = {**active, **dict(uses), **dict(seen)}
+        active.clear()
+        try:
+            if uses:
+                await db.write(keys.used, uses)
+            if seen:
+                await db.write(sessions.seen, seen)
+            await self._store_activity({id: at - at % clock.MINUTE for id, at in noted.items()})
+        except Exception:
+            active.update({**noted, **active})  # for the next step
+            raise
+        return False
+
+    async def _store_activity(self, minutes: dict[str, int]) -> None:
+        if (newest := max(minutes.values(), default=0)) > self._minute:
+            self._minute, self._stored = newest, set()
+        new = [id for id, at in minutes.items() if at < self._minute or id not in self._stored]
+        for start in range(0, len(new), USERS_AT_ONCE):
+            some = new[start : start + USERS_AT_ONCE]
+            times: dict[str, int] = {}
+            for id, user_id in (await self._on.db.read(users.of_uses, some)).items():
+                times[user_id] = max(minutes[id], times.get(user_id, 0))
+            await self._on.db.write(users.active, times)
+            self._stored.update(some)

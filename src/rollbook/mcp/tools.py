@@ -22,7 +22,7 @@ _PATH = {"{userId}": "user_id", "{webhookId}": "webhook_id"}
 _ID = re.compile(r"[\w-]{1,64}", re.A).fullmatch
 MAX_VALUES = 10
 """Values of a list's items that are worth naming: a model knows event types by the events that it has seen."""
-_LISTED = "role,status,external_id,created_at,last_sign_in_at"
+_LISTED = "role,status,external_id,created_at,last_active_at,ends_at"
 
 
 class Tool(NamedTuple):
@@ -79,7 +79,8 @@ TOOLS = {
             "GET /v1/users",
             "Finds users by search text, email, role, status, kind, metadata or date. `total` says how many match. "
             "`get_user` returns all fields of one.",
-            "q email external_id role status kind group created_after created_before metadata sort limit cursor",
+            "q email external_id role status kind group created_after created_before active_after active_before "
+            "ends_after ends_before email_verified second_factor status_since_before metadata sort limit cursor",
             sends={"fields": _LISTED, "count": "exact", "limit": 20},
         ),
         Tool("get_user", "GET /v1/users/{userId}", "Returns all fields of one user."),
@@ -87,16 +88,16 @@ TOOLS = {
             "create_user",
             "POST /v1/users",
             "Creates an invited user, who sets a password by `send_link`. They have the role member.",
-            "name email external_id metadata",
+            "name email external_id metadata ends_at",
             sends={"status": "invited"},
         ),
         Tool(
             "update_user",
             "PATCH /v1/users/{userId}",
             "Changes the fields that are given. Metadata is merged, and null removes a key. A person has to confirm "
-            "a new email or role.",
-            "name email role external_id metadata",
-            asks="email role",
+            "a new email, role or end.",
+            "name email role external_id metadata ends_at",
+            asks="email role ends_at",
         ),
         Tool(
             "suspend_user",

@@ -18,7 +18,13 @@ MARK = "users.mixed"
 AFTER = "SELECT seq FROM users WHERE created_at > ? ORDER BY created_at LIMIT 1"
 COUNT = "SELECT count(*) FROM users WHERE created_at > ? AND created_at <= ?"
 LATEST = "SELECT max(created_at) FROM users"
-AT = "SELECT seq, created_at, name, email_key FROM users WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
+AT = """
+    SELECT seq, created_at, name, email_key, coalesce(last_active_at,0), coalesce(ends_at,4611686018427387904)
+    FROM users WHERE seq <= ? ORDER BY seq DESC LIMIT 1"""
+AT_COLUMNS = (
+    *("seq", "created_at", "name", "email_key"),
+    *("coalesce(last_active_at,0)", "coalesce(ends_at,4611686018427387904)"),
+)
 NEIGHBORS = Statement(
     """
     SELECT (SELECT created_at FROM users WHERE seq < ? ORDER BY seq DESC LIMIT 1),
@@ -41,7 +47,7 @@ async def first_after(queries: Queries, time: int) -> int | None:
 async def at(queries: Queries, seq: int) -> dict[str, Any]:
     """Sort values of the user at this position or, if they are gone, of the one before."""
     row = await queries.one(AT, seq)
-    return dict(zip(("seq", "created_at", "name", "email_key"), row or (0, 0, "", ""), strict=True))
+    return dict(zip(AT_COLUMNS, row or (0, 0, "", "", 0, 0), strict=True))
 
 
 async def count(queries: Queries, after: int, until: int) -> int:

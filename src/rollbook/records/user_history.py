@@ -24,6 +24,8 @@ OF_USERS = frozenset(type for type in TYPES if type.startswith("user."))
 """Events whose object is the user."""
 UNLOGGED = ("name", "metadata", "private_metadata", "external_id")
 """Fields that an import changes without an event, if it is told to."""
+ACTIVE = "last_active_at"
+"""The field that changes without an event."""
 SAME_UPDATED_AT = frozenset(
     (
         "user.signed_in",
@@ -61,7 +63,8 @@ def _shown(user: User) -> Fields:
 
 
 _FIELDS = _shown(User(0, "", "", ""))
-_AT_FIRST = {name: value for name, value in _FIELDS.items() if name in User._field_defaults and name[-3:] != "_at"}
+_TIMES = ("created_at", "updated_at", "last_sign_in_at", ACTIVE)
+_AT_FIRST = {name: value for name, value in _FIELDS.items() if name in User._field_defaults and name not in _TIMES}
 """The values of fields in events from before there were such fields."""
 
 
@@ -83,7 +86,7 @@ async def as_of(queries: Queries, id: str, moment: Moment) -> UserAsOf:
     else:
         fields = after | _updated(quiet)
     fields = _AT_FIRST | fields
-    shown = {name: fields[name] for name in _FIELDS if name in fields}
+    shown = {name: fields[name] for name in _FIELDS if name in fields and name != ACTIVE}
     return UserAsOf(shown, tuple([name for name in _FIELDS if name not in shown]))
 
 
@@ -164,7 +167,8 @@ def _between(before: Fields, after: Fields, quiet: list[int], moment: Moment) ->
         return before | {name: after[name] for name in UNLOGGED} | _updated(quiet)
     if quiet and moment.time >= quiet[0]:
         raise _untold(UNLOGGED)
-    if not quiet and (differing := [name for name in after if before.get(name, after[name]) != after[name]]):
+    differing = [name for name in after if name != ACTIVE and before.get(name, after[name]) != after[name]]
+    if not quiet and differing:
         raise _untold(differing)
     return before
 
@@ -178,7 +182,7 @@ def _untold(fields: Iterable[str]) -> NotInLog:
     return NotInLog(f"The event log doesn't tell {names} at this time: an import changed it without events.")
 
 
-DERIVED = frozenset(("updated_at", "last_sign_in_at", "status_reason", "created_by", "created_with"))
+DERIVED = frozenset(("updated_at", "last_sign_in_at", ACTIVE, "status_reason", "created_by", "created_with"))
 """Fields that follow from what happens."""
 CHANGED_SINCE, NOT_REVERSIBLE = "changed_since", "not_reversible"
 

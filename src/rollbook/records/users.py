@@ -43,6 +43,10 @@ class User(NamedTuple):
     private_metadata: PrivateJson = "{}"
     email_verified: Flag = False
     rate_limit: str | None = None
+    ends_at: Time | None = None
+    last_active_at: Time | None = None
+    status_since: Hidden[int | None] = None
+    """Time of the last change of the status. None: it has never changed."""
     email_asserted: Hidden[int] = 0
     """1: an import, an identity provider or an adoption has given them this email, whether it is verified or not."""
     version: Hidden[int] = 1
@@ -94,7 +98,16 @@ UNPROVEN = f"""
         OR EXISTS (SELECT 1 FROM second_factors AS f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)
         OR EXISTS (SELECT 1 FROM keys AS k WHERE k.user_id = u.id AND k.revoked_at IS NULL))"""
 RENEW_HASH = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?"
-SIGNED_IN = f"UPDATE users SET last_sign_in_at = ?, version = version + 1 WHERE id = ? RETURNING {COLUMNS}"
+SIGNED_IN = f"""
+    UPDATE users SET last_sign_in_at = ?, version = version + 1,
+      last_active_at = CASE WHEN coalesce(last_active_at,0) < ? THEN ? ELSE last_active_at END
+    WHERE id = ? RETURNING {COLUMNS}"""
+# No new version: whoever reads a user again and again would else change them by that.
+ACTIVE = "UPDATE users SET last_active_at = ? WHERE id = ? AND coalesce(last_active_at,0) < ?"
+USES = f"SELECT id, user_id FROM {{}} WHERE id IN ({', '.join('?' * AT_ONCE)})"
+DUE = """
+    SELECT id FROM users WHERE ends_at <= ? AND ends_at IS NOT NULL AND status <> 'suspended'
+    ORDER BY ends_at LIMIT ?"""
 TWO_OWNERS = Statement(
     "SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2", locks=True
 )
@@ -216,6 +229,9 @@ async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
     if "email" in changed and rules.email_key(after.email) != rules.email_key(user.email):
         columns["email_asserted"] = 0
         after = after._replace(email_asserted=0)
+    if "status" in changed:
+        columns["status_since"] = after.updated_at
+        after = after._replace(status_since=after.updated_at)
     is_renamed = "name" in changed or "email" in changed
     if "email" in changed:
         columns["email_key"] = rules.email_key(after.email)
@@ -270,7 +286,29 @@ async def renew_hash(tx: Tx, id: str, old: str, new: str) -> None:
 
 async def signed_in(tx: Tx, id: str) -> User:
     """A right password was given just now. Raises NotFound."""
-    return User._make(await existing(tx, SIGNED_IN, clock.now(), id))
+    now = clock.now()
+    minute = now - now % clock.MINUTE
+    return User._make(await existing(tx, SIGNED_IN, now, minute, minute, id))
+
+
+async def active(tx: Tx, times: Mapping[str, int]) -> None:
+    """Note when these users were last active, where it is later than what is known."""
+    await lock_users(tx, [*times])  # all that there are
+    await tx.many(ACTIVE, [(at, id, at) for id, at in times.items()])
+
+
+async def of_uses(queries: Queries, ids: Sequence[str]) -> dict[str, str]:
+    """Users by the IDs of their keys and sessions, and by their own. Of what is gone, there is none."""
+    found = {id: id for id in ids if id.startswith("user_")}
+    for table, start in (("keys", "key_"), ("sessions", "ses_")):
+        for part in in_parts([id for id in ids if id.startswith(start)], AT_ONCE):
+            found |= {row[0]: row[1] for row in await queries.all(USES.format(table), *part)}
+    return found
+
+
+async def due(queries: Queries, limit: int) -> list[str]:
+    """IDs of users whose end has come, and who are not suspended."""
+    return [row[0] for row in await queries.all(DUE, clock.now(), limit)]
 
 
 async def lock_owner(tx: Tx) -> None:
@@ -454,7 +492,10 @@ def _update(columns: tuple[str, ...]) -> Statement:
     )
 
 
-_TYPES = {"email_verified": "integer", "email_asserted": "integer"}
+_TYPES = {
+    **dict.fromkeys(("email_verified", "email_asserted"), "integer"),
+    **dict.fromkeys(("ends_at", "status_since"), "bigint"),
+}
 
 
 def _taken(refused: Duplicate) -> EmailTaken | ExternalIdTaken | Duplicate:

@@ -14,6 +14,9 @@ from rollbook.scim.errors import refused
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0:"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+ROLLBOOK = "urn:ietf:params:scim:schemas:extension:rollbook:2.0:User"
+"""Schema of Rollbook's own attributes, named as Entra ID wants it."""
+EXTENSIONS = (ENTERPRISE, ROLLBOOK)
 SCHEMAS: list[dict[str, Any]] = msgspec.json.decode((Path(__file__).parent / "schemas.json").read_bytes())
 
 # Of every resource; no schema lists them (RFC 7643 section 3.1).
@@ -65,7 +68,7 @@ def _index(definitions: Iterable[dict[str, Any]]) -> dict[str, tuple[dict[str, A
 _OF = {schema["id"]: schema["attributes"] for schema in SCHEMAS}
 _TABLES = {
     ("User", ""): _index([*_COMMON, *_OF[f"{CORE}User"]]),
-    ("User", ENTERPRISE): _index(_OF[ENTERPRISE]),
+    **{("User", urn): _index(_OF[urn]) for urn in EXTENSIONS},
     ("Group", ""): _index([*_COMMON, *_OF[f"{CORE}Group"]]),
 }
 
@@ -79,11 +82,11 @@ def target(kind: str, path: str) -> AttributePath | None:
 @lru_cache(maxsize=1024)
 def _target(kind: str, path: str) -> AttributePath | None:
     extension, rest = "", path.strip()
-    for urn in (f"{CORE}{kind}", ENTERPRISE):
+    for urn in (f"{CORE}{kind}", *EXTENSIONS):
         if rest.lower() == urn.lower():
-            return AttributePath(urn if urn == ENTERPRISE else "", "", "", {}, False, None)
+            return AttributePath(urn if urn in EXTENSIONS else "", "", "", {}, False, None)
         if rest.lower().startswith(f"{urn}:".lower()):
-            extension, rest = urn if urn == ENTERPRISE else "", rest[len(urn) + 1 :]
+            extension, rest = urn if urn in EXTENSIONS else "", rest[len(urn) + 1 :]
             break
     match = _PATH(rest)
     if match is None:

@@ -10,7 +10,7 @@ from rollbook.actions.scim import ScimPage
 from rollbook.errors import NotFound
 from rollbook.scim import groups, users
 from rollbook.scim.asking import MAX_LISTED, Ask, Reply, listed, window
-from rollbook.scim.attributes import CORE, ENTERPRISE, SCHEMAS
+from rollbook.scim.attributes import CORE, EXTENSIONS, SCHEMAS
 
 MAX_OPERATIONS, BULK_SIZE = 1_000, 1_048_576
 """Bounds of Bulk."""
@@ -71,7 +71,7 @@ def _resource_type(ask: Ask, kind: str) -> dict[str, Any]:
         "endpoint": _KINDS[kind],
         "description": f"{kind}s of this server.",
         "schema": f"{CORE}{kind}",
-        **({"schemaExtensions": [{"schema": ENTERPRISE, "required": False}]} if kind == "User" else {}),
+        **({"schemaExtensions": [{"schema": urn, "required": False} for urn in EXTENSIONS]} if kind == "User" else {}),
         "meta": {"resourceType": "ResourceType", "location": f"{ask.base}/ResourceTypes/{kind}"},
     }
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from rollbook import clock
 from rollbook.actions import scim
+from rollbook.actions.arguments import Time
+from rollbook.actions.checking import text_hook
 from rollbook.actions.scim import PersonChange, ScimPage, ScimUser, named_now
+from rollbook.records.users import User
 from rollbook.scim.asking import Ask, Reply, listed, projection, reply, search_of, whole, window
-from rollbook.scim.attributes import CORE, ENTERPRISE
+from rollbook.scim.attributes import CORE, ENTERPRISE, ROLLBOOK
 from rollbook.scim.errors import refused
 from rollbook.scim.patching import PatchStep, apply, operations, parts
 
@@ -58,9 +63,9 @@ def shown(person: ScimUser, base: str) -> dict[str, Any]:
     attributes = extra.attributes
     first, _, family = user.name.rpartition(" ")
     name = {"formatted": user.name, "familyName": family, "givenName": first or family, **attributes.get("name", {})}
-    work = attributes.get(ENTERPRISE)
+    work, own = attributes.get(ENTERPRISE), _own(user)
     resource = {
-        "schemas": [f"{CORE}User", ENTERPRISE] if work else [f"{CORE}User"],
+        "schemas": [f"{CORE}User", *([ENTERPRISE] if work else []), *([ROLLBOOK] if own else [])],
         "id": user.id,
         "externalId": extra.external_id,
         "userName": person.user_name,
@@ -69,9 +74,14 @@ def shown(person: ScimUser, base: str) -> dict[str, Any]:
         "active": person.is_active,
         "emails": [{"value": user.email, "type": "work", "primary": True, **attributes.get("emails", {})}],
         ENTERPRISE: work,
+        ROLLBOOK: own,
         "meta": meta("User", base, user.id, user.created_at, max(user.updated_at, extra.updated_at), person.version),
     }
     return {name: value for name, value in resource.items() if value not in (None, {})}
+
+
+def _own(user: User) -> dict[str, str]:
+    return {} if user.ends_at is None else {"endsAt": clock.format_time_exactly(user.ends_at)}
 
 
 def meta(kind: str, base: str, id: str, created: int, modified: int, version: str) -> dict[str, Any]:
@@ -103,6 +113,7 @@ def edited(person: ScimUser, operations: list[PatchStep]) -> PersonChange:
         "externalId": extra.external_id,
         "active": person.is_active,
         "emails": before,
+        ROLLBOOK: {"endsAt": None, **_own(user)},
     }
     for operation in operations:
         apply(resource, operation)
@@ -134,7 +145,19 @@ def _wanted(resource: dict[str, Any], before: list[dict[str, Any]], address: dic
         email,
         _text("externalId", resource.get("externalId")),
         attributes,
+        _end(resource.get(ROLLBOOK)),
     )
+
+
+def _end(own: dict[str, Any] | None) -> Time | None | UnsetType:
+    """The end of a user; UNSET, if nothing is said of it."""
+    if own is None:
+        return UNSET
+    text = _text("endsAt", own.get("endsAt"))
+    try:
+        return None if text is None else text_hook(Time, text)
+    except ValueError as problem:
+        raise refused("invalidValue", f"endsAt {problem}.") from None
 
 
 def _chosen(emails: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -29,7 +29,7 @@ TRIES = 50
 PROBES = ("1", "0", "false", "2001-02-03T04:05:06Z")
 """Values put in a column's place where leaving it out changes nothing: marks that most users don't have."""
 _FIELDS = ImportedUser.__struct_fields__
-_OF_NEW = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
+_OF_NEW = frozenset(("id", "created_at", "updated_at", "last_sign_in_at", "last_active_at"))
 """Fields that users who exist keep, also where others are updated."""
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 

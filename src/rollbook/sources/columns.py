@@ -32,6 +32,7 @@ _ALIASES = {
     **dict.fromkeys(("full_name", "display_name", "first_name", "last_name", "given_name", "family_name"), "name"),
     **dict.fromkeys(("created", "created_on"), "created_at"),
     **dict.fromkeys(("last_login", "last_sign_in"), "last_sign_in_at"),
+    **dict.fromkeys(("last_active", "last_activity", "last_seen", "last_seen_at"), "last_active_at"),
     "verified": "email_verified",
 }
 _LIKELY = {

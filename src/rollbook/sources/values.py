@@ -32,7 +32,7 @@ _NO_TIME = ("0000-00-00", "0001-01-01")
 """The beginnings of times that are none, in MySQL, Go and .NET."""
 _IS_DATE = re.compile(r"\d{4}-\d\d-\d\d").match
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
-_TIMES = ("created_at", "updated_at", "last_sign_in_at")
+_TIMES = ("created_at", "updated_at", "last_sign_in_at", "last_active_at", "ends_at")
 _MILLISECONDS = 100_000_000_000
 """Numbers of seconds reach this in the year 5138, and those of milliseconds did in 1973."""
 is_secret = re.compile(r"passw|secret|token|hash|otp|salt|private_?key|api_?key", re.IGNORECASE).search

@@ -163,6 +163,7 @@ LABELS = {
     "role": "The role",
     "status": "The status",
     "rate_limit": "The rate limit",
+    "ends_at": "The end",
     "metadata": "The metadata",
     "private_metadata": "The private metadata",
     "scopes": "The permissions",

@@ -50,7 +50,7 @@ export const properties: INodeProperties[] = [
 				name: "Activate",
 				value: "activate",
 				action: "Activate a suspended user",
-				description: "Activate a suspended user",
+				description: "If their <code>ends_at</code> has passed, it becomes null",
 				routing: {
 					request: {
 						method: "POST",
@@ -686,6 +686,21 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Ends At",
+				name: "ends_at",
+				default: "",
+				type: "dateTime",
+				description: "The RFC 3339 time at which Rollbook suspends the user. Null: never.",
+				routing: {
+					send: {
+						type: "body",
+						property: "ends_at",
+						propertyInDotNotation: false,
+						value: time
+					}
+				}
+			},
+			{
 				displayName: "External ID",
 				name: "external_id",
 				default: "",
@@ -868,6 +883,10 @@ export const properties: INodeProperties[] = [
 						value: "email_verified"
 					},
 					{
+						name: "Ends At",
+						value: "ends_at"
+					},
+					{
 						name: "External ID",
 						value: "external_id"
 					},
@@ -878,6 +897,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Kind",
 						value: "kind"
+					},
+					{
+						name: "Last Active At",
+						value: "last_active_at"
 					},
 					{
 						name: "Last Sign In At",
@@ -1077,6 +1100,10 @@ export const properties: INodeProperties[] = [
 						value: "email_verified"
 					},
 					{
+						name: "Ends At",
+						value: "ends_at"
+					},
+					{
 						name: "External ID",
 						value: "external_id"
 					},
@@ -1087,6 +1114,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Kind",
 						value: "kind"
+					},
+					{
+						name: "Last Active At",
+						value: "last_active_at"
 					},
 					{
 						name: "Last Sign In At",
@@ -1208,6 +1239,34 @@ export const properties: INodeProperties[] = [
 		default: {},
 		options: [
 			{
+				displayName: "Active After",
+				name: "active_after",
+				default: "",
+				type: "string",
+				description: "Only users last active after this RFC 3339 time. <code>never</code>: all who ever were.",
+				routing: {
+					send: {
+						type: "query",
+						property: "active_after",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Active Before",
+				name: "active_before",
+				default: "",
+				type: "string",
+				description: "Only users last active before this RFC 3339 time. <code>never</code>: only those who never were.",
+				routing: {
+					send: {
+						type: "query",
+						property: "active_before",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Created After",
 				name: "created_after",
 				default: "",
@@ -1253,6 +1312,50 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Email Verified",
+				name: "email_verified",
+				default: false,
+				type: "boolean",
+				description: "Whether the email of the users is verified",
+				routing: {
+					send: {
+						type: "query",
+						property: "email_verified",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Ends After",
+				name: "ends_after",
+				default: "",
+				type: "dateTime",
+				description: "Only users whose <code>ends_at</code> is after this RFC 3339 time",
+				routing: {
+					send: {
+						type: "query",
+						property: "ends_after",
+						propertyInDotNotation: false,
+						value: time
+					}
+				}
+			},
+			{
+				displayName: "Ends Before",
+				name: "ends_before",
+				default: "",
+				type: "dateTime",
+				description: "Only users whose <code>ends_at</code> is before this RFC 3339 time",
+				routing: {
+					send: {
+						type: "query",
+						property: "ends_before",
+						propertyInDotNotation: false,
+						value: time
+					}
+				}
+			},
+			{
 				displayName: "External ID",
 				name: "external_id",
 				default: "",
@@ -1293,6 +1396,10 @@ export const properties: INodeProperties[] = [
 						value: "email_verified"
 					},
 					{
+						name: "Ends At",
+						value: "ends_at"
+					},
+					{
 						name: "External ID",
 						value: "external_id"
 					},
@@ -1303,6 +1410,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Kind",
 						value: "kind"
+					},
+					{
+						name: "Last Active At",
+						value: "last_active_at"
 					},
 					{
 						name: "Last Sign In At",
@@ -1462,6 +1573,20 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Second Factor",
+				name: "second_factor",
+				default: false,
+				type: "boolean",
+				description: "Whether the users have a second factor",
+				routing: {
+					send: {
+						type: "query",
+						property: "second_factor",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Sort",
 				name: "sort",
 				default: [],
@@ -1484,6 +1609,22 @@ export const properties: INodeProperties[] = [
 						value: "-email"
 					},
 					{
+						name: "Ends At",
+						value: "ends_at"
+					},
+					{
+						name: "Ends At (Descending)",
+						value: "-ends_at"
+					},
+					{
+						name: "Last Active At",
+						value: "last_active_at"
+					},
+					{
+						name: "Last Active At (Descending)",
+						value: "-last_active_at"
+					},
+					{
 						name: "Name",
 						value: "name"
 					},
@@ -1492,7 +1633,7 @@ export const properties: INodeProperties[] = [
 						value: "-name"
 					}
 				],
-				description: "<code>created_at</code>, <code>name</code> or <code>email</code>; separate several with commas. Prefix with <code>-</code> for descending order.",
+				description: "<code>created_at</code>, <code>name</code>, <code>email</code>, <code>last_active_at</code> or <code>ends_at</code>; separate several with commas. Prefix with <code>-</code> for descending order. Users who were never active come before all others, those without an end behind them.",
 				routing: {
 					send: {
 						type: "query",
@@ -1531,6 +1672,21 @@ export const properties: INodeProperties[] = [
 						type: "query",
 						property: "status",
 						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Status Since Before",
+				name: "status_since_before",
+				default: "",
+				type: "dateTime",
+				description: "Only users who got their present <code>status</code> before this RFC 3339 time",
+				routing: {
+					send: {
+						type: "query",
+						property: "status_since_before",
+						propertyInDotNotation: false,
+						value: time
 					}
 				}
 			}
@@ -1596,6 +1752,21 @@ export const properties: INodeProperties[] = [
 						type: "body",
 						property: "email_verified",
 						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Ends At",
+				name: "ends_at",
+				default: "",
+				type: "dateTime",
+				description: "The RFC 3339 time at which Rollbook suspends the user. Null: never.",
+				routing: {
+					send: {
+						type: "body",
+						property: "ends_at",
+						propertyInDotNotation: false,
+						value: time
 					}
 				}
 			},
@@ -1803,6 +1974,10 @@ export const properties: INodeProperties[] = [
 						value: "email_verified"
 					},
 					{
+						name: "Ends At",
+						value: "ends_at"
+					},
+					{
 						name: "External ID",
 						value: "external_id"
 					},
@@ -1813,6 +1988,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Kind",
 						value: "kind"
+					},
+					{
+						name: "Last Active At",
+						value: "last_active_at"
 					},
 					{
 						name: "Last Sign In At",
@@ -1877,6 +2056,34 @@ export const properties: INodeProperties[] = [
 		default: {},
 		options: [
 			{
+				displayName: "Active After",
+				name: "active_after",
+				default: "",
+				type: "string",
+				description: "Only users last active after this RFC 3339 time. <code>never</code>: all who ever were.",
+				routing: {
+					send: {
+						type: "query",
+						property: "active_after",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Active Before",
+				name: "active_before",
+				default: "",
+				type: "string",
+				description: "Only users last active before this RFC 3339 time. <code>never</code>: only those who never were.",
+				routing: {
+					send: {
+						type: "query",
+						property: "active_before",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Created After",
 				name: "created_after",
 				default: "",
@@ -1918,6 +2125,50 @@ export const properties: INodeProperties[] = [
 						type: "query",
 						property: "email",
 						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Email Verified",
+				name: "email_verified",
+				default: false,
+				type: "boolean",
+				description: "Whether the email of the users is verified",
+				routing: {
+					send: {
+						type: "query",
+						property: "email_verified",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Ends After",
+				name: "ends_after",
+				default: "",
+				type: "dateTime",
+				description: "Only users whose <code>ends_at</code> is after this RFC 3339 time",
+				routing: {
+					send: {
+						type: "query",
+						property: "ends_after",
+						propertyInDotNotation: false,
+						value: time
+					}
+				}
+			},
+			{
+				displayName: "Ends Before",
+				name: "ends_before",
+				default: "",
+				type: "dateTime",
+				description: "Only users whose <code>ends_at</code> is before this RFC 3339 time",
+				routing: {
+					send: {
+						type: "query",
+						property: "ends_before",
+						propertyInDotNotation: false,
+						value: time
 					}
 				}
 			},
@@ -2050,6 +2301,20 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Second Factor",
+				name: "second_factor",
+				default: false,
+				type: "boolean",
+				description: "Whether the users have a second factor",
+				routing: {
+					send: {
+						type: "query",
+						property: "second_factor",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Status",
 				name: "status",
 				default: "active",
@@ -2078,6 +2343,21 @@ export const properties: INodeProperties[] = [
 						type: "query",
 						property: "status",
 						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Status Since Before",
+				name: "status_since_before",
+				default: "",
+				type: "dateTime",
+				description: "Only users who got their present <code>status</code> before this RFC 3339 time",
+				routing: {
+					send: {
+						type: "query",
+						property: "status_since_before",
+						propertyInDotNotation: false,
+						value: time
 					}
 				}
 			}
@@ -2649,6 +2929,10 @@ export const properties: INodeProperties[] = [
 						value: "email_verified"
 					},
 					{
+						name: "Ends At",
+						value: "ends_at"
+					},
+					{
 						name: "External ID",
 						value: "external_id"
 					},
@@ -2659,6 +2943,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Kind",
 						value: "kind"
+					},
+					{
+						name: "Last Active At",
+						value: "last_active_at"
 					},
 					{
 						name: "Last Sign In At",
@@ -2836,6 +3124,10 @@ export const properties: INodeProperties[] = [
 						value: "email_verified"
 					},
 					{
+						name: "Ends At",
+						value: "ends_at"
+					},
+					{
 						name: "External ID",
 						value: "external_id"
 					},
@@ -2846,6 +3138,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Kind",
 						value: "kind"
+					},
+					{
+						name: "Last Active At",
+						value: "last_active_at"
 					},
 					{
 						name: "Last Sign In At",
@@ -2994,6 +3290,10 @@ export const properties: INodeProperties[] = [
 						value: "email_verified"
 					},
 					{
+						name: "Ends At",
+						value: "ends_at"
+					},
+					{
 						name: "External ID",
 						value: "external_id"
 					},
@@ -3004,6 +3304,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Kind",
 						value: "kind"
+					},
+					{
+						name: "Last Active At",
+						value: "last_active_at"
 					},
 					{
 						name: "Last Sign In At",
@@ -3085,6 +3389,22 @@ export const properties: INodeProperties[] = [
 						value: "-email"
 					},
 					{
+						name: "Ends At",
+						value: "ends_at"
+					},
+					{
+						name: "Ends At (Descending)",
+						value: "-ends_at"
+					},
+					{
+						name: "Last Active At",
+						value: "last_active_at"
+					},
+					{
+						name: "Last Active At (Descending)",
+						value: "-last_active_at"
+					},
+					{
 						name: "Name",
 						value: "name"
 					},
@@ -3093,7 +3413,7 @@ export const properties: INodeProperties[] = [
 						value: "-name"
 					}
 				],
-				description: "<code>created_at</code>, <code>name</code> or <code>email</code>; separate several with commas. Prefix with <code>-</code> for descending order.",
+				description: "<code>created_at</code>, <code>name</code>, <code>email</code>, <code>last_active_at</code> or <code>ends_at</code>; separate several with commas. Prefix with <code>-</code> for descending order. Users who were never active come before all others, those without an end behind them.",
 				routing: {
 					send: {
 						type: "query",

@@ -367,6 +367,8 @@ class BulkOperation(TypedDict):
     """Whether the email is verified."""
     rate_limit: NotRequired[str | None]
     """Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100 characters."""
+    ends_at: NotRequired[datetime | str | None]
+    """The RFC 3339 time at which Rollbook suspends the user. Null: never."""
     id: NotRequired[str]
     """ID of the user. Required, except with `create`. At most 40 characters."""
     password: NotRequired[str]
@@ -435,6 +437,20 @@ class BulkFilter(TypedDict):
     """
     group: NotRequired[str]
     """Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40 characters."""
+    active_after: NotRequired[str]
+    """Only users last active after this RFC 3339 time. `never`: all who ever were. At most 40 characters."""
+    active_before: NotRequired[str]
+    """Only users last active before this RFC 3339 time. `never`: only those who never were. At most 40 characters."""
+    ends_after: NotRequired[datetime | str]
+    """Only users whose `ends_at` is after this RFC 3339 time."""
+    ends_before: NotRequired[datetime | str]
+    """Only users whose `ends_at` is before this RFC 3339 time."""
+    email_verified: NotRequired[bool]
+    """Whether the email of the users is verified."""
+    second_factor: NotRequired[bool]
+    """Whether the users have a second factor."""
+    status_since_before: NotRequired[datetime | str]
+    """Only users who got their present `status` before this RFC 3339 time."""
 
 
 class ImportOptions(TypedDict, total=False):
@@ -516,6 +532,12 @@ class User(Model):
     """Whether the email is verified."""
     rate_limit: str | None
     """Rate limit, or `none`. Null: the default applies."""
+    ends_at: datetime | None
+    """When Rollbook suspends the user. Null: never."""
+    last_active_at: datetime | None
+    """When the user last signed in, used a session or called with an API key, to the minute. Lags by up to a
+    minute. Null: never.
+    """
     created_at: datetime
     """When the user signed up: when they were created or, if they were imported, the date in the file."""
     updated_at: datetime
@@ -531,7 +553,14 @@ class User(Model):
     response.
     """
     _has_version = True
-    _kinds = {"created_at": time, "updated_at": time, "last_sign_in_at": time, "deleted_at": time}
+    _kinds = {
+        "ends_at": time,
+        "last_active_at": time,
+        "created_at": time,
+        "updated_at": time,
+        "last_sign_in_at": time,
+        "deleted_at": time,
+    }
     _optional = frozenset(["deleted_at"])
     _known = (
         "id",
@@ -545,6 +574,8 @@ class User(Model):
         "private_metadata",
         "email_verified",
         "rate_limit",
+        "ends_at",
+        "last_active_at",
         "created_at",
         "updated_at",
         "last_sign_in_at",
@@ -720,6 +751,12 @@ class ConsumedToken(Model):
     """Whether the email is verified."""
     rate_limit: str | None
     """Rate limit, or `none`. Null: the default applies."""
+    ends_at: datetime | None
+    """When Rollbook suspends the user. Null: never."""
+    last_active_at: datetime | None
+    """When the user last signed in, used a session or called with an API key, to the minute. Lags by up to a
+    minute. Null: never.
+    """
     created_at: datetime | None
     """When the user signed up: when they were created or, if they were imported, the date in the file."""
     updated_at: datetime | None
@@ -733,6 +770,8 @@ class ConsumedToken(Model):
     token: UsedToken
     """The token that was used."""
     _kinds = {
+        "ends_at": time,
+        "last_active_at": time,
         "created_at": time,
         "updated_at": time,
         "last_sign_in_at": time,
@@ -744,8 +783,10 @@ class ConsumedToken(Model):
             "created_at",
             "deleted_at",
             "email_verified",
+            "ends_at",
             "external_id",
             "kind",
+            "last_active_at",
             "last_sign_in_at",
             "metadata",
             "private_metadata",
@@ -768,6 +809,8 @@ class ConsumedToken(Model):
         "private_metadata",
         "email_verified",
         "rate_limit",
+        "ends_at",
+        "last_active_at",
         "created_at",
         "updated_at",
         "last_sign_in_at",
@@ -1072,6 +1115,12 @@ class EventObject(Model):
     """Whether the email is verified."""
     rate_limit: str | None
     """Rate limit, or `none`. Null: the default applies."""
+    ends_at: datetime | None
+    """When Rollbook suspends the user. Null: never."""
+    last_active_at: datetime | None
+    """When the user last signed in, used a session or called with an API key, to the minute. Lags by up to a
+    minute. Null: never.
+    """
     created_at: datetime | None
     """When the user, group, API key, session, token or webhook was created."""
     updated_at: datetime | None
@@ -1264,6 +1313,8 @@ class EventObject(Model):
     message: str | None
     """What a test delivery says."""
     _kinds = {
+        "ends_at": time,
+        "last_active_at": time,
         "created_at": time,
         "updated_at": time,
         "last_sign_in_at": time,
@@ -1302,6 +1353,7 @@ class EventObject(Model):
             "email",
             "email_verified",
             "encoding",
+            "ends_at",
             "erased",
             "error",
             "error_code",
@@ -1320,6 +1372,7 @@ class EventObject(Model):
             "ip_allow",
             "key_id",
             "kind",
+            "last_active_at",
             "last_seen_at",
             "last_sign_in_at",
             "last_used_at",
@@ -1391,6 +1444,8 @@ class EventObject(Model):
         "private_metadata",
         "email_verified",
         "rate_limit",
+        "ends_at",
+        "last_active_at",
         "created_at",
         "updated_at",
         "last_sign_in_at",
@@ -1584,6 +1639,12 @@ class Application(Model):
     """Whether the email is verified."""
     rate_limit: str | None
     """Rate limit, or `none`. Null: the default applies."""
+    ends_at: datetime | None
+    """When Rollbook suspends the user. Null: never."""
+    last_active_at: datetime | None
+    """When the user last signed in, used a session or called with an API key, to the minute. Lags by up to a
+    minute. Null: never.
+    """
     created_at: datetime | None
     """When the user signed up: when they were created or, if they were imported, the date in the file."""
     updated_at: datetime | None
@@ -1608,16 +1669,25 @@ class Application(Model):
     """Whether the application learns the role of whoever signs in."""
     backchannel_logout_url: str | None
     """Where the application hears of sessions that ended."""
-    _kinds = {"created_at": time, "updated_at": time, "last_sign_in_at": time, "deleted_at": time}
+    _kinds = {
+        "ends_at": time,
+        "last_active_at": time,
+        "created_at": time,
+        "updated_at": time,
+        "last_sign_in_at": time,
+        "deleted_at": time,
+    }
     _optional = frozenset(
         [
             "backchannel_logout_url",
             "created_at",
             "deleted_at",
             "email_verified",
+            "ends_at",
             "external_id",
             "group_claims",
             "kind",
+            "last_active_at",
             "last_sign_in_at",
             "metadata",
             "post_logout_redirect_urls",
@@ -1645,6 +1715,8 @@ class Application(Model):
         "private_metadata",
         "email_verified",
         "rate_limit",
+        "ends_at",
+        "last_active_at",
         "created_at",
         "updated_at",
         "last_sign_in_at",
@@ -2055,6 +2127,8 @@ class BulkJob(Model):
     """For `role`: the new role or, if the job undoes another one, the role that is taken back."""
     metadata: dict[str, Any] | None
     """For `metadata`: keys that are set, or with null removed."""
+    ends_at: datetime | None
+    """For `ends_at`: when they are suspended. Null: never."""
     send: bool
     """For `setup_links`: whether each link is mailed to its user."""
     redirect_url: str | None
@@ -2089,7 +2163,7 @@ class BulkJob(Model):
     """When it ended. Null: it waits or runs."""
     results_url: str
     """Where its results are: a line for each user who is done."""
-    _kinds = {"created_at": time, "started_at": time, "finished_at": time}
+    _kinds = {"ends_at": time, "created_at": time, "started_at": time, "finished_at": time}
     _known = (
         "id",
         "user_id",
@@ -2097,6 +2171,7 @@ class BulkJob(Model):
         "action",
         "role",
         "metadata",
+        "ends_at",
         "send",
         "redirect_url",
         "group_id",

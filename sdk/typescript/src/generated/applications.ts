@@ -17,8 +17,11 @@ export interface ApplicationListParams {
    * Requires the scope `users:write` as well.
    */
   status?: "active" | "deleted" | "invited" | "suspended" | (string & {}) | undefined;
-  /** `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order. */
-  sort?: readonly ("created_at" | "-created_at" | "name" | "-name" | "email" | "-email" | (string & {}))[] | undefined;
+  /**
+   * `created_at`, `name`, `email`, `last_active_at` or `ends_at`; separate several with commas. Prefix with `-` for
+   * descending order. Users who were never active come before all others, those without an end behind them.
+   */
+  sort?: readonly ("created_at" | "-created_at" | "name" | "-name" | "email" | "-email" | "last_active_at" | "-last_active_at" | "ends_at" | "-ends_at" | (string & {}))[] | undefined;
   /** Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages. */
   limit?: number | undefined;
   /** Number of items to skip. */
@@ -26,7 +29,7 @@ export interface ApplicationListParams {
   /** The start of a page, taken from a `Link` header. Opaque. */
   cursor?: string | undefined;
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
-  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
   /** `exact`: return `X-Total-Count` for filtered lists as well. */
   count?: "exact" | (string & {}) | undefined;
   /** `eventual`: a database standby may answer, and its data may lag. By default, lists include every acknowledged change. */

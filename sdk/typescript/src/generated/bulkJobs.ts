@@ -116,10 +116,10 @@ export class BulkJobs {
    * Undo a bulk job.
    *
    * Creates a job that puts back what this one changed: who was suspended is active or invited again, as they were, who was
-   * activated is suspended, who was deleted is restored, who got a role gets the one they had, keys of the metadata get back
-   * their values, who was added to a group leaves it, and who was removed is a member again, in the role they had there.
-   * Whoever was changed in the same way since is left alone, and refused with the code `changed_since` or `not_reversible`.
-   * Jobs of other actions can't be undone.
+   * activated is suspended, who was deleted is restored, who got a role gets the one they had, keys of the metadata and the
+   * end get back their values, who was added to a group leaves it, and who was removed is a member again, in the role they
+   * had there. Whoever was changed in the same way since is left alone, and refused with the code `changed_since` or
+   * `not_reversible`. Jobs of other actions can't be undone.
    *
    * Scope: `users:write`.
    * @param jobId ID of the bulk job.

@@ -34,6 +34,20 @@ export interface ExportUsersParams {
   metadata?: { readonly [key: string]: string } | undefined;
   /** Only members of the group with this ID. Requires the scope `groups:read` as well. */
   group?: string | undefined;
+  /** Only users last active after this RFC 3339 time. `never`: all who ever were. */
+  active_after?: string | undefined;
+  /** Only users last active before this RFC 3339 time. `never`: only those who never were. */
+  active_before?: string | undefined;
+  /** Only users whose `ends_at` is after this RFC 3339 time. */
+  ends_after?: string | Date | undefined;
+  /** Only users whose `ends_at` is before this RFC 3339 time. */
+  ends_before?: string | Date | undefined;
+  /** Whether the email of the users is verified. */
+  email_verified?: boolean | undefined;
+  /** Whether the users have a second factor. */
+  second_factor?: boolean | undefined;
+  /** Only users who got their present `status` before this RFC 3339 time. */
+  status_since_before?: string | Date | undefined;
   /** `ndjson`: a JSON object on each line. `csv`: a table with a header. */
   format?: "csv" | "ndjson" | (string & {}) | undefined;
 }

@@ -67,6 +67,16 @@ export interface components {
             rate_limit?: string | null;
             /**
              * Format: date-time
+             * @description When Rollbook suspends the user. Null: never.
+             */
+            ends_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the user last signed in, used a session or called with an API key, to the minute. Lags by up to a minute. Null: never.
+             */
+            last_active_at?: string | null;
+            /**
+             * Format: date-time
              * @description When the user signed up: when they were created or, if they were imported, the date in the file.
              */
             created_at?: string;
@@ -196,55 +206,30 @@ export interface components {
         };
         /** @description All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only people. */
         BulkFilter: {
-            /** @description Only the user with this email, ignoring case. */
             email?: string;
-            /** @description Only the user with this external ID. */
             external_id?: string;
-            /**
-             * @description Up to 200 IDs, separated by commas. Null: as if it were missing.
-             * @example [
-             *       "user_065n14sd01rd526r46hrcu0i8o",
-             *       "user_065n1610s1svlbjclvt8htp6r0"
-             *     ]
-             */
             ids?: string[] | null;
-            /** @description Only users with this role. */
             role?: components["schemas"]["Role"];
             /** @description Only users with this status. */
             status?: components["schemas"]["Status"];
-            /** @description Only users of this kind. */
             kind?: components["schemas"]["UserKind"];
-            /**
-             * Format: date-time
-             * @description Only users created after this RFC 3339 time.
-             */
+            /** Format: date-time */
             created_after?: string;
-            /**
-             * Format: date-time
-             * @description Only users created before this RFC 3339 time.
-             */
+            /** Format: date-time */
             created_before?: string;
-            /**
-             * @description Search: part of a name or email, ignoring case and accents, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place.
-             * @example wonder
-             */
             q?: string;
-            /**
-             * @description Only users with these values in their metadata: `plan:pro`, up to 10, separated by commas. Compares texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values have at most 255 characters. Write a comma, a backslash, and a colon in a key with a backslash before it. Null: as if it were missing.
-             * @example [
-             *       "plan:pro"
-             *     ]
-             * @example [
-             *       "plan:pro",
-             *       "team:red"
-             *     ]
-             */
             metadata?: string[] | null;
-            /**
-             * @description Only members of the group with this ID. Requires the scope `groups:read` as well.
-             * @example group_065n1e8q5o1v3g7m2h9c4t0d6s
-             */
             group?: string;
+            active_after?: string;
+            active_before?: string;
+            /** Format: date-time */
+            ends_after?: string;
+            /** Format: date-time */
+            ends_before?: string;
+            email_verified?: boolean;
+            second_factor?: boolean;
+            /** Format: date-time */
+            status_since_before?: string;
         };
         /** @description A change of many users: what it does, how far it has come, and what became of the users who are done. */
         BulkJob: {
@@ -264,11 +249,16 @@ export interface components {
              */
             key_id: string | null;
             /** @description What is done to each user. */
-            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | "add_to_group" | "remove_from_group" | "undo_import" | (string & {});
+            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "ends_at" | "setup_links" | "add_to_group" | "remove_from_group" | "undo_import" | (string & {});
             /** @description For `role`: the new role or, if the job undoes another one, the role that is taken back. */
             role: string | null;
             /** @description For `metadata`: keys that are set, or with null removed. */
             metadata: Record<string, never> | null;
+            /**
+             * Format: date-time
+             * @description For `ends_at`: when they are suspended. Null: never.
+             */
+            ends_at: string | null;
             /** @description For `setup_links`: whether each link is mailed to its user. */
             send: boolean;
             /**
@@ -342,10 +332,10 @@ export interface components {
         /** @description The change, and its users: either a `filter` or `ids`. */
         BulkJobCreate: {
             /**
-             * @description `role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for each user with which they set their password. `restore` brings deleted users back, by their `ids`. `add_to_group` and `remove_from_group` change who is in the group `group_id`: members keep their role there, new ones have none.
+             * @description `role` sets the `role`, `metadata` merges the `metadata`, `ends_at` sets the `ends_at`, `setup_links` creates a link for each user with which they set their password. `restore` brings deleted users back, by their `ids`. `add_to_group` and `remove_from_group` change who is in the group `group_id`: members keep their role there, new ones have none.
              * @enum {string}
              */
-            action: "activate" | "add_to_group" | "delete" | "metadata" | "remove_from_group" | "restore" | "role" | "setup_links" | "suspend" | (string & {});
+            action: "activate" | "add_to_group" | "delete" | "ends_at" | "metadata" | "remove_from_group" | "restore" | "role" | "setup_links" | "suspend" | (string & {});
             filter?: components["schemas"]["BulkFilter"];
             /**
              * @description The users with these IDs. Null: as if it were missing.
@@ -367,6 +357,11 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Format: date-time
+             * @description For `ends_at`: the RFC 3339 time at which they are suspended. Null: never.
+             */
+            ends_at?: string | null;
             /** @description For `setup_links`: mail each link to its user. Otherwise you get them. Default: `false`. */
             send?: boolean;
             /**
@@ -402,6 +397,8 @@ export interface components {
             } | null;
             email_verified?: boolean;
             rate_limit?: string | null;
+            /** Format: date-time */
+            ends_at?: string | null;
             /** @description ID of the user. Required, except with `create`. */
             id?: string;
             /** Format: password */
@@ -483,6 +480,10 @@ export interface components {
             };
             email_verified?: boolean;
             rate_limit?: string | null;
+            /** Format: date-time */
+            ends_at?: string | null;
+            /** Format: date-time */
+            last_active_at?: string | null;
             /** Format: date-time */
             created_at?: string;
             /** Format: date-time */
@@ -687,10 +688,10 @@ export interface components {
              * @description The email of the user, or that the token is about.
              */
             email?: string | null;
-            kind?: "person" | "application" | (string & {});
+            kind?: string;
             /** @description The role of the user or, of a member, in the group. */
             role?: string;
-            status?: "active" | "invited" | "suspended" | (string & {});
+            status?: string;
             external_id?: string | null;
             metadata?: {
                 [key: string]: unknown;
@@ -700,6 +701,10 @@ export interface components {
             };
             email_verified?: boolean;
             rate_limit?: string | null;
+            /** Format: date-time */
+            ends_at?: string | null;
+            /** Format: date-time */
+            last_active_at?: string | null;
             /**
              * Format: date-time
              * @description When the user, group, API key, session, token or webhook was created.
@@ -713,7 +718,7 @@ export interface components {
             post_logout_redirect_urls?: string[];
             public_client?: boolean;
             sign_in_groups?: string[];
-            group_claims?: "names" | "ids" | (string & {});
+            group_claims?: string;
             role_claim?: boolean;
             backchannel_logout_url?: string | null;
             /** Format: int64 */
@@ -721,7 +726,7 @@ export interface components {
             /** @description The user the API key, session, token, webhook or membership belongs to. */
             user_id?: string;
             masked?: string;
-            scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes?: string[] | null;
             ip_allow?: string[] | null;
             audiences?: string[] | null;
             revealable?: boolean;
@@ -735,7 +740,7 @@ export interface components {
             created_with?: string | null;
             user_name?: string | null;
             user_email?: string | null;
-            user_kind?: ("person" | "application" | (string & {})) | null;
+            user_kind?: string | null;
             audience?: string | null;
             /** Format: date-time */
             last_seen_at?: string;
@@ -743,7 +748,7 @@ export interface components {
             refresh_expires_at?: string | null;
             address?: string;
             user_agent?: string;
-            purpose?: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
+            purpose?: string;
             redirect_url?: string | null;
             data?: {
                 [key: string]: unknown;
@@ -755,22 +760,22 @@ export interface components {
             url?: string;
             description?: string;
             types?: string[];
-            format?: "standard" | "cloudevents" | "slack" | "discord" | "teams" | (string & {});
-            payload?: "full" | "thin" | (string & {});
-            ordering?: "user" | "none" | (string & {});
+            format?: string;
+            payload?: string;
+            ordering?: string;
             skip_imports?: boolean;
             headers?: string[];
-            status_reason?: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "access_ended" | "gone" | "failing" | (string & {})) | null;
+            status_reason?: string | null;
             /** @description The API key whose request exceeded the limit. */
             key_id?: string;
             error?: string | null;
             error_code?: string | null;
-            source?: "rollbook" | "cognito" | "appwrite" | "aspnet-identity" | "nextauth" | "auth0" | "better-auth" | "clerk" | "devise" | "django" | "drupal" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "laravel" | "logto" | "entra" | "okta" | "kratos" | "pocketbase" | "spring-security" | "supabase" | "supertokens" | "wordpress" | "zitadel" | (string & {});
-            match?: "email" | "external_id" | (string & {});
-            on_conflict?: "skip" | "update" | "fail" | (string & {});
-            unknown_hashes?: "refuse" | "skip" | (string & {});
+            source?: string;
+            match?: string;
+            on_conflict?: string;
+            unknown_hashes?: string;
             dry_run?: boolean;
-            events?: "each" | "summary" | (string & {});
+            events?: string;
             adopt?: boolean;
             mapping?: string | null;
             delimiter?: string | null;
@@ -800,9 +805,9 @@ export interface components {
             started_at?: string | null;
             /** Format: date-time */
             finished_at?: string | null;
-            encoding?: "utf-8" | "utf-16" | "utf-32" | "windows-1252" | (string & {});
+            encoding?: string;
             columns?: components["schemas"]["ImportColumn"][];
-            action?: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | "add_to_group" | "remove_from_group" | "undo_import" | (string & {});
+            action?: string;
             /** @description Whether Rollbook mails the token. */
             send?: boolean;
             /** @description The group of a member. */
@@ -2075,6 +2080,10 @@ export interface components {
             email_verified?: boolean;
             rate_limit?: string | null;
             /** Format: date-time */
+            ends_at?: string | null;
+            /** Format: date-time */
+            last_active_at?: string | null;
+            /** Format: date-time */
             created_at?: string;
             /** Format: date-time */
             updated_at?: string;
@@ -2116,6 +2125,11 @@ export interface components {
             /** @description Whether the email is verified. */
             email_verified?: boolean;
             rate_limit?: string | null;
+            /**
+             * Format: date-time
+             * @description The RFC 3339 time at which Rollbook suspends the user. Null: never.
+             */
+            ends_at?: string | null;
             /** @description Only `invited`: the user has no password until they set one, and then becomes `active`. */
             status?: components["schemas"]["Status"];
         };
@@ -2145,6 +2159,8 @@ export interface components {
             } | null;
             email_verified?: boolean;
             rate_limit?: string | null;
+            /** Format: date-time */
+            ends_at?: string | null;
             /** @description Can't be changed. */
             kind?: components["schemas"]["UserKind"];
             status?: components["schemas"]["Status"];
@@ -2169,6 +2185,8 @@ export interface components {
             } | null;
             email_verified?: boolean;
             rate_limit?: string | null;
+            /** Format: date-time */
+            ends_at?: string | null;
             kind?: components["schemas"]["UserKind"];
             status?: components["schemas"]["Status"];
             /** Format: password */

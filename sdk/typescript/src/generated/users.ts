@@ -37,8 +37,25 @@ export interface UserListParams {
   metadata?: { readonly [key: string]: string } | undefined;
   /** Only members of the group with this ID. Requires the scope `groups:read` as well. */
   group?: string | undefined;
-  /** `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order. */
-  sort?: readonly ("created_at" | "-created_at" | "name" | "-name" | "email" | "-email" | (string & {}))[] | undefined;
+  /** Only users last active after this RFC 3339 time. `never`: all who ever were. */
+  active_after?: string | undefined;
+  /** Only users last active before this RFC 3339 time. `never`: only those who never were. */
+  active_before?: string | undefined;
+  /** Only users whose `ends_at` is after this RFC 3339 time. */
+  ends_after?: string | Date | undefined;
+  /** Only users whose `ends_at` is before this RFC 3339 time. */
+  ends_before?: string | Date | undefined;
+  /** Whether the email of the users is verified. */
+  email_verified?: boolean | undefined;
+  /** Whether the users have a second factor. */
+  second_factor?: boolean | undefined;
+  /** Only users who got their present `status` before this RFC 3339 time. */
+  status_since_before?: string | Date | undefined;
+  /**
+   * `created_at`, `name`, `email`, `last_active_at` or `ends_at`; separate several with commas. Prefix with `-` for
+   * descending order. Users who were never active come before all others, those without an end behind them.
+   */
+  sort?: readonly ("created_at" | "-created_at" | "name" | "-name" | "email" | "-email" | "last_active_at" | "-last_active_at" | "ends_at" | "-ends_at" | (string & {}))[] | undefined;
   /** Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages. */
   limit?: number | undefined;
   /** Number of items to skip. */
@@ -46,7 +63,7 @@ export interface UserListParams {
   /** The start of a page, taken from a `Link` header. Opaque. */
   cursor?: string | undefined;
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
-  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
   /** `exact`: return `X-Total-Count` for filtered lists as well. */
   count?: "exact" | (string & {}) | undefined;
   /** `eventual`: a database standby may answer, and its data may lag. By default, lists include every acknowledged change. */
@@ -56,7 +73,7 @@ export interface UserListParams {
 /** Which fields to return. */
 export interface FieldsParams {
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
-  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
 }
 
 /** Query parameters of `users.count`. */
@@ -93,6 +110,20 @@ export interface UserCountParams {
   metadata?: { readonly [key: string]: string } | undefined;
   /** Only members of the group with this ID. Requires the scope `groups:read` as well. */
   group?: string | undefined;
+  /** Only users last active after this RFC 3339 time. `never`: all who ever were. */
+  active_after?: string | undefined;
+  /** Only users last active before this RFC 3339 time. `never`: only those who never were. */
+  active_before?: string | undefined;
+  /** Only users whose `ends_at` is after this RFC 3339 time. */
+  ends_after?: string | Date | undefined;
+  /** Only users whose `ends_at` is before this RFC 3339 time. */
+  ends_before?: string | Date | undefined;
+  /** Whether the email of the users is verified. */
+  email_verified?: boolean | undefined;
+  /** Whether the users have a second factor. */
+  second_factor?: boolean | undefined;
+  /** Only users who got their present `status` before this RFC 3339 time. */
+  status_since_before?: string | Date | undefined;
 }
 
 /** Query parameters of `users.get`. */
@@ -100,7 +131,7 @@ export interface UserGetParams {
   /** Return the user as they were at this RFC 3339 time, or right after the event with this ID. */
   at?: string | undefined;
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
-  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
 }
 
 /** Query parameters of `users.delete`. */
@@ -607,6 +638,8 @@ export class Users {
 
   /**
    * Activate a suspended user.
+   *
+   * If their `ends_at` has passed, it becomes null.
    *
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

@@ -88,6 +88,17 @@ class Time(int):
     }
 
 
+class ActiveTime(Time):
+    """An RFC 3339 time with an offset, or `never`."""
+
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "maxLength": 40,
+        "examples": ["2023-10-27T10:00:00Z", "never"],
+        "pattern": "^(never$|(19[7-9][0-9]|[2-9][0-9]{3})-)",
+    }
+
+
 class Metadata(str):
     """A JSON object with your own data, at most 16 KiB."""
 
@@ -182,7 +193,8 @@ class Ids(Names):
 
 
 class Sort(Names):
-    """`created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order."""
+    """`created_at`, `name`, `email`, `last_active_at` or `ends_at`; separate several with commas. Prefix with `-` for
+    descending order. Users who were never active come before all others, those without an end behind them."""
 
     schema: ClassVar[Schema] = {
         **Names.schema,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from rollbook.actions.arguments import Body, ExportedStatus, Limit, MetadataPatch, Query, RedirectUrl
+from rollbook.actions.arguments import Body, ExportedStatus, Limit, MetadataPatch, Query, RedirectUrl, Time
 from rollbook.actions.arguments.users import UserFilters
 from rollbook.records import examples
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
@@ -22,6 +22,7 @@ BulkAction = Literal[
     "restore",
     "role",
     "metadata",
+    "ends_at",
     "setup_links",
     "add_to_group",
     "remove_from_group",
@@ -42,10 +43,10 @@ class BulkJobCreate(Body, kw_only=True):
     action: Annotated[
         BulkAction,
         says(
-            "`role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for each user with "
-            "which they set their password. `restore` brings deleted users back, by their `ids`. `add_to_group` and "
-            "`remove_from_group` change who is in the group `group_id`: members keep their role there, new ones have "
-            "none."
+            "`role` sets the `role`, `metadata` merges the `metadata`, `ends_at` sets the `ends_at`, `setup_links` "
+            "creates a link for each user with which they set their password. `restore` brings deleted users back, by "
+            "their `ids`. `add_to_group` and `remove_from_group` change who is in the group `group_id`: members keep "
+            "their role there, new ones have none."
         ),
     ]
     filter: BulkFilter | UnsetType = UNSET
@@ -65,6 +66,11 @@ class BulkJobCreate(Body, kw_only=True):
     metadata: Annotated[MetadataPatch, says("For `metadata`: keys to set, and with null to remove.")] | UnsetType = (
         UNSET
     )
+    ends_at: (
+        Annotated[Time, says("For `ends_at`: the RFC 3339 time at which they are suspended. Null: never.")]
+        | None
+        | UnsetType
+    ) = UNSET
     send: Annotated[
         bool, Meta(description="For `setup_links`: mail each link to its user. Otherwise you get them.")
     ] = False
@@ -107,11 +113,12 @@ class BulkJobCreate(Body, kw_only=True):
         actions = {
             "role": ("role",),
             "metadata": ("metadata",),
+            "ends_at": ("ends_at",),
             "group_id": GROUP_ACTIONS,
             "send": ("setup_links",),
             "redirect_url": ("setup_links",),
         }
-        for name in ("role", "metadata", "group_id"):
+        for name in ("role", "metadata", "ends_at", "group_id"):
             if action in actions[name] and name not in fields:
                 return {name: f"{name} is required."}
         return {

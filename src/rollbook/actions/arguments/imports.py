@@ -73,6 +73,7 @@ class ImportedUser(UserCreate, kw_only=True):
     created_at: Time | UnsetType = UNSET
     updated_at: Time | UnsetType = UNSET
     last_sign_in_at: Time | None | UnsetType = UNSET
+    last_active_at: Annotated[Time, says("Default: `last_sign_in_at`.")] | None | UnsetType = UNSET
     groups: GroupNames | None | UnsetType = UNSET
 
     @staticmethod

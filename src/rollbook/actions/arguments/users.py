@@ -12,6 +12,7 @@ from rollbook.actions.arguments import (
     ABOUT_ROLE,
     ABOUT_STATUS,
     MAX_POSITION,
+    ActiveTime,
     Body,
     Email,
     ExportedStatus,
@@ -54,6 +55,9 @@ class UserFields(Body, kw_only=True):
     private_metadata: PrivateMetadata | UnsetType = UNSET
     email_verified: Annotated[bool, says("Whether the email is verified.")] | UnsetType = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
+    ends_at: (
+        Annotated[Time, says("The RFC 3339 time at which Rollbook suspends the user. Null: never.")] | None | UnsetType
+    ) = UNSET
 
 
 class UserCreate(UserFields, kw_only=True):
@@ -155,6 +159,27 @@ class UserFilters(Query):
         ]
         | None
     ) = None
+    active_after: (
+        Annotated[ActiveTime, says("Only users last active after this RFC 3339 time. `never`: all who ever were.")]
+        | None
+    ) = None
+    active_before: (
+        Annotated[
+            ActiveTime, says("Only users last active before this RFC 3339 time. `never`: only those who never were.")
+        ]
+        | None
+    ) = None
+    ends_after: Annotated[Time, says("Only users whose `ends_at` is after this RFC 3339 time.")] | None = None
+    ends_before: Annotated[Time, says("Only users whose `ends_at` is before this RFC 3339 time.")] | None = None
+    email_verified: Annotated[bool, says("Whether the email of the users is verified.")] | None = None
+    second_factor: Annotated[bool, says("Whether the users have a second factor.")] | None = None
+    status_since_before: (
+        Annotated[Time, says("Only users who got their present `status` before this RFC 3339 time.")] | None
+    ) = None
+
+
+TIMES = tuple(name for name in UserFilters.__struct_fields__ if name.endswith(("_after", "_before")))
+"""Filters that are times."""
 
 
 class UserSelection(UserFilters):

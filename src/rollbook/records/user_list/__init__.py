@@ -28,14 +28,19 @@ from rollbook.records import event_log, groups, user_dates, user_metadata, users
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import (
     ANY,
+    END,
+    LAST_ACTIVE,
     PERSONS,
+    RANGES,
     Filters,
+    Order,
     Part,
     Position,
     Query,
     beyond,
     count_rows,
     from_number,
+    has_range,
     order_by,
     passing,
     settled,
@@ -61,6 +66,8 @@ _OF_DELETED = {
 METADATA = "user_metadata AS m"
 MEMBERS = "(SELECT group_id, user_seq AS seq FROM group_members) AS m"
 FIRST = "SELECT seq FROM users WHERE seq >= ?{} ORDER BY seq LIMIT 1 OFFSET ?"
+RANKS = (LAST_ACTIVE, END)
+"""Sort values that are no columns: pages in their order have them behind what they show."""
 FEW = 2_000
 """Users that are looked at one by one: 5 ms."""
 FAR = 1_000
@@ -137,10 +144,13 @@ async def read_held(queries: Queries, query: Query) -> UserPage:
 async def _read(queries: Queries, columns: str, query: Query) -> UserPage:
     query = await settled(queries, query)
     way = await _way(queries, query)
+    width, ranks = len(columns.split(", ")), [column for column, _ in sort_keys(query.order) if column in RANKS]
+    columns = ", ".join([columns, *ranks])
     rows, total = await way(queries, columns, query)
     if total is None and (query.count or query.filters in (ANY, PERSONS)):
         total = await read_count(queries, query.filters)
-    return page_of(columns, query, rows, total)
+    page = page_of(columns, query, rows, total)
+    return page._replace(rows=[row[:width] for row in page.rows]) if ranks else page
 
 
 async def _way(queries: Queries, query: Query) -> Way:
@@ -154,7 +164,7 @@ async def _way(queries: Queries, query: Query) -> Way:
         return _at_offset
     if is_as_added and _is_led(filters) and not await are_few(queries, filters):
         return _led
-    if is_as_added and (filters.created_after is not None or filters.created_before is not None):
+    if is_as_added and has_range(filters):
         return _dated
     return _in_order_far if query.offset > FAR else _in_order
 
@@ -234,21 +244,19 @@ async def _dated(queries: Queries, columns: str, query: Query) -> Found:
 
 def _only_dates(filters: Filters) -> Filters:
     """These filters without all others."""
-    return Filters(
-        created_after=filters.created_after,
-        created_before=filters.created_before,
-        first_seq=filters.first_seq,
-        last_seq=filters.last_seq,
-    )
+    return Filters(**{name: getattr(filters, name) for name in (*RANGES, "first_seq", "last_seq")})
 
 
 async def _in_order(queries: Queries, columns: str, query: Query) -> Found:
     table = await dialect(queries).user_list.table(queries, query)
     where = await passing(queries, query.filters)
     rows: list[Row] = []
-    for past in _beyond_in_parts(queries, query):
+    parts = _beyond_in_parts(queries, query)
+    for number, past in enumerate(parts):
         users = Part(f"{table} WHERE true{where.sql}{past.sql}", [*where.values, *past.values])
-        rows += await _select(queries, columns, query._replace(limit=query.limit - len(rows)), users)
+        # The first of two has users of one value: what is the order of their numbers needs no sorting.
+        order = (Order("added", query.order[0].descending),) if number < len(parts) - 1 else query.order
+        rows += await _select(queries, columns, query._replace(order=order, limit=query.limit - len(rows)), users)
         if len(rows) > query.limit:
             break
     return rows, None
@@ -303,12 +311,14 @@ def _is_led(filters: Filters) -> bool:
 def column_indexes(columns: str) -> dict[str, int]:
     """Indexes of the columns one can sort by in a row of these columns with `email_key`, of deleted users `deleted_at`,
     at its end."""
+    names = columns.split(", ")
     return {
         "seq": 0,
         "name": 2,
-        "created_at": columns.split(", ").index("created_at"),
+        "created_at": names.index("created_at"),
         "email_key": -1,
         "deleted_at": -1,
+        **{rank: names.index(rank) for rank in RANKS if rank in names},
     }
 
 

@@ -9,16 +9,23 @@ from rollbook.records import groups, rules, user_dates, user_metadata
 from rollbook.records.dialect import dialect
 from rollbook.storage.database import Queries, scalar
 
-SORTABLE = ("created_at", "name", "email")
+SORTABLE = ("created_at", "name", "email", "last_active_at", "ends_at")
+BEYOND_ALL = 1 << 62
+"""A number that no user has, and a time that never comes."""
+# As their indexes have them: who never was active is first, who has no end last.
+LAST_ACTIVE = "coalesce(last_active_at,0)"
+END = f"coalesce(ends_at,{BEYOND_ALL})"
 _SORT_COLUMN = {
     "added": "seq",
     "created_at": "created_at",
     "name": "name",
     "email": "email_key",
     "deleted_at": "deleted_at",
+    "last_active_at": LAST_ACTIVE,
+    "ends_at": END,
 }
-BEYOND_ALL = 1 << 62
-"""A number that no user has."""
+NEVER = 0
+"""Value of `active_before` for users who never were active, and of `active_after` for all who ever were."""
 
 
 class Filters(NamedTuple):
@@ -35,6 +42,13 @@ class Filters(NamedTuple):
     q: str | None = None
     metadata: tuple[tuple[str, str], ...] | None = None  # keys and values, as text
     group: str | None = None  # the ID of one that exists
+    active_after: int | None = None  # microseconds, exclusive, as all times
+    active_before: int | None = None
+    ends_after: int | None = None
+    ends_before: int | None = None
+    email_verified: bool | None = None
+    second_factor: bool | None = None
+    status_since_before: int | None = None
     deleted_since: int | None = None
     """Not the living, but those who were deleted at or after this time, in microseconds."""
     first_seq: int | None = None
@@ -44,6 +58,12 @@ class Filters(NamedTuple):
 
 ANY = Filters()
 PERSONS = Filters(kind=roles.PERSON)
+RANGES = ("created_after", "created_before", "active_after", "active_before", "ends_after", "ends_before")
+"""Filters to which the index of a time leads."""
+
+
+def has_range(filters: Filters) -> bool:
+    return any(getattr(filters, name) is not None for name in RANGES)
 
 
 class Order(NamedTuple):
@@ -64,6 +84,10 @@ class Position(NamedTuple):
 
     values: tuple[Any, ...]
     backwards: bool
+
+
+HAS_FACTOR = """EXISTS (
+    SELECT 1 FROM second_factors AS f WHERE f.user_id = {}.id AND f.confirmed_at IS NOT NULL)"""
 
 
 class Query(NamedTuple):
@@ -190,12 +214,16 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq", walks_fa
         " AND created_at < ?": filters.created_before,
         f" AND {seq} >= ?": filters.first_seq,
         f" AND {seq} <= ?": filters.last_seq,
+        **_of_facts(filters),
     }
     present = {condition: value for condition, value in conditions.items() if value is not None}
     parts, values = [*present], [*present.values()]
     if filters.kind is not None:
         parts.append(f" AND {_of_kind(queries, filters, seq, walks_far)}")
     outer = "users.seq" if seq == "seq" else seq
+    if filters.second_factor is not None:
+        table = "page" if seq == "page.seq" else "users" if filters.deleted_since is None else "deleted_users"
+        parts.append(f" AND {'' if filters.second_factor else 'NOT '}{HAS_FACTOR.format(table)}")
     if filters.ids is not None:
         parts.append(f" AND id IN ({', '.join('?' * len(filters.ids))})")
         values += filters.ids
@@ -208,6 +236,20 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq", walks_fa
         parts.append(are_members)
         values += ids
     return Part("".join(parts), values)
+
+
+def _of_facts(filters: Filters) -> dict[str, Any]:
+    """Conditions on activity, end, verification and status, with their values."""
+    return {
+        f" AND {LAST_ACTIVE} > ?": filters.active_after,
+        f" AND {LAST_ACTIVE} > {NEVER} AND {LAST_ACTIVE} < ?": filters.active_before or None,
+        # A range: SQLite would sort those with one value of an expression, instead of reading its index in their order.
+        f" AND {LAST_ACTIVE} < ?": NEVER + 1 if filters.active_before == NEVER else None,
+        f" AND {END} < {BEYOND_ALL} AND {END} > ?": filters.ends_after,
+        f" AND {END} < ?": filters.ends_before,
+        " AND email_verified = ?": None if filters.email_verified is None else int(filters.email_verified),
+        " AND coalesce(status_since,created_at) < ?": filters.status_since_before,
+    }
 
 
 def _of_kind(queries: Queries, filters: Filters, seq: str, walks_far: bool) -> str:

@@ -15,13 +15,27 @@ from rollbook.records.user_list.query import (
     Part,
     Position,
     Query,
+    has_range,
     settled,
 )
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Database, Queries, Row
 
-INDEXES = {"name": "users_name", "created_at": "users_created_at", "email": "sqlite_autoindex_users_2"}
+INDEXES = {
+    "name": "users_name",
+    "created_at": "users_created_at",
+    "email": "sqlite_autoindex_users_2",
+    "last_active_at": "users_last_active_at",
+    "ends_at": "users_ends_at",
+}
 """Of each order, the index that has all users in it."""
+BOUNDS = {
+    "added": ("first_seq", "last_seq"),
+    "created_at": ("created_after", "created_before", "first_seq", "last_seq"),
+    "last_active_at": ("active_after", "active_before"),
+    "ends_at": ("ends_after", "ends_before"),
+}
+"""Of an order, the filters that say where in its index to begin and to end."""
 MANY = 20_000
 """Users whom a filter leaves, beyond which the index of the order is read instead: sorting so many takes 30 ms."""
 NEAR = 1_000
@@ -56,8 +70,10 @@ def past_pair(column: str, sign: str, value: Any, seq: int) -> tuple[Part, ...]:
 async def table(queries: Queries, query: Query) -> str:
     """It has no statistics, and would rather sort half of the users than walk an index until the page is full."""
     by, filters = query.order[0].name, query.filters
-    if by == "created_at":
-        filters = filters._replace(created_after=None, created_before=None, first_seq=None, last_seq=None)
+    if by in BOUNDS:
+        if _has_others(filters, by):  # their index may lead to few
+            return "users"
+        filters = filters._replace(**dict.fromkeys(BOUNDS[by]))
     elif filters not in (
         Filters(kind=filters.kind, role=filters.role),
         Filters(kind=filters.kind, status=filters.status),
@@ -115,18 +131,27 @@ def _is_indexed(query: Query) -> bool:
     """Test whether an index leads to the page at once, so that the read is short for any number of users. The query is
     `settled`."""
     filters, by = query.filters, query.order[0].name
-    has_dates = filters.created_after is not None or filters.created_before is not None
     if filters.deleted_since is not None:
         return False
     if filters.email is not None or filters.external_id is not None or filters.ids is not None:
         return True
+    looks = filters.email_verified, filters.second_factor, filters.status_since_before
+    if looks != (None, None, None):  # who passes may be far between
+        return False
+    has_dates = _has_others(filters, by)
     several = (filters.role is not None) + (filters.status is not None)
     if filters.group is not None:
         return by == "added" and several == 0 and not has_dates
     if by == "added":
         return several <= 1 and not has_dates
-    if by == "created_at":  # of users with one date there may be many, who are sorted by what follows it
-        return several == 0 and len(query.order) == 1
+    if by in BOUNDS:  # of users with one date there may be many, who are sorted by what follows it
+        return several == 0 and not has_dates and len(query.order) == 1
     # In order of email the index gives all users, and those that pass the filters may be few and far between. A name
     # may be that of half of them, which are then walked, or sorted, to find the place among equals.
-    return by == "email" and several == 0 and not has_dates and filters.first_seq is None and filters.last_seq is None
+    return by == "email" and several == 0 and not has_dates
+
+
+def _has_others(filters: Filters, by: str) -> bool:
+    """Test whether there are other bounds than those of the order."""
+    others = filters._replace(**dict.fromkeys(BOUNDS.get(by, ())))
+    return has_range(others) or others.first_seq is not None or others.last_seq is not None

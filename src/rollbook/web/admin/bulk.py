@@ -30,7 +30,7 @@ from rollbook.web.admin.user_filters import asked_of, filters_of, list_url, sele
 from rollbook.web.page_request import PageRequest, whole_number
 
 ROLE = "role:"
-LINKS, SEND, METADATA = "links", "send", "metadata"
+LINKS, SEND, METADATA, END = "links", "send", "metadata", "ends_at"
 STOPS = {"suspend": "pause", "delete": "end", f"{ROLE}member": "end", f"{ROLE}viewer": "end"}
 """Fate of the API keys and webhooks that the users created for others."""
 MAX_NAMED = 10
@@ -83,6 +83,8 @@ def _changes(page: PageRequest) -> dict[str, BulkChange]:
     for role in page.roles_to_give():
         choices[f"{ROLE}{role}"] = BulkChange(f"Change role to {role}", f"Change the role of {{}} to {role}", changed)
     hint = "A key is set, or removed. Other keys stay as they are."
+    ended = "They are suspended at that time, and can’t sign in or use their API keys from then on."
+    choices[END] = BulkChange("Change the end", "Change the end of {}", ended)
     choices[METADATA] = BulkChange("Change metadata", "Change the metadata of {}", hint)
     if page.may("groups:write"):
         joined = "Members keep their role there, new ones have none."
@@ -116,7 +118,7 @@ async def ask(page: PageRequest, problems: Mapping[str, str] = {}) -> Response:
         count=count,
         first=first,
         asked=asked_of(page.form),
-        given={name: page.form.get(name, "") for name in ("key", "value", "target")},
+        given={name: page.form.get(name, "") for name in ("key", "value", "target", "end")},
         offered=await offered(page) if op in GROUP_ACTIONS else [],
         problems=problems,
         back=_back(op, page.form),
@@ -132,9 +134,9 @@ async def apply(page: PageRequest) -> Response:
         wanted = BulkJobCreate(**await _asked(page, op), **_whom(page, op))
         job = await bulk_jobs.create_bulk_job(page.on, page.by, wanted)
     except InvalidParameter as error:
-        if error.param not in ("confirm_count", "metadata", "target"):
+        if error.param not in ("confirm_count", "metadata", "target", END):
             raise
-        problems = forms.problems(page, error, {"metadata": "The key"})
+        problems = forms.problems(page, error, {"metadata": "The key", END: "The end"})
         if error.param == "confirm_count":
             problems = {"count": "The number of users who match has changed meanwhile. Check it once more."}
         return await ask(page, problems)
@@ -182,6 +184,9 @@ async def _asked(page: PageRequest, op: str) -> dict[str, Any]:
         fields["metadata"] = page.arguments(UserPatch, {"metadata": {key: value or None}}).metadata
     if op in GROUP_ACTIONS:
         fields["group_id"] = (await find_group(page, page.form.get("target", "").strip(), "target")).id
+    if op == END:
+        end = page.form.get("end", "").strip()
+        fields["ends_at"] = page.arguments(UserPatch, {"ends_at": page.sent_utc(end) if end else None}).ends_at
     return fields | ({"send": True} if op == SEND else {})
 
 

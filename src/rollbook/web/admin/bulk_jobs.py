@@ -8,6 +8,7 @@ from typing import Any
 from rollbook import clock
 from rollbook.actions import bulk_jobs
 from rollbook.actions.arguments.bulk_jobs import BulkJobResults, ListBulkJobs
+from rollbook.actions.arguments.users import TIMES
 from rollbook.actions.bulk_jobs import UserResult
 from rollbook.actions.checking import check_texts
 from rollbook.api import bulk_jobs as bulk_job_calls
@@ -32,6 +33,7 @@ TITLES = {
     "restore": "Restore {}",
     "role": "Change the role of {}",
     "metadata": "Change the metadata of {}",
+    "ends_at": "Change the end of {}",
     "setup_links": "Create links for {}",
     "undo_import": "Undo the import of {}",
     "add_to_group": "Add {} to a group",
@@ -51,6 +53,13 @@ FILTERS = {
     "q": "Search",
     "metadata": "Metadata",
     "group": "Group",
+    "active_after": "Active after",
+    "active_before": "Active before",
+    "ends_after": "Ends after",
+    "ends_before": "Ends before",
+    "email_verified": "Email verified",
+    "second_factor": "Second factor",
+    "status_since_before": "Status since before",
 }
 
 
@@ -79,7 +88,7 @@ class BulkJobView(JobView[BulkJob]):
             (
                 FILTERS.get(name, name),
                 ", ".join(value) if isinstance(value, list) else str(value),
-                clock.parse(value) if name in ("created_after", "created_before") else None,
+                clock.parse(value) if name in TIMES and value != "never" else None,
             )
             for name, value in filters.items()
             if (name, value) != ("kind", PERSON)

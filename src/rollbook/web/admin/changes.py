@@ -24,7 +24,7 @@ from rollbook.roles import DELETED
 from rollbook.storage.database import Queries
 from rollbook.web.admin.bulk_jobs import BulkJobView
 
-UNSHOWN = ("updated_at", "last_sign_in_at")
+UNSHOWN = ("updated_at", "last_sign_in_at", "last_active_at")
 """Fields that change with every change and say nothing by themselves."""
 
 UNLOGGED = ("updated_at",)

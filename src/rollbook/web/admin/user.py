@@ -233,6 +233,9 @@ class Edited(NamedTuple):
             "email": user.email,
             "role": user.role,
             "rate_limit": user.rate_limit or "",
+            **dict.fromkeys(
+                ("ends_at", "ends_was"), "" if user.ends_at is None else clock.format_time(user.ends_at)[:-1]
+            ),
             **{field.name: getattr(user, field.name) or "" for field in forms.PLAIN_FIELDS},
             **{name: _document(getattr(user, name)) for name in METADATA},
         }
@@ -363,11 +366,24 @@ def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
 def _fields(form: Mapping[str, str]) -> dict[str, Any]:
     """The fields that a new user and one who is changed have."""
     plain = {"name": form.get("name", ""), "email": form.get("email", "").strip(), **forms.plain_fields(form)}
+    if (end := _end(form.get("ends_at", ""))) != _end(form.get("ends_was", "")):
+        plain["ends_at"] = end
     return plain | {"email_verified": "email_verified" in form}
 
 
+def _typed(end: int | None) -> str:
+    """The value of a datetime-local field in UTC."""
+    return "" if end is None else clock.format_time(end).removesuffix("Z")
+
+
+def _end(typed: str) -> str | None:
+    """The value of such a field as an RFC 3339 time. Browsers leave out seconds that are 0."""
+    minutes = typed.strip().removesuffix(":00") if typed.count(":") == 2 else typed.strip()
+    return None if not minutes else minutes + ("Z" if minutes.count(":") == 2 else ":00Z")
+
+
 def _differs(name: str, sent: str, stored: str) -> bool:
-    if name in ("version", "updated_at", "email_verified"):
+    if name in ("version", "updated_at", "email_verified", "ends_was"):
         return False
     if name in METADATA:
         return "".join(sent.split()) != "".join(stored.split())

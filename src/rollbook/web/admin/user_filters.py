@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from rollbook import clock
 from rollbook.actions import users
-from rollbook.actions.arguments.users import UserSelection
+from rollbook.actions.arguments.users import TIMES, UserSelection
 from rollbook.actions.checking import check_texts, metadata_pair
 from rollbook.records.user_list.query import Query
 from rollbook.records.users import User
@@ -19,7 +19,8 @@ from rollbook.web import zones
 from rollbook.web.page_request import PageRequest
 from rollbook.web.zones import Zone
 
-NAMES = ("q", "role", "status", "kind", "external_id", "created_after", "created_before", "group", "sort")
+BOOLEANS = ("email_verified", "second_factor")
+NAMES = ("q", "role", "status", "kind", "external_id", *TIMES, *BOOLEANS, "group", "sort")
 HOW = ("sort", "zone")
 """Parameters that are no filters."""
 POSITIONS = ("page", "cursor", "count")
@@ -35,6 +36,13 @@ LABELS = {
     "group": "Group",
     "created_after": "Created from",
     "created_before": "Created until",
+    "active_after": "Active from",
+    "active_before": "Active until",
+    "ends_after": "Ends from",
+    "ends_before": "Ends until",
+    "status_since_before": "Status since",
+    "email_verified": "Email verified",
+    "second_factor": "Second factor",
     "metadata": "Metadata",
 }
 
@@ -59,7 +67,7 @@ def asked_of(form: Mapping[str, str]) -> dict[str, str]:
     key, _, value = text.partition("=" if "=" in text else ":")
     if key.strip():
         values[f"metadata[{key.strip()}]"] = value.strip()
-    if (values["created_after"] or values["created_before"]) and (zone := zones.named(form.get("zone"))) != zones.WORLD:
+    if any(values[name] for name in TIMES) and (zone := zones.named(form.get("zone"))) != zones.WORLD:
         values["zone"] = zone.name
     return values
 
@@ -72,7 +80,7 @@ def filters_of(values: Mapping[str, str]) -> dict[str, str]:
         filters["metadata"] = ",".join(pairs)
     if filters.setdefault("kind", PERSON) == ANY_KIND:
         del filters["kind"]
-    for name in ("created_after", "created_before"):
+    for name in TIMES:
         if name in filters:
             filters[name] = _bound(name, filters[name], zones.named(values.get("zone")))
     return filters
@@ -98,6 +106,7 @@ def chips(values: Mapping[str, str], shown: Mapping[str, str] = {}) -> list[Chip
     """`shown`: what is shown in the place of some values."""
     kind = values.get("kind", "")
     shown = {"kind": dict(KINDS).get(kind, kind).lower(), **shown}
+    shown |= {name: {"true": "yes", "false": "no"}.get(values.get(name, ""), "") for name in BOOLEANS}
     labels = LABELS | {name: f"Metadata {name[9:-1]}" for name in values if _is_metadata(name)}
     return [
         Chip(label, shown.get(name, values[name]), list_url({**values, name: ""}))
@@ -117,7 +126,7 @@ def _bound(name: str, text: str, zone: Zone) -> str:
         return text
     try:
         day = date.fromisoformat(text)
-        if name == "created_after":
+        if name.endswith("_after"):
             return clock.format_time_exactly(zone.midnight(day) - 1)
         return clock.format_time(zone.midnight(day + timedelta(1)))
     except (ValueError, OverflowError):

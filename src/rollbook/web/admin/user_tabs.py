@@ -184,6 +184,8 @@ NAMES = {
     "created_at": "Created",
     "updated_at": "Updated",
     "last_sign_in_at": "Last sign-in",
+    "last_active_at": "Last active",
+    "ends_at": "Ends",
 }
 """The names of fields on the page, where they are not just their own."""
 

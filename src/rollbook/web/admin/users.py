@@ -11,7 +11,7 @@ from rollbook import clock
 from rollbook.actions import exports, groups, keys, users
 from rollbook.actions.arguments.groups import ListGroups
 from rollbook.actions.arguments.keys import ListKeys
-from rollbook.actions.arguments.users import ExportUsers
+from rollbook.actions.arguments.users import TIMES, ExportUsers
 from rollbook.actions.checking import check_texts
 from rollbook.actions.keys import KeyPage
 from rollbook.api import exports as export_files
@@ -50,6 +50,9 @@ SORTS = [
     ("-name", "Name, Z to A"),
     ("email", "Email, A to Z"),
     ("-email", "Email, Z to A"),
+    ("last_active_at", "Longest inactive first"),
+    ("-last_active_at", "Last active first"),
+    ("ends_at", "Ends first"),
 ]
 
 
@@ -85,7 +88,7 @@ async def show(page: PageRequest) -> Response:
     context: dict[str, Any] = {
         **_filters(values, shown),
         "section": "admin/users",
-        "zone": zones.named(values.get("zone")) if values["created_after"] or values["created_before"] else page.zone,
+        "zone": zones.named(values.get("zone")) if any(values[name] for name in TIMES) else page.zone,
         "role_options": [(role, role.capitalize()) for role in ROLES],
         "status_options": [(status, status.capitalize()) for status in STATUSES],
         "kinds": KINDS,

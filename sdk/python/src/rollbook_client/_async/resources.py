@@ -786,8 +786,10 @@ class AsyncApplications(AsyncResource):
             status: Only applications with this status. `deleted`: those that were deleted and can be restored,
                 newest deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`,
                 `invited`, `suspended`.
-            sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending
-                order. One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
+            sort: `created_at`, `name`, `email`, `last_active_at` or `ends_at`; separate several with commas.
+                Prefix with `-` for descending order. Users who were never active come before all others, those
+                without an end behind them. One of `created_at`, `-created_at`, `name`, `-name`, `email`,
+                `-email`, `last_active_at`, `-last_active_at`, `ends_at`, `-ends_at`.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
@@ -1100,6 +1102,7 @@ class AsyncBulkJobs(AsyncResource):
         ids: Sequence[str] | None | Omit = OMIT,
         role: Role | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        ends_at: datetime | str | None | Omit = OMIT,
         send: bool | Omit = OMIT,
         redirect_url: str | Omit = OMIT,
         group_id: str | Omit = OMIT,
@@ -1119,16 +1122,18 @@ class AsyncBulkJobs(AsyncResource):
         Scope: `users:write`.
 
         Args:
-            action: `role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for
-                each user with which they set their password. `restore` brings deleted users back, by their
-                `ids`. `add_to_group` and `remove_from_group` change who is in the group `group_id`: members
-                keep their role there, new ones have none. One of `activate`, `add_to_group`, `delete`,
-                `metadata`, `remove_from_group`, `restore`, `role`, `setup_links`, `suspend`.
+            action: `role` sets the `role`, `metadata` merges the `metadata`, `ends_at` sets the `ends_at`,
+                `setup_links` creates a link for each user with which they set their password. `restore` brings
+                deleted users back, by their `ids`. `add_to_group` and `remove_from_group` change who is in the
+                group `group_id`: members keep their role there, new ones have none. One of `activate`,
+                `add_to_group`, `delete`, `ends_at`, `metadata`, `remove_from_group`, `restore`, `role`,
+                `setup_links`, `suspend`.
             filter: All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users.
                 Without `kind`, only people.
             ids: The users with these IDs. Null: as if it were missing.
             role: For `role`: the new role. One of `member`, `viewer`, `admin`, `owner`.
             metadata: For `metadata`: keys to set, and with null to remove. Null: as if it were missing.
+            ends_at: For `ends_at`: the RFC 3339 time at which they are suspended. Null: never.
             send: For `setup_links`: mail each link to its user. Otherwise you get them. Default: `false`.
             redirect_url: For `setup_links`: where users continue once they have set their password. 9 to 1,024
                 characters.
@@ -1158,6 +1163,7 @@ class AsyncBulkJobs(AsyncResource):
                     "ids": ids,
                     "role": role,
                     "metadata": metadata,
+                    "ends_at": ends_at,
                     "send": send,
                     "redirect_url": redirect_url,
                     "group_id": group_id,
@@ -1241,9 +1247,10 @@ class AsyncBulkJobs(AsyncResource):
 
         Creates a job that puts back what this one changed: who was suspended is active or invited again, as
         they were, who was activated is suspended, who was deleted is restored, who got a role gets the one they
-        had, keys of the metadata get back their values, who was added to a group leaves it, and who was removed
-        is a member again, in the role they had there. Whoever was changed in the same way since is left alone,
-        and refused with the code `changed_since` or `not_reversible`. Jobs of other actions can't be undone.
+        had, keys of the metadata and the end get back their values, who was added to a group leaves it, and who
+        was removed is a member again, in the role they had there. Whoever was changed in the same way since is
+        left alone, and refused with the code `changed_since` or `not_reversible`. Jobs of other actions can't
+        be undone.
 
         Scope: `users:write`.
 
@@ -1459,6 +1466,13 @@ class AsyncExports(AsyncResource):
         q: str | None = None,
         metadata: Mapping[str, str] | None = None,
         group: str | None = None,
+        active_after: str | None = None,
+        active_before: str | None = None,
+        ends_after: datetime | str | None = None,
+        ends_before: datetime | str | None = None,
+        email_verified: bool | None = None,
+        second_factor: bool | None = None,
+        status_since_before: datetime | str | None = None,
     ) -> AsyncLines:
         """Export users.
 
@@ -1486,6 +1500,15 @@ class AsyncExports(AsyncResource):
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
                 characters.
+            active_after: Only users last active after this RFC 3339 time. `never`: all who ever were. At most
+                40 characters.
+            active_before: Only users last active before this RFC 3339 time. `never`: only those who never were.
+                At most 40 characters.
+            ends_after: Only users whose `ends_at` is after this RFC 3339 time.
+            ends_before: Only users whose `ends_at` is before this RFC 3339 time.
+            email_verified: Whether the email of the users is verified.
+            second_factor: Whether the users have a second factor.
+            status_since_before: Only users who got their present `status` before this RFC 3339 time.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -1511,6 +1534,13 @@ class AsyncExports(AsyncResource):
                     "q": q,
                     "metadata": metadata,
                     "group": group,
+                    "active_after": active_after,
+                    "active_before": active_before,
+                    "ends_after": ends_after,
+                    "ends_before": ends_before,
+                    "email_verified": email_verified,
+                    "second_factor": second_factor,
+                    "status_since_before": status_since_before,
                 },
             )
         )
@@ -2975,6 +3005,13 @@ class AsyncUsers(AsyncResource):
         q: str | None = None,
         metadata: Mapping[str, str] | None = None,
         group: str | None = None,
+        active_after: str | None = None,
+        active_before: str | None = None,
+        ends_after: datetime | str | None = None,
+        ends_before: datetime | str | None = None,
+        email_verified: bool | None = None,
+        second_factor: bool | None = None,
+        status_since_before: datetime | str | None = None,
         sort: Sequence[str] | None = None,
         limit: int = 1000,
         offset: int | None = None,
@@ -3007,8 +3044,19 @@ class AsyncUsers(AsyncResource):
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
                 characters.
-            sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending
-                order. One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
+            active_after: Only users last active after this RFC 3339 time. `never`: all who ever were. At most
+                40 characters.
+            active_before: Only users last active before this RFC 3339 time. `never`: only those who never were.
+                At most 40 characters.
+            ends_after: Only users whose `ends_at` is after this RFC 3339 time.
+            ends_before: Only users whose `ends_at` is before this RFC 3339 time.
+            email_verified: Whether the email of the users is verified.
+            second_factor: Whether the users have a second factor.
+            status_since_before: Only users who got their present `status` before this RFC 3339 time.
+            sort: `created_at`, `name`, `email`, `last_active_at` or `ends_at`; separate several with commas.
+                Prefix with `-` for descending order. Users who were never active come before all others, those
+                without an end behind them. One of `created_at`, `-created_at`, `name`, `-name`, `email`,
+                `-email`, `last_active_at`, `-last_active_at`, `ends_at`, `-ends_at`.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
@@ -3039,6 +3087,13 @@ class AsyncUsers(AsyncResource):
                     "q": q,
                     "metadata": metadata,
                     "group": group,
+                    "active_after": active_after,
+                    "active_before": active_before,
+                    "ends_after": ends_after,
+                    "ends_before": ends_before,
+                    "email_verified": email_verified,
+                    "second_factor": second_factor,
+                    "status_since_before": status_since_before,
                     "sort": sort,
                     "limit": limit,
                     "offset": offset,
@@ -3063,6 +3118,7 @@ class AsyncUsers(AsyncResource):
         private_metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        ends_at: datetime | str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
         fields: Sequence[str] = ("*",),
         idempotency_key: str | None = None,
@@ -3093,6 +3149,7 @@ class AsyncUsers(AsyncResource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            ends_at: The RFC 3339 time at which Rollbook suspends the user. Null: never.
             status: Only `invited`: the user has no password until they set one, and then becomes `active`. One
                 of `active`, `invited`, `suspended`.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
@@ -3125,6 +3182,7 @@ class AsyncUsers(AsyncResource):
                     "private_metadata": private_metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
+                    "ends_at": ends_at,
                     "status": status,
                 },
                 idempotency_key=idempotency_key,
@@ -3146,6 +3204,13 @@ class AsyncUsers(AsyncResource):
         q: str | None = None,
         metadata: Mapping[str, str] | None = None,
         group: str | None = None,
+        active_after: str | None = None,
+        active_before: str | None = None,
+        ends_after: datetime | str | None = None,
+        ends_before: datetime | str | None = None,
+        email_verified: bool | None = None,
+        second_factor: bool | None = None,
+        status_since_before: datetime | str | None = None,
     ) -> Count:
         """Count users.
 
@@ -3171,6 +3236,15 @@ class AsyncUsers(AsyncResource):
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
                 characters.
+            active_after: Only users last active after this RFC 3339 time. `never`: all who ever were. At most
+                40 characters.
+            active_before: Only users last active before this RFC 3339 time. `never`: only those who never were.
+                At most 40 characters.
+            ends_after: Only users whose `ends_at` is after this RFC 3339 time.
+            ends_before: Only users whose `ends_at` is before this RFC 3339 time.
+            email_verified: Whether the email of the users is verified.
+            second_factor: Whether the users have a second factor.
+            status_since_before: Only users who got their present `status` before this RFC 3339 time.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -3196,6 +3270,13 @@ class AsyncUsers(AsyncResource):
                     "q": q,
                     "metadata": metadata,
                     "group": group,
+                    "active_after": active_after,
+                    "active_before": active_before,
+                    "ends_after": ends_after,
+                    "ends_before": ends_before,
+                    "email_verified": email_verified,
+                    "second_factor": second_factor,
+                    "status_since_before": status_since_before,
                 },
             ),
             one_of(Count),
@@ -3243,6 +3324,7 @@ class AsyncUsers(AsyncResource):
         private_metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        ends_at: datetime | str | None | Omit = OMIT,
         kind: UserKind | Omit = OMIT,
         status: Status | Omit = OMIT,
         current_password: str | Omit = OMIT,
@@ -3279,6 +3361,7 @@ class AsyncUsers(AsyncResource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            ends_at: The RFC 3339 time at which Rollbook suspends the user. Null: never.
             kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
                 shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed.
             status: `invited` users have no password yet, and become `active` when they set one. `suspended`
@@ -3319,6 +3402,7 @@ class AsyncUsers(AsyncResource):
                     "private_metadata": private_metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
+                    "ends_at": ends_at,
                     "kind": kind,
                     "status": status,
                     "current_password": current_password,
@@ -3340,6 +3424,7 @@ class AsyncUsers(AsyncResource):
         private_metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        ends_at: datetime | str | None | Omit = OMIT,
         kind: UserKind | Omit = OMIT,
         status: Status | Omit = OMIT,
         current_password: str | Omit = OMIT,
@@ -3377,6 +3462,7 @@ class AsyncUsers(AsyncResource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            ends_at: The RFC 3339 time at which Rollbook suspends the user. Null: never.
             kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
                 shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed.
             status: `invited` users have no password yet, and become `active` when they set one. `suspended`
@@ -3419,6 +3505,7 @@ class AsyncUsers(AsyncResource):
                     "private_metadata": private_metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
+                    "ends_at": ends_at,
                     "kind": kind,
                     "status": status,
                     "current_password": current_password,
@@ -3495,6 +3582,8 @@ class AsyncUsers(AsyncResource):
         self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None
     ) -> User:
         """Activate a suspended user.
+
+        If their `ends_at` has passed, it becomes null.
 
         Scope: `users:write`.
 

@@ -776,8 +776,10 @@ class Applications(Resource):
             status: Only applications with this status. `deleted`: those that were deleted and can be restored,
                 newest deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`,
                 `invited`, `suspended`.
-            sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending
-                order. One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
+            sort: `created_at`, `name`, `email`, `last_active_at` or `ends_at`; separate several with commas.
+                Prefix with `-` for descending order. Users who were never active come before all others, those
+                without an end behind them. One of `created_at`, `-created_at`, `name`, `-name`, `email`,
+                `-email`, `last_active_at`, `-last_active_at`, `ends_at`, `-ends_at`.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
@@ -1090,6 +1092,7 @@ class BulkJobs(Resource):
         ids: Sequence[str] | None | Omit = OMIT,
         role: Role | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        ends_at: datetime | str | None | Omit = OMIT,
         send: bool | Omit = OMIT,
         redirect_url: str | Omit = OMIT,
         group_id: str | Omit = OMIT,
@@ -1109,16 +1112,18 @@ class BulkJobs(Resource):
         Scope: `users:write`.
 
         Args:
-            action: `role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for
-                each user with which they set their password. `restore` brings deleted users back, by their
-                `ids`. `add_to_group` and `remove_from_group` change who is in the group `group_id`: members
-                keep their role there, new ones have none. One of `activate`, `add_to_group`, `delete`,
-                `metadata`, `remove_from_group`, `restore`, `role`, `setup_links`, `suspend`.
+            action: `role` sets the `role`, `metadata` merges the `metadata`, `ends_at` sets the `ends_at`,
+                `setup_links` creates a link for each user with which they set their password. `restore` brings
+                deleted users back, by their `ids`. `add_to_group` and `remove_from_group` change who is in the
+                group `group_id`: members keep their role there, new ones have none. One of `activate`,
+                `add_to_group`, `delete`, `ends_at`, `metadata`, `remove_from_group`, `restore`, `role`,
+                `setup_links`, `suspend`.
             filter: All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users.
                 Without `kind`, only people.
             ids: The users with these IDs. Null: as if it were missing.
             role: For `role`: the new role. One of `member`, `viewer`, `admin`, `owner`.
             metadata: For `metadata`: keys to set, and with null to remove. Null: as if it were missing.
+            ends_at: For `ends_at`: the RFC 3339 time at which they are suspended. Null: never.
             send: For `setup_links`: mail each link to its user. Otherwise you get them. Default: `false`.
             redirect_url: For `setup_links`: where users continue once they have set their password. 9 to 1,024
                 characters.
@@ -1148,6 +1153,7 @@ class BulkJobs(Resource):
                     "ids": ids,
                     "role": role,
                     "metadata": metadata,
+                    "ends_at": ends_at,
                     "send": send,
                     "redirect_url": redirect_url,
                     "group_id": group_id,
@@ -1231,9 +1237,10 @@ class BulkJobs(Resource):
 
         Creates a job that puts back what this one changed: who was suspended is active or invited again, as
         they were, who was activated is suspended, who was deleted is restored, who got a role gets the one they
-        had, keys of the metadata get back their values, who was added to a group leaves it, and who was removed
-        is a member again, in the role they had there. Whoever was changed in the same way since is left alone,
-        and refused with the code `changed_since` or `not_reversible`. Jobs of other actions can't be undone.
+        had, keys of the metadata and the end get back their values, who was added to a group leaves it, and who
+        was removed is a member again, in the role they had there. Whoever was changed in the same way since is
+        left alone, and refused with the code `changed_since` or `not_reversible`. Jobs of other actions can't
+        be undone.
 
         Scope: `users:write`.
 
@@ -1449,6 +1456,13 @@ class Exports(Resource):
         q: str | None = None,
         metadata: Mapping[str, str] | None = None,
         group: str | None = None,
+        active_after: str | None = None,
+        active_before: str | None = None,
+        ends_after: datetime | str | None = None,
+        ends_before: datetime | str | None = None,
+        email_verified: bool | None = None,
+        second_factor: bool | None = None,
+        status_since_before: datetime | str | None = None,
     ) -> Lines:
         """Export users.
 
@@ -1476,6 +1490,15 @@ class Exports(Resource):
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
                 characters.
+            active_after: Only users last active after this RFC 3339 time. `never`: all who ever were. At most
+                40 characters.
+            active_before: Only users last active before this RFC 3339 time. `never`: only those who never were.
+                At most 40 characters.
+            ends_after: Only users whose `ends_at` is after this RFC 3339 time.
+            ends_before: Only users whose `ends_at` is before this RFC 3339 time.
+            email_verified: Whether the email of the users is verified.
+            second_factor: Whether the users have a second factor.
+            status_since_before: Only users who got their present `status` before this RFC 3339 time.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -1501,6 +1524,13 @@ class Exports(Resource):
                     "q": q,
                     "metadata": metadata,
                     "group": group,
+                    "active_after": active_after,
+                    "active_before": active_before,
+                    "ends_after": ends_after,
+                    "ends_before": ends_before,
+                    "email_verified": email_verified,
+                    "second_factor": second_factor,
+                    "status_since_before": status_since_before,
                 },
             )
         )
@@ -2959,6 +2989,13 @@ class Users(Resource):
         q: str | None = None,
         metadata: Mapping[str, str] | None = None,
         group: str | None = None,
+        active_after: str | None = None,
+        active_before: str | None = None,
+        ends_after: datetime | str | None = None,
+        ends_before: datetime | str | None = None,
+        email_verified: bool | None = None,
+        second_factor: bool | None = None,
+        status_since_before: datetime | str | None = None,
         sort: Sequence[str] | None = None,
         limit: int = 1000,
         offset: int | None = None,
@@ -2991,8 +3028,19 @@ class Users(Resource):
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
                 characters.
-            sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending
-                order. One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
+            active_after: Only users last active after this RFC 3339 time. `never`: all who ever were. At most
+                40 characters.
+            active_before: Only users last active before this RFC 3339 time. `never`: only those who never were.
+                At most 40 characters.
+            ends_after: Only users whose `ends_at` is after this RFC 3339 time.
+            ends_before: Only users whose `ends_at` is before this RFC 3339 time.
+            email_verified: Whether the email of the users is verified.
+            second_factor: Whether the users have a second factor.
+            status_since_before: Only users who got their present `status` before this RFC 3339 time.
+            sort: `created_at`, `name`, `email`, `last_active_at` or `ends_at`; separate several with commas.
+                Prefix with `-` for descending order. Users who were never active come before all others, those
+                without an end behind them. One of `created_at`, `-created_at`, `name`, `-name`, `email`,
+                `-email`, `last_active_at`, `-last_active_at`, `ends_at`, `-ends_at`.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
@@ -3023,6 +3071,13 @@ class Users(Resource):
                     "q": q,
                     "metadata": metadata,
                     "group": group,
+                    "active_after": active_after,
+                    "active_before": active_before,
+                    "ends_after": ends_after,
+                    "ends_before": ends_before,
+                    "email_verified": email_verified,
+                    "second_factor": second_factor,
+                    "status_since_before": status_since_before,
                     "sort": sort,
                     "limit": limit,
                     "offset": offset,
@@ -3047,6 +3102,7 @@ class Users(Resource):
         private_metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        ends_at: datetime | str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
         fields: Sequence[str] = ("*",),
         idempotency_key: str | None = None,
@@ -3077,6 +3133,7 @@ class Users(Resource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            ends_at: The RFC 3339 time at which Rollbook suspends the user. Null: never.
             status: Only `invited`: the user has no password until they set one, and then becomes `active`. One
                 of `active`, `invited`, `suspended`.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
@@ -3109,6 +3166,7 @@ class Users(Resource):
                     "private_metadata": private_metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
+                    "ends_at": ends_at,
                     "status": status,
                 },
                 idempotency_key=idempotency_key,
@@ -3130,6 +3188,13 @@ class Users(Resource):
         q: str | None = None,
         metadata: Mapping[str, str] | None = None,
         group: str | None = None,
+        active_after: str | None = None,
+        active_before: str | None = None,
+        ends_after: datetime | str | None = None,
+        ends_before: datetime | str | None = None,
+        email_verified: bool | None = None,
+        second_factor: bool | None = None,
+        status_since_before: datetime | str | None = None,
     ) -> Count:
         """Count users.
 
@@ -3155,6 +3220,15 @@ class Users(Resource):
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
                 characters.
+            active_after: Only users last active after this RFC 3339 time. `never`: all who ever were. At most
+                40 characters.
+            active_before: Only users last active before this RFC 3339 time. `never`: only those who never were.
+                At most 40 characters.
+            ends_after: Only users whose `ends_at` is after this RFC 3339 time.
+            ends_before: Only users whose `ends_at` is before this RFC 3339 time.
+            email_verified: Whether the email of the users is verified.
+            second_factor: Whether the users have a second factor.
+            status_since_before: Only users who got their present `status` before this RFC 3339 time.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -3180,6 +3254,13 @@ class Users(Resource):
                     "q": q,
                     "metadata": metadata,
                     "group": group,
+                    "active_after": active_after,
+                    "active_before": active_before,
+                    "ends_after": ends_after,
+                    "ends_before": ends_before,
+                    "email_verified": email_verified,
+                    "second_factor": second_factor,
+                    "status_since_before": status_since_before,
                 },
             ),
             one_of(Count),
@@ -3227,6 +3308,7 @@ class Users(Resource):
         private_metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        ends_at: datetime | str | None | Omit = OMIT,
         kind: UserKind | Omit = OMIT,
         status: Status | Omit = OMIT,
         current_password: str | Omit = OMIT,
@@ -3263,6 +3345,7 @@ class Users(Resource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            ends_at: The RFC 3339 time at which Rollbook suspends the user. Null: never.
             kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
                 shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed.
             status: `invited` users have no password yet, and become `active` when they set one. `suspended`
@@ -3303,6 +3386,7 @@ class Users(Resource):
                     "private_metadata": private_metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
+                    "ends_at": ends_at,
                     "kind": kind,
                     "status": status,
                     "current_password": current_password,
@@ -3324,6 +3408,7 @@ class Users(Resource):
         private_metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        ends_at: datetime | str | None | Omit = OMIT,
         kind: UserKind | Omit = OMIT,
         status: Status | Omit = OMIT,
         current_password: str | Omit = OMIT,
@@ -3361,6 +3446,7 @@ class Users(Resource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            ends_at: The RFC 3339 time at which Rollbook suspends the user. Null: never.
             kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
                 shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed.
             status: `invited` users have no password yet, and become `active` when they set one. `suspended`
@@ -3403,6 +3489,7 @@ class Users(Resource):
                     "private_metadata": private_metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
+                    "ends_at": ends_at,
                     "kind": kind,
                     "status": status,
                     "current_password": current_password,
@@ -3475,6 +3562,8 @@ class Users(Resource):
 
     def activate(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
         """Activate a suspended user.
+
+        If their `ends_at` has passed, it becomes null.
 
         Scope: `users:write`.
 
