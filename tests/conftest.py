@@ -37,8 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """A shell starts what runs in its background with SIGINT ignored, and the commands under test would inherit
-    that."""
+    that. SIGTERM ends the tests as SIGINT does: with all that they have started."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.disable()  # until the tests are collected, of which all stay
     forks.pytest_configure(config)
 

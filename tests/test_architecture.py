@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -210,7 +210,7 @@ def test_actions_know_nothing_of_http_json_or_sql() -> None:
         if _room(each.importer) == "actions":
             assert not each.imported.startswith(barred), f"{each.importer} imports {each.imported}"
     for path in _files(SRC / "rollbook" / "actions"):
-        texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+        texts = {node.value for node in ast.walk(_parsed(path)) if isinstance(node, ast.Constant)}
         assert not [text for text in texts if isinstance(text, str) and STATEMENT(text)], f"{path} holds SQL"
         assert "msgspec.json" not in path.read_text(), f"{path} makes JSON"
 
@@ -251,7 +251,7 @@ def test_a_name_stands_for_one_type_within_a_room() -> None:
     homes: dict[tuple[str, str], set[str]] = {}
     for path in _files(SRC / "rollbook"):
         if "_client" not in path.parts and path.stem not in ("sqlite", "postgres"):
-            for node in ast.parse(path.read_text()).body:
+            for node in _parsed(path).body:
                 if isinstance(node, ast.ClassDef):
                     homes.setdefault((_room(_module(path)), node.name), set()).add(_module(path))
     shared = {name: modules for name, modules in homes.items() if len(modules) > 1}
@@ -271,7 +271,7 @@ def test_docstrings_are_understood_without_the_one_before() -> None:
     unclear = [
         f"{path.relative_to(SRC)}:{node.lineno}"
         for path in _files(SRC)
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in house.statements(_parsed(path))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and _is_unclear(str(node.value.value))
     ]
     assert not unclear, "begin with a noun phrase or an imperative: STYLE.md"
@@ -307,12 +307,18 @@ def _imports() -> tuple[Import, ...]:
     return tuple(found for path in _files(SRC) for found in _imports_of(path))
 
 
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def _is_for_types(test: ast.expr) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == "TYPE_CHECKING" for each in ast.walk(test))
+
+
 def _imports_of(path: Path) -> Iterator[Import]:
     importer = _module(path)
-    tree = ast.parse(path.read_text())
-    types_only = _below(tree, lambda node: isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
-    inside = _below(tree, lambda node: isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    for node in ast.walk(tree):
+    for node, types_only, inside in _statements(_parsed(path)):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -320,9 +326,22 @@ def _imports_of(path: Path) -> Iterator[Import]:
             assert node.level == 0, f"{path}: imports are written whole"
             names = [_imported(node.module or "", alias.name) for alias in node.names]
         for name in names:
-            yield Import(importer, name, id(node) in types_only, id(node) in inside)
+            yield Import(importer, name, types_only, inside)
 
 
+def _statements(node: ast.AST, types_only: bool = False, inside: bool = False) -> Iterator[tuple[ast.AST, bool, bool]]:
+    """All below, and of each whether it is there for a type checker alone, and within a function."""
+    for each in ast.iter_child_nodes(node):
+        if isinstance(each, ast.stmt | ast.excepthandler | ast.match_case):
+            yield each, types_only, inside
+            yield from _statements(
+                each,
+                types_only or (isinstance(each, ast.If) and _is_for_types(each.test)),
+                inside or isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef),
+            )
+
+
+@cache
 def _imported(module: str, name: str) -> str:
     """`from rollbook import errors` imports a module, `from rollbook.errors import NotFound` a name of one."""
     whole = f"{module}.{name}"
@@ -333,10 +352,6 @@ def _imported(module: str, name: str) -> str:
 def _module(path: Path) -> str:
     parts = path.relative_to(SRC).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _below(tree: ast.Module, is_wanted: Callable[[ast.AST], bool]) -> set[int]:
-    return {id(child) for node in ast.walk(tree) if is_wanted(node) for child in ast.walk(node)}
 
 
 def test_events_hold_the_whole_user_and_responses_what_the_caller_may_see() -> None:

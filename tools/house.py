@@ -30,19 +30,25 @@ def files() -> list[Path]:
     return [path for path in sorted(SOURCE.rglob("*.py")) if "_client" not in path.relative_to(SOURCE).parts]
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements below, without the expressions in them: a fifteenth of what `ast.walk` finds."""
+    for each in ast.iter_child_nodes(node):
+        if isinstance(each, ast.stmt | ast.excepthandler | ast.match_case):
+            yield each
+            yield from statements(each)
+
+
 def code_lines(path: Path) -> int:
     """Lines of a file that are neither blank nor a comment, a docstring or the text under a field."""
     text = path.read_text(encoding="utf-8")
     texts: set[int] = set()
-    for node in ast.walk(ast.parse(text)):
-        body = getattr(node, "body", None)
-        for statement in body if isinstance(body, list) else ():
-            if (
-                isinstance(statement, ast.Expr)
-                and isinstance(statement.value, ast.Constant)
-                and isinstance(statement.value.value, str)
-            ):
-                texts.update(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
+    for statement in statements(ast.parse(text)):
+        if (
+            isinstance(statement, ast.Expr)
+            and isinstance(statement.value, ast.Constant)
+            and isinstance(statement.value.value, str)
+        ):
+            texts.update(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
     return sum(
         1
         for number, line in enumerate(text.splitlines(), 1)

@@ -125,8 +125,8 @@ def _pytest(python: Path) -> list[str]:
     # Keep bytecode, whatever the shell says: otherwise every process compiles all of it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A file runs in one process, since its tests share a server. More processes than cores: tests wait as much as they
-    # compute. Four on two cores left a quarter of the cores unused, and took a minute longer than five.
-    processes = str(min(10, 5 * (os.cpu_count() or 1) // 2))
+    # compute. Five on two cores left a quarter of the cores unused.
+    processes = str(min(10, 7 * (os.cpu_count() or 1) // 2))
     return [str(python), "-m", "pytest", "-n", processes]
 
 
