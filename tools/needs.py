@@ -50,6 +50,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "clients/test_more_clients.py": (PHP, *PHP_PACKAGES, RUBY, *RUBY_PACKAGES, CARGO, *CRATES, SWIFT),
     "concurrency": (VALKEY,),
     "contract": (POSTGRESQL,),
+    "contract/test_activity.py": (VALKEY,),
     # These run behind it, see `VARIANTS` in tests/engines.py.
     "contract/test_events.py": (PGBOUNCER,),
     "contract/test_idempotency.py": (PGBOUNCER,),
