@@ -442,3 +442,4 @@ def test_a_404_tells_a_wrong_path_an_email_for_an_id_and_a_missing_user_apart(ht
     missing = http.get("/v1/users/user_00000000000000000000000000")
     assert refused(missing, 404, "not_found")["error"] == "The requested resource could not be found."
     assert "Did you mean" not in http.get("/v1/nothing-of-the-kind").json()["error"]
+    assert "Did you mean q?" in http.get("/v1/users?query=ada").text

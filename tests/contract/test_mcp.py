@@ -487,6 +487,7 @@ def test_arguments_are_checked_as_the_api_checks_them(http: httpx2.Client) -> No
         told = call(http, name, **arguments)
         assert told["isError"] and told["structuredContent"]["code"] == "invalid_parameter", (name, told)
         assert told["structuredContent"]["param"] == param
+    assert "Did you mean q?" in str(call(http, "find_users", query="ada"))
     told = call(http, "suspend_user", user_id="user_nobody")
     assert told["structuredContent"]["code"] == "not_found"
     charlie = new_user(http, metadata={"plan": "pro, really: yes", "seats": 5})
