@@ -53,6 +53,7 @@ DEPLOY = Stage("deploy", ROOT / ".venv-deploy", ("deploy.txt",), holds_project=F
 CLIENTS = Stage("clients", ROOT / ".venv-clients", ("clients.txt",), holds_project=False)
 BENCH = Stage("bench", ROOT / ".venv-bench", ("bench.txt",), holds_project=False)
 MIGRATE = Stage("migrate", ROOT / ".venv-migrate", ("migrate.txt",), holds_project=False)
+CONNECT = Stage("connect", ROOT / ".venv-connect", ("connect.txt",), holds_project=False)
 PACKAGES = {
     name: Stage(lock, PACKED, (f"{lock}.txt",), holds_project=False)
     for name, lock in {
@@ -70,6 +71,7 @@ ENOUGH = {
     CLIENTS.name: (CLIENTS,),
     BENCH.name: (BENCH,),
     MIGRATE.name: (MIGRATE,),
+    CONNECT.name: (CONNECT,),
     **{stage.name: (stage,) for stage in PACKAGES.values()},
 }
 """Stages that contain a stage: who has run the tests need not install again to serve."""

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from environment import CLIENTS, DEPLOY, MIGRATE, Stage
+from environment import CLIENTS, CONNECT, DEPLOY, MIGRATE, Stage
 from programs import (
     APACHE,
     BROWSER,
@@ -68,6 +68,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "docs/test_sign_in_programs.py": (BROWSER,),
     "docs/test_webhook_programs.py": (GO,),
     "integrations": (NEWER_NODE, POSTGRESQL),
+    "integrations/test_openid_clients.py": (BROWSER, FONT, VALKEY, CONNECT),
     "limits": (VALKEY,),
     "limits/test_limits_valkey_group.py": (VALKEY_CLI,),
     "limits/test_limits_valkey_tls.py": (VALKEY_TLS,),
@@ -118,9 +119,14 @@ SOAK = (
 """What `make test` leaves to `make soak`: it is slow, and rarely breaks."""
 ELSEWHERE = ("integrations", "clients/test_collections.py", "clients/test_more_clients.py")
 """What has a task of its own: it runs in programs of gigabytes."""
-INTEGRATIONS = ("n8n", "zapier", "hosts/n8n", "hosts/node-red")
+INTEGRATIONS = {
+    "test_n8n.py": ("n8n", "hosts/n8n"),
+    "test_node_red.py": ("hosts/node-red",),
+    "test_openid_clients.py": ("hosts/openid",),
+    "test_zapier.py": ("zapier",),
+}
 COLLECTIONS = "hosts/collections"
-"""The folders below integrations/ with a lock file of npm."""
+"""The folders below integrations/ with a lock file of npm; by the tests that need them."""
 IN_BOTH = (
     # On PostgreSQL what `make test` tries on SQLite.
     "contract",
@@ -223,6 +229,17 @@ def of(files: Iterable[Path]) -> list[Need | Stage]:
         needs for file in files for place, needs in places if file.is_relative_to(place) or place.is_relative_to(file)
     )
     return list(dict.fromkeys(each for needs in touched for each in needs))
+
+
+def packages_of(places: Iterable[Path]) -> list[str]:
+    """The folders below integrations/ whose packages these tests need."""
+    tests = ROOT / "tests" / "integrations"
+    return [
+        folder
+        for name, folders in INTEGRATIONS.items()
+        if any((tests / name).is_relative_to(place) for place in places)
+        for folder in folders
+    ]
 
 
 def named(arguments: Sequence[str]) -> list[Path]:

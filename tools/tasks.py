@@ -19,11 +19,11 @@ from programs import BROWSER, FONT, NODE, ROOT, SHIPPED, SHIPPED_PYTHON, Need, S
 Arguments = Sequence[str]
 
 MADE = (
-    f".venv .venv-{SHIPPED} .venv-bench .venv-clients .venv-deploy .venv-migrate .venv-programs node_modules dist .pytest_cache "
+    f".venv .venv-{SHIPPED} .venv-bench .venv-clients .venv-connect .venv-deploy .venv-migrate .venv-programs node_modules dist .pytest_cache "
     ".ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist "
     "integrations/n8n/dist integrations/n8n/node_modules integrations/zapier/node_modules "
     "integrations/hosts/n8n/node_modules integrations/hosts/node-red/node_modules "
-    "integrations/hosts/collections/node_modules".split()
+    "integrations/hosts/collections/node_modules integrations/hosts/openid/node_modules".split()
 )
 
 
@@ -86,10 +86,12 @@ def soak(arguments: Arguments) -> NoReturn:
 
 
 def integrations(arguments: Arguments) -> NoReturn:
-    """Run integrations/ and the flow for Node-RED in the real n8n, Node-RED and Zapier runner: 3.5 GB of packages."""
-    python = prepare_tests([ROOT / "tests" / "integrations"], arguments)
-    prepare_packages([ROOT / "integrations" / each for each in needs.INTEGRATIONS])
+    """Run integrations/ in the real n8n, Node-RED and Zapier runner, and sign in to real applications: 5 GB of packages."""
+    files = [ROOT / "tests" / "integrations"]
+    python = prepare_tests(files, arguments)
+    prepare_packages([ROOT / "integrations" / each for each in needs.packages_of(needs.named(arguments) or files)])
     places = [] if needs.named(arguments) else ["tests/integrations"]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # these programs have thousands of files
     become([str(python), "-m", "pytest", "-n", "2", "--timeout", "900", *places, *arguments])
 
 
@@ -214,6 +216,8 @@ def lock(arguments: Arguments) -> int:
     alone = ["--no-deps"]  # of these, only the program inside is wanted
     # The MCP SDK names it for its server. Its folder `multipart` hides the library of that name from the type checker.
     apart = ["--no-emit-package=python-multipart"]
+    # What pgAdmin would compile: Kerberos, which it does without, and its driver, which is there without a compiler.
+    interpreted = ["--no-emit-package=gssapi", "--no-emit-package=psycopg-c"]
     for name, parts in {
         "dev": ["pyproject.toml", "--extra=otel", "--group=dev", "--group=build", *apart],
         "runtime": ["pyproject.toml", "--constraints=requirements/dev.txt"],
@@ -223,6 +227,7 @@ def lock(arguments: Arguments) -> int:
         "clients": ["--group=clients"],
         "deploy": ["--group=deploy"],
         "bench": ["--group=bench"],
+        "connect": ["--group=connect", *interpreted],
         "migrate": ["--group=migrate", "--constraints=requirements/bench.txt"],
         "postgresql": ["--group=postgresql", *alone],
         "valkey": ["--group=valkey", *alone],
