@@ -82,7 +82,8 @@ def soak(arguments: Arguments) -> NoReturn:
     python = prepare_tests(needs.of_soak(), arguments)
     places = [] if needs.named(arguments) else [str(place.relative_to(ROOT)) for place in needs.of_soak()]
     record = [str(python), "tools/suite.py"] if list(arguments) == ["--record"] else []
-    become([*record, *_pytest(python), "--timeout", "900", *places, *([] if record else arguments)])
+    # Fewer than elsewhere: its tests share a disk, and look how soon a server is back.
+    become([*record, *_pytest(python, 2.5), "--timeout", "900", *places, *([] if record else arguments)])
 
 
 def integrations(arguments: Arguments) -> NoReturn:
@@ -123,12 +124,12 @@ def prepare_tests(files: Sequence[Path], arguments: Arguments, left_out: Argumen
     return python
 
 
-def _pytest(python: Path) -> list[str]:
+def _pytest(python: Path, per_core: float = 3.5) -> list[str]:
     # Keep bytecode, whatever the shell says: otherwise every process compiles all of it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A file runs in one process, since its tests share a server. More processes than cores: tests wait as much as they
     # compute. Five on two cores left a quarter of the cores unused.
-    processes = str(min(10, 7 * (os.cpu_count() or 1) // 2))
+    processes = str(min(10, int(per_core * (os.cpu_count() or 1))))
     return [str(python), "-m", "pytest", "-n", processes]
 
 
