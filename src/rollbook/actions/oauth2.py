@@ -75,13 +75,23 @@ class Subject(NamedTuple):
 async def subject(queries: Queries, settings: Settings, user: User | None, client_id: str) -> Subject | None:
     """The person, if they may sign in to this application now."""
     working = await records.working(queries, client_id)
-    if working is None or user is None or roles.is_barred(user.status) or user.role not in settings.sign_in_roles:
+    if working is None or user is None:
         return None
-    memberships = await groups.of_user(queries, user.id)
-    allowed = working.client.sign_in_groups.split()
+    return await _admitted(queries, settings, user, working.client, await user_languages.of_user(queries, user.id))
+
+
+async def _admitted(
+    queries: Queries, settings: Settings, user: User, client: Client, language: str | None, scope: str = "groups"
+) -> Subject | None:
+    """The person, without their groups if these are neither told by the scope nor decide."""
+    if roles.is_barred(user.status) or user.role not in settings.sign_in_roles:
+        return None
+    has_groups = client.sign_in_groups or "groups" in scope.split()
+    memberships = await groups.of_user(queries, user.id) if has_groups else []
+    allowed = client.sign_in_groups.split()
     if allowed and not any(membership.group_id in allowed for membership in memberships):
         return None
-    return Subject(user, memberships, working.client, await user_languages.of_user(queries, user.id))
+    return Subject(user, memberships, client, language)
 
 
 def claims_of(who: Subject, scope: str) -> dict[str, Any]:
@@ -405,21 +415,20 @@ async def userinfo(on: Rollbook, token: str) -> dict[str, Any]:
     claims = await app_sessions.claims_of(on, token, ACCESS)
     if claims is None or claims["iss"] != on.settings.url or claims["exp"] * clock.SECOND <= clock.now():
         raise refuse("invalid_token", "The access token is not one of this server, or has expired.", 401)
-    found = await _living(on, claims)
-    who = None if found is None else await subject(on.db, on.settings, found.user, found.grant.client_id)
+    use = await records.in_use(on.db, claims["sid"])
+    who = None
+    if use is not None and _is_of(use.grant, claims):
+        who = await _admitted(on.db, on.settings, use.user, use.client, use.language, claims["scope"])
     if who is None:
         raise refuse("invalid_token", "The session of the access token has ended.", 401)
     on.active[who.user.id] = clock.now()
     return claims_of(who, claims["scope"])
 
 
-async def _living(on: Rollbook, claims: dict[str, Any]) -> records.GrantWithUser | None:
-    """The session of a token, if it goes on."""
-    found = await records.with_user(on.db, claims["sid"])
-    if found is None or found.grant.refresh_expires_at <= clock.now():
-        return None
-    is_its = found.user.id == claims["sub"] and found.grant.client_id == claims["aud"]
-    return found if is_its else None
+def _is_of(grant: Grant, claims: dict[str, Any]) -> bool:
+    """Test whether this is the session of a token, and goes on."""
+    is_its = grant.user_id == claims["sub"] and grant.client_id == claims["aud"]
+    return is_its and grant.refresh_expires_at > clock.now()
 
 
 async def revoke(on: Rollbook, by: Actor, client: ProvenClient, token: str) -> None:
@@ -431,8 +440,8 @@ async def revoke(on: Rollbook, by: Actor, client: ProvenClient, token: str) -> N
         grant = await records.by_family(on.db, digests.family)
     else:
         claims = await app_sessions.claims_of(on, token, ACCESS)
-        found = None if claims is None else await _living(on, claims)
-        grant = None if found is None else found.grant
+        found = None if claims is None else await records.grant(on.db, claims["sid"])
+        grant = found if found is not None and claims is not None and _is_of(found, claims) else None
     if grant is not None and grant.client_id == client.id:
         await on.write(_end, by, [grant.id])
 
@@ -463,8 +472,7 @@ async def read_hint(on: Rollbook, hint: str) -> SignOutRequest | None:
     working = await records.working(on.db, str(claims["aud"]))
     if working is None:
         return None
-    found = await records.with_user(on.db, claims["sid"])
-    return SignOutRequest(working.client, claims["sub"], None if found is None else found.grant)
+    return SignOutRequest(working.client, claims["sub"], await records.grant(on.db, claims["sid"]))
 
 
 async def sign_out(on: Rollbook, by: Actor, asked: SignOutRequest, browser: Session | None) -> bool:

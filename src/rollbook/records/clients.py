@@ -63,9 +63,11 @@ class Grant(NamedTuple):
 _CLIENT = ", ".join(Client._fields)
 OF_USER = f"SELECT {_CLIENT} FROM clients WHERE user_id = ?"
 # An application that was deleted or suspended has none.
+_IS_WORKING = f"{{0}}.kind = '{APPLICATION}' AND {{0}}.status = 'active'"
+_OF_CLIENT = ", ".join(f"c.{name}" for name in Client._fields)
 WORKING = f"""
-    SELECT u.name, {", ".join(f"c.{name}" for name in Client._fields)} FROM clients c JOIN users u ON u.id = c.user_id
-    WHERE c.user_id = ? AND u.kind = '{APPLICATION}' AND u.status = 'active'"""
+    SELECT u.name, {_OF_CLIENT} FROM clients c JOIN users u ON u.id = c.user_id
+    WHERE c.user_id = ? AND {_IS_WORKING.format("u")}"""
 SET = f"""
     INSERT INTO clients ({_CLIENT}) VALUES ({", ".join("?" * len(Client._fields))})
     ON CONFLICT (user_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in Client._fields[1:])}"""
@@ -86,9 +88,12 @@ _GRANT = """
 _WORKS = f"s.scope IS NOT NULL AND (s.lineage IS NULL OR NOT {IS_SUSPENDED.format('s.lineage')})"
 BY_FAMILY = Statement(f"SELECT {_GRANT} FROM sessions s WHERE s.family = ? AND {_WORKS}", locks=True)
 _USER = ", ".join(f"u.{name}" for name in User._fields)
-WITH_USER = f"""
-    SELECT {_GRANT}, {_USER} FROM sessions s JOIN users u ON u.seq = s.user_seq AND u.id = s.user_id
-    WHERE s.id = ? AND {_WORKS}"""
+GRANT = f"SELECT {_GRANT} FROM sessions s WHERE s.id = ? AND {_WORKS}"
+IN_USE = f"""
+    SELECT {_GRANT}, {_USER}, {_OF_CLIENT}, (SELECT language FROM user_languages WHERE user_id = u.id)
+    FROM sessions s JOIN users u ON u.seq = s.user_seq AND u.id = s.user_id
+      JOIN clients c ON c.user_id = s.audience JOIN users a ON a.id = c.user_id
+    WHERE s.id = ? AND {_WORKS} AND {_IS_WORKING.format("a")}"""
 BEGUN_IN = """
     SELECT id FROM sessions WHERE begun_in = ? AND begun_in IS NOT NULL AND audience = ? AND scope IS NOT NULL
     ORDER BY id"""
@@ -166,18 +171,29 @@ async def by_family(queries: Queries, family: bytes) -> Grant | None:
     return None if row is None else Grant._make(row)
 
 
-class GrantWithUser(NamedTuple):
+async def grant(queries: Queries, session_id: str) -> Grant | None:
+    """A session that began with a code."""
+    row = await queries.one(GRANT, session_id)
+    return None if row is None else Grant._make(row)
+
+
+class GrantInUse(NamedTuple):
+    """A session that began with a code, its user and their language, and its application, as they are now."""
+
     grant: Grant
     user: User
+    client: Client
+    language: str | None
 
 
-async def with_user(queries: Queries, session_id: str) -> GrantWithUser | None:
-    """A session that began with a code, and its user as they are now."""
-    row = await queries.one(WITH_USER, session_id)
+async def in_use(queries: Queries, session_id: str) -> GrantInUse | None:
+    """By one statement, since applications ask often. None if the application was deleted or suspended."""
+    row = await queries.one(IN_USE, session_id)
     if row is None:
         return None
-    size = len(Grant._fields)
-    return GrantWithUser(Grant._make(row[:size]), User._make(row[size:]))
+    of_user, of_client = len(Grant._fields), len(Grant._fields) + len(User._fields)
+    user, client = User._make(row[of_user:of_client]), Client._make(row[of_client:-1])
+    return GrantInUse(Grant._make(row[:of_user]), user, client, row[-1])
 
 
 async def begun_in(queries: Queries, session_id: str, client_id: str) -> list[str]:
