@@ -33,7 +33,7 @@ from rollbook.records.app_sessions import NewSession
 from rollbook.records.clients import Client, Grant, SignInCode
 from rollbook.records.events import Actor
 from rollbook.records.groups import Membership
-from rollbook.records.keys import KeyText, NewKey
+from rollbook.records.keys import NewKey
 from rollbook.records.sessions import Session
 from rollbook.records.sign_outs import SignOut
 from rollbook.records.users import User
@@ -300,7 +300,7 @@ async def _exchange_for_key(
         raise refuse("invalid_target", "resource is not the one that the person consented to.")
     token, days = key_format.mint(), min(GRANT_DAYS, on.settings.key_max_age or GRANT_DAYS)
     until = clock.now() + days * clock.DAY
-    text = KeyText(key_format.digest(token), key_format.start(token), key_format.last_four(token), until)
+    text = key_format.digest(token), key_format.start(token), key_format.last_four(token), until
     by = by._replace(user_id=None)  # an assistant is no user
     if not await on.write(_give_text, by, code, text):
         await on.write(_end_key, by, code.key_id)
@@ -308,7 +308,7 @@ async def _exchange_for_key(
     return TokenSet(token, None, None, None, days * clock.DAY)
 
 
-async def _give_text(tx: Tx, by: Actor, code: SignInCode, text: KeyText) -> bool:
+async def _give_text(tx: Tx, by: Actor, code: SignInCode, text: tuple[bytes, str, str, int]) -> bool:
     user = await users.by_id(tx, code.user_id)
     if user is None or roles.is_barred(user.status) or await dashboard.working(tx, code.session_id) is None:
         return False

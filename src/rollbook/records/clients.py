@@ -173,8 +173,7 @@ async def by_family(queries: Queries, family: bytes) -> Grant | None:
 
 async def grant(queries: Queries, session_id: str) -> Grant | None:
     """A session that began with a code."""
-    row = await queries.one(GRANT, session_id)
-    return None if row is None else Grant._make(row)
+    return next((Grant._make(row) for row in await queries.all(GRANT, session_id)), None)
 
 
 class GrantInUse(NamedTuple):
@@ -191,9 +190,8 @@ async def in_use(queries: Queries, session_id: str) -> GrantInUse | None:
     row = await queries.one(IN_USE, session_id)
     if row is None:
         return None
-    of_user, of_client = len(Grant._fields), len(Grant._fields) + len(User._fields)
-    user, client = User._make(row[of_user:of_client]), Client._make(row[of_client:-1])
-    return GrantInUse(Grant._make(row[:of_user]), user, client, row[-1])
+    size, last = len(Grant._fields), -1 - len(Client._fields)
+    return GrantInUse(Grant._make(row[:size]), User._make(row[size:last]), Client._make(row[last:-1]), row[-1])
 
 
 async def begun_in(queries: Queries, session_id: str, client_id: str) -> list[str]:

@@ -485,17 +485,9 @@ async def sealed(queries: Queries, id: str) -> bytes | None:
     return await first(queries, SEALED, id)
 
 
-class KeyText(NamedTuple):
-    """Parts of a key's text that are kept, and the time until which it works."""
-
-    digest: bytes
-    start: str
-    last_four: str
-    expires_at: int
-
-
-async def give_text(tx: Tx, id: str, text: KeyText, code_expires_at: int) -> Key | None:
-    """Give an assistant's key its text. None if it has one, or was revoked."""
+async def give_text(tx: Tx, id: str, text: tuple[bytes, str, str, int], code_expires_at: int) -> Key | None:
+    """Give an assistant's key its text: its digest, start and last four characters, and until when it works. None if it
+    has one, or was revoked."""
     row = await tx.one(GIVE_TEXT, *text, id, code_expires_at)
     return None if row is None else Key._make(row)
 
