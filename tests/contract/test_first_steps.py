@@ -47,7 +47,7 @@ def test_a_new_server_shows_what_to_do_first_until_it_is_done(tmp_path: Path) ->
         application = http.post("/v1/applications", json={"name": "Shop"}).json()["id"]
         assert done(owner) == ["Create a user", "See a request"], "it has no key yet"
         key = new_key(http, user_id=application)
-        until(owner, ["Create a user", "Connect an application", "See a request"])
+        until(owner, ["Create a user", "Create an application", "See a request"])
         with signed_in(server) as elsewhere:
             answer = elsewhere.post("/admin/first-steps/dismiss")
             assert (answer.status_code, answer.headers["location"]) == (303, "/admin")
@@ -67,12 +67,12 @@ def test_what_was_done_once_stays_done(tmp_path: Path) -> None:
     ):
         application = http.post("/v1/applications", json={"name": "Shop"}).json()["id"]
         new_key(http, user_id=application)
-        until(owner, ["Connect an application", "See a request"])
+        until(owner, ["Create an application", "See a request"])
         assert http.delete(f"/v1/users/{application}?purge=true").status_code == 204
         webhook = http.post("/v1/webhooks", json={"url": "https://example.com/hook"}).json()["id"]
-        until(owner, ["Connect an application", "See a request", "Use it in your code"])
+        until(owner, ["Create an application", "See a request", "Use it in your code"])
         assert http.delete(f"/v1/webhooks/{webhook}").status_code == 204
-        assert done(owner) == ["Connect an application", "See a request", "Use it in your code"]
+        assert done(owner) == ["Create an application", "See a request", "Use it in your code"]
         with signed_in(server) as elsewhere:
             assert done(elsewhere) == done(owner)
         new_user(http)

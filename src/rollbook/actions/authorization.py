@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from string import punctuation
 from typing import Literal, NamedTuple
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from rollbook import clock
 from rollbook.actions import app_sessions, clients, oauth2
@@ -20,6 +21,8 @@ MAX_QUERY = 4_000
 """Characters of a request: the form that signs in carries it."""
 MAX_TEXT = 2_000
 """Characters of `state` and `nonce`."""
+MAX_SHOWN = 300
+"""Characters of a URL that is refused, on the page that says so. It has no spaces, so that it can't say anything."""
 PROMPTS = frozenset(("none", "login", "select_account", "consent"))
 SINCE = "since"
 """Parameter of ours: when a person was asked to prove again who they are."""
@@ -77,9 +80,14 @@ async def read(on: Rollbook, pairs: list[tuple[str, str]]) -> Asked:
     client_id, url = parameters.get("client_id", ""), parameters.get("redirect_uri", "")
     working = await clients.working(on, client_id)
     if working is None or not working.client.redirect_urls:
-        raise BadRequest("This sign-in is for an application that doesn't exist here. Check its client ID.")
+        raise BadRequest(
+            "This sign-in is for an application that doesn't exist here. Check its client ID.", param="client_id"
+        )
     if not clients.leads_to(url, working.client):
-        raise BadRequest(f"This sign-in would lead to a URL that {working.name} has not registered.")
+        shown = quote(url[:MAX_SHOWN], safe=punctuation) or "no URL"
+        raise BadRequest(
+            f"{working.name} has people return to {shown}, which is not one of its redirect URLs.", param="redirect_uri"
+        )
     try:
         return await _read(on, parameters, working)
     except OAuthRefused as error:
@@ -186,14 +194,22 @@ def _is_recent(asked: Asked, session: Session) -> bool:
     return asked.max_age is None or clock.now() - session.proven_at <= asked.max_age * clock.SECOND
 
 
-async def target(on: Rollbook, next_path: str) -> str:
-    """The URL that a request in the form of a path leads to; empty if there is none, or it may not lead there."""
+class Target(NamedTuple):
+    """The URL that a sign-in leads to, and the name of its application. Empty: none."""
+
+    url: str = ""
+    name: str = ""
+
+
+async def target(on: Rollbook, next_path: str) -> Target:
+    """The target of a request in the form of a path, if it may lead there."""
     path, _, query = next_path.partition("?")
     if path != PATH:
-        return ""
+        return Target()
     try:
-        return (await read(on, parse_qsl(query, keep_blank_values=True))).wanted.redirect_url
+        asked = await read(on, parse_qsl(query, keep_blank_values=True))
+        return Target(asked.wanted.redirect_url, asked.name)
     except Refused as refused:
-        return refused.parameters["redirect_uri"]
+        return Target(refused.parameters["redirect_uri"])
     except (BadRequest, ValueError):
-        return ""
+        return Target()

@@ -11,31 +11,30 @@ from rollbook.actions import applications, events, keys
 from rollbook.actions.arguments.applications import ApplicationPatch
 from rollbook.actions.arguments.events import AuditFilters
 from rollbook.actions.arguments.keys import KeyCreate, ListKeys
-from rollbook.actions.checking import invalid
 from rollbook.docs_site import guide
-from rollbook.errors import ApiError, Fault
+from rollbook.errors import ApiError
 from rollbook.http.request import Response
 from rollbook.records import groups
 from rollbook.records.clients import Client
 from rollbook.records.users import User
-from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once
 from rollbook.web.admin import applications as application_pages
 from rollbook.web.admin import user_tabs
 from rollbook.web.admin.changes import EventInWords, in_words
+from rollbook.web.admin.groups import MAX_OFFERED, find_group, offered
 from rollbook.web.keys import pages
 from rollbook.web.keys.pages import theirs
 from rollbook.web.page_request import PageRequest
 
 MAX_SECRETS, MAX_LOOKED_AT, MAX_SIGN_INS = 10, 100, 10
-LISTS = ("redirect_urls", "post_logout_redirect_urls", "sign_in_groups")
+LISTS = ("redirect_urls", "post_logout_redirect_urls", "other_groups")
 YOURS = "YOUR_CLIENT_SECRET"
 
 
 async def show(page: PageRequest) -> Response:
     user = await application_pages.find(page)
     client = (await applications.get(page.on, page.by, user.id)).client
-    return await _page(page, user, client, await _values(page, client))
+    return await _page(page, user, client, _values(client))
 
 
 async def save(page: PageRequest) -> Response:
@@ -43,6 +42,7 @@ async def save(page: PageRequest) -> Response:
     form = page.form
     values = {
         **{name: form.get(name, "") for name in LISTS},
+        "sign_in_groups": page.getlist("sign_in_groups"),
         "public_client": "public_client" in form,
         "group_claims": "ids" if "group_ids" in form else "names",
         "role_claim": "role_claim" in form,
@@ -61,7 +61,7 @@ async def save(page: PageRequest) -> Response:
 async def create_secret(page: PageRequest) -> Response:
     """Leads to the page with the blocks, which have the secret for some minutes."""
     user = await application_pages.find(page)
-    fields = {"user_id": user.id, "name": "client secret", "kind": "client", "revealable": False}
+    fields = {"user_id": user.id, **application_pages.CLIENT_SECRET}
     issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, fields))
     return shown_once.redirect(page, _path(user), {"secret": issued.token})
 
@@ -70,12 +70,11 @@ def _path(user: User) -> str:
     return f"{application_pages.PATH}/{user.id}/sign-in"
 
 
-async def _values(page: PageRequest, client: Client) -> dict[str, Any]:
-    """The fields of the form: lists with an item on each line, and groups by name."""
-    names = await page.on.read(_names, client.sign_in_groups.split())
+def _values(client: Client) -> dict[str, Any]:
+    """The fields of the form: URLs with one on each line, and groups by ID."""
     return {
         **{name: "\n".join(getattr(client, name).split()) for name in LISTS[:2]},
-        "sign_in_groups": "\n".join(names),
+        "sign_in_groups": client.sign_in_groups.split(),
         "public_client": bool(client.public_client),
         "group_claims": client.group_claims,
         "role_claim": bool(client.role_claim),
@@ -83,18 +82,23 @@ async def _values(page: PageRequest, client: Client) -> dict[str, Any]:
     }
 
 
-async def _names(queries: Queries, ids: Sequence[str]) -> list[str]:
-    found = [await groups.by_id(queries, id) for id in ids]
-    return [group.name for group in found if group is not None]
-
-
 async def _changes(page: PageRequest, values: Mapping[str, Any]) -> dict[str, Any]:
     """The form as arguments. Raises InvalidParameter."""
-    lines = {name: [line.strip() for line in values[name].splitlines() if line.strip()] for name in LISTS}
-    ids = await groups.by_names(page.on.db, lines["sign_in_groups"])
-    if unknown := [name for name in lines["sign_in_groups"] if name not in ids]:
-        raise invalid([Fault("sign_in_groups", f"There is no group {unknown[0]}.")])
-    return {**values, **lines, "sign_in_groups": list(ids.values())}
+    changes = {**values, **{name: [line.strip() for line in values[name].splitlines() if line.strip()] for name in LISTS}}
+    others = [(await find_group(page, name, "other_groups")).id for name in changes.pop("other_groups")]
+    return {**changes, "sign_in_groups": [*values["sign_in_groups"], *others]}
+
+
+async def _groups(page: PageRequest, chosen: Sequence[str]) -> dict[str, Any]:
+    """Names of groups to choose from, by ID: the first ones, and those that are chosen. One that was deleted stays
+    chosen until somebody takes it away: without it, everyone could sign in."""
+    first = await offered(page) if page.may("groups:read") else []
+    names = {group.id: group.name for group in first}
+    for id in chosen:
+        if id not in names:
+            group = await groups.by_id(page.on.db, id)
+            names[id] = f"Deleted group {id}" if group is None else group.name
+    return {"offered": names, "has_more_groups": len(first) == MAX_OFFERED}
 
 
 async def _sign_ins(page: PageRequest, user: User) -> Sequence[EventInWords]:
@@ -114,7 +118,7 @@ async def _page(
         query = ListKeys(user=user.id, sort="-created_at", limit=MAX_LOOKED_AT)
         listed = await keys.list_by_state(page.on, page.by, query, True)
         secrets = [key for key in listed.items if key.kind == "client"][:MAX_SECRETS]
-    issuer = page.on.url
+    issuer, programs = page.on.url, [*guide.connections().values()]
     made = {
         "issuer": issuer,
         "client_id": user.id,
@@ -136,6 +140,8 @@ async def _page(
         secrets=secrets,
         state=pages.state,
         holder=theirs(user),
-        blocks={name: guide.filled(each.block, made) for name, each in guide.connections().items()},
+        blocks=[(each.name, each.redirect_url, guide.filled(each.block, made)) for each in programs],
+        chosen=next((each.name for each in programs if made["redirect_url"].endswith(each.path)), ""),
+        **await _groups(page, values["sign_in_groups"]),
         **await user_tabs.context(page, user, "sign-in"),
     )

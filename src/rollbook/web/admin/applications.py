@@ -17,6 +17,7 @@ from rollbook.actions.arguments.webhooks import ListWebhooks
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import ListPage
 from rollbook.actions.key_bounds import PURPOSES
+from rollbook.docs_site import guide
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.request import Response
 from rollbook.records import keys as key_records
@@ -26,7 +27,7 @@ from rollbook.records.user_list.query import Query
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION, APPLICATION_ROLES
 from rollbook.storage.database import Queries
-from rollbook.web import forms, lists, plots, usage
+from rollbook.web import forms, lists, plots, shown_once, usage
 from rollbook.web.admin import stopping, user_tabs
 from rollbook.web.admin import webhooks as webhook_pages
 from rollbook.web.admin.events import undoable, wrong
@@ -38,7 +39,10 @@ PATH = "/admin/applications"
 SECTION = "admin/applications"
 PAGE, MAX_KEYS, LATEST = 50, 20, 10
 MAX_WEBHOOKS = 100
-BLANK = {"name": "", "purpose": "", "audience": "", "role": "", "expires": "never"}
+SIGNED_IN_TO = "program"
+"""The purpose of a program that people sign in to. It calls nothing of the API."""
+CLIENT_SECRET = {"name": "client secret", "kind": "client", "revealable": False}
+BLANK = {"name": "", "purpose": "", "program": "", "url": "", "audience": "", "role": "", "expires": "never"}
 SAYS = {
     "suspend": ("Suspend", "Its API keys are refused until you activate it.", "application-suspended"),
     "delete": ("Delete", "Its API keys are revoked for good. You can restore it, but not its keys.", "user-deleted"),
@@ -46,7 +50,7 @@ SAYS = {
 """Ways to stop an application: as a button says it, what happens, and the notice afterwards."""
 
 
-_FIELDS = {"audiences[0]": "audience", "audiences": "audience"}
+_FIELDS = {"audiences[0]": "audience", "audiences": "audience", "redirect_urls[0]": "url"}
 """Fields of the form, by the arguments that they become."""
 
 
@@ -127,20 +131,37 @@ async def _webhooks(page: PageRequest, user: User) -> Any:
 
 
 async def show_form(page: PageRequest) -> Response:
-    return _form(page, BLANK)
+    """The query can fill it in."""
+    return _form(page, {name: page.query.get(name, value).strip() for name, value in BLANK.items()})
 
 
 async def create(page: PageRequest) -> Response:
-    """Leads to the page that shows its first key."""
+    """Leads to the page that shows its first key, or its client secret in the configuration of the program."""
     form = {name: page.form.get(name, "").strip() for name in BLANK}
-    if not (form["purpose"] in PURPOSES or form["role"]):
-        return _form(page, form, forms.problems(page, wrong("purpose", "Choose what the application does.")))
+    is_signed_in_to = form["purpose"] == SIGNED_IN_TO
+    if not (is_signed_in_to or form["purpose"] in PURPOSES or form["role"]):
+        return _form(page, form, forms.problems(page, wrong("purpose", "Choose what the application is.")))
     try:
-        new, key = _wanted(page, form)
+        new, key = (_wanted_program if is_signed_in_to else _wanted)(page, form)
         issued = await applications.connect(page.on, page.by, new, key)
     except ApiError as error:
-        return _form(page, form, forms.problems(page, error))
+        labels = {**forms.LABELS, "redirect_urls[0]": "The URL"}
+        return _form(page, form, forms.problems(page, error, labels))
+    if is_signed_in_to:
+        return shown_once.redirect(page, f"{PATH}/{issued.key.user_id}/sign-in", {"secret": issued.token})
     return pages.redirect_to_secret(page, theirs(await users.get(page.on, page.by, issued.key.user_id)), issued)
+
+
+def _wanted_program(page: PageRequest, form: Mapping[str, str]) -> tuple[ApplicationCreate, KeyCreate]:
+    new = {"name": form["name"], "redirect_urls": [_redirect_url(form)]}
+    return page.arguments(ApplicationCreate, new), page.arguments(KeyCreate, CLIENT_SECRET)
+
+
+def _redirect_url(form: Mapping[str, str]) -> str:
+    """Where people return to: below the URL of the program, unless that is the whole."""
+    program = guide.connections().get(form["program"])
+    is_whole = program is None or form["url"].endswith(program.path)
+    return form["url"] if is_whole else form["url"].rstrip("/") + program.path
 
 
 def _wanted(page: PageRequest, form: Mapping[str, str]) -> tuple[ApplicationCreate, KeyCreate]:
@@ -155,12 +176,16 @@ def _wanted(page: PageRequest, form: Mapping[str, str]) -> tuple[ApplicationCrea
 
 
 def _form(page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str] = {}) -> Response:
+    programs = guide.connections()
     return page.render(
         "admin/new_application.html",
         section=SECTION,
         form=form,
         problems={_FIELDS.get(name, name): sentence for name, sentence in problems.items()},
         purposes=PURPOSES,
+        programs=programs,
+        program_options=[("", "Another program"), *((key, program.name) for key, program in programs.items())],
+        redirect_url=_redirect_url(form) if form["url"] else "",
         roles=[role for role in page.roles_to_give() if role in APPLICATION_ROLES],
         expiries=forms.EXPIRIES,
     )

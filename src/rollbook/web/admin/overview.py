@@ -83,7 +83,7 @@ def _steps(done: int) -> list[FirstStep]:
         ),
         FirstStep(
             bool(done & 2),
-            "Connect an application",
+            "Create an application",
             "Your shop or a script gets a name and an API key of its own, with only the permissions it needs.",
             "/admin/applications/new",
         ),
