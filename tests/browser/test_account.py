@@ -148,7 +148,7 @@ def test_a_key_is_made_as_the_form_says(server: Server, member: Callable[..., Me
         and not key["revealable"]
     )
     page.goto("/account/keys")
-    expect(page.get_by_role("row").filter(has_text="Narrow").get_by_text("keys:read +1")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="Narrow").get_by_text("2 permissions")).to_be_visible()
     page.goto(f"/account/keys/{key['id']}")
     assert page.locator("dd code[title]").all_text_contents() == key["scopes"]
     assert page.get_by_text("Reveal key").count() == 0

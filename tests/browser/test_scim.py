@@ -30,7 +30,7 @@ def test_who_looks_for_their_provider_finds_the_page_and_on_the_next_one_all_tha
             expect(page.locator("dialog ul").get_by_role("link").first).to_contain_text("/admin/scim")
         page.keyboard.press("Enter")
     else:
-        page.get_by_role("link", name="Settings").click()
+        page.get_by_role("link", name="Users", exact=True).click()
         page.get_by_role("link", name="Identity provider").click()
     page.wait_for_url("**/admin/scim")
     for provider, url in (("okta", "/scim/v2"), ("entra", "/scim/v2?aadOptscim062020"), ("other", "/scim/v2")):

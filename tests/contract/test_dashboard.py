@@ -32,7 +32,7 @@ def entries(html: str, name: str) -> list[str]:
         (
             "admin",
             ["Overview", "Users", "Groups", "Applications and keys", "Webhooks", "Activity", "Imports", "Settings"],
-            ["Audit log", "All requests", "All usage"],
+            ["Audit log", "Requests", "Usage"],
         ),
         ("viewer", ["Overview", "Users", "Groups", "Applications and keys", "Webhooks", "Activity"], []),
         ("member", [], []),

@@ -249,7 +249,7 @@ class Purpose(NamedTuple):
 
 PURPOSES = {
     "sign-in": Purpose(
-        "Sign people in",
+        "Sign-in pages",
         "Creates members and changes them, signs them in and out, and sends them links. It can't list users, and can't "
         "do anything to viewers, admins and owners.",
         "admin",
@@ -285,7 +285,7 @@ PURPOSES = {
         ),
     ),
     "sync": Purpose(
-        "Keep a copy in sync",
+        "Keep a copy",
         "Reads all users and groups, and follows the event log or receives it by webhooks of its own. It changes no "
         "users.",
         "viewer",
@@ -299,6 +299,14 @@ PURPOSES = {
     ),
 }
 """By the name that the command line has for them, in the order in which people choose."""
+
+
+_TITLES = {frozenset(purpose.scopes): purpose.title for purpose in PURPOSES.values()}
+
+
+def title_of(scopes: str) -> str:
+    """What a key with these scopes is for; empty if that has no name."""
+    return _TITLES.get(frozenset(scopes.split()), "")
 
 
 def new_application_of(name: str, purpose: str) -> dict[str, Any]:

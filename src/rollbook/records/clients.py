@@ -68,6 +68,9 @@ _OF_CLIENT = ", ".join(f"c.{name}" for name in Client._fields)
 WORKING = f"""
     SELECT u.name, {_OF_CLIENT} FROM clients c JOIN users u ON u.id = c.user_id
     WHERE c.user_id = ? AND {_IS_WORKING.format("u")}"""
+LET_IN = """
+    SELECT u.id, u.name FROM clients c JOIN users u ON u.id = c.user_id
+    WHERE ' ' || c.sign_in_groups || ' ' LIKE ? ORDER BY u.name, u.id"""
 SET = f"""
     INSERT INTO clients ({_CLIENT}) VALUES ({", ".join("?" * len(Client._fields))})
     ON CONFLICT (user_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in Client._fields[1:])}"""
@@ -103,6 +106,11 @@ async def of_user(queries: Queries, user_id: str) -> Client:
     """Sign-in to an application; that of a new one if it was never set up."""
     row = await queries.one(OF_USER, user_id)
     return Client(user_id) if row is None else Client._make(row)
+
+
+async def let_in(queries: Queries, group_id: str) -> list[tuple[str, str]]:
+    """ID and name of each application to which the members of a group may sign in by being one."""
+    return [(row[0], row[1]) for row in await queries.all(LET_IN, f"% {group_id} %")]
 
 
 class WorkingClient(NamedTuple):

@@ -14,7 +14,7 @@ from zlib import crc32
 from msgspec import UNSET
 
 from rollbook import __version__, clock, units
-from rollbook.actions import sessions
+from rollbook.actions import key_bounds, sessions
 from rollbook.delivery import outcomes
 from rollbook.languages import ENGLISH, NAMES, Language
 from rollbook.web import assets
@@ -81,6 +81,7 @@ def environment() -> Environment:
         "outcome": outcome,
         "rfc3339": clock.format_time,
         "size": units.size,
+        "purpose": key_bounds.title_of,
         "status_kind": status_kind,
         "time": pass_context(time),
         "upcoming": upcoming,

@@ -25,8 +25,8 @@ from rollbook.actions.groups import GroupPage
 from rollbook.api.show import for_people
 from rollbook.errors import ApiError, InvalidParameter, NotFound, PreconditionFailed, Unavailable
 from rollbook.http.request import Response
+from rollbook.records import clients, rules
 from rollbook.records import groups as group_records
-from rollbook.records import rules
 from rollbook.records.groups import Group
 from rollbook.records.users import User
 from rollbook.web import forms, lists
@@ -74,7 +74,7 @@ async def create(page: PageRequest) -> Response:
 
 
 async def show_details(page: PageRequest) -> Response:
-    return _details(page, await groups.get(page.on, page.by, page.ids[0]))
+    return await _details(page, await groups.get(page.on, page.by, page.ids[0]))
 
 
 async def edit(page: PageRequest) -> Response:
@@ -93,15 +93,15 @@ async def edit(page: PageRequest) -> Response:
         sentence = (
             "This group was changed while you were editing. Nothing was saved; the form shows its current values."
         )
-        return _details(page, await groups.get(page.on, page.by, group.id), None, {"": sentence})
+        return await _details(page, await groups.get(page.on, page.by, group.id), None, {"": sentence})
     except ApiError as error:
-        return _details(page, group, form, forms.problems(page, error))
+        return await _details(page, group, form, forms.problems(page, error))
     return page.redirect(f"{PATH}/{group.id}/details", "group-saved")
 
 
 async def ask_delete(page: PageRequest) -> Response:
     group = await groups.get(page.on, page.by, page.ids[0])
-    return page.render("admin/delete_group.html", section=SECTION, group=group)
+    return page.render("admin/delete_group.html", **await context(page, group))
 
 
 async def delete(page: PageRequest) -> Response:
@@ -126,16 +126,23 @@ async def offered(page: PageRequest) -> list[Group]:
     return (await groups.list_groups(page.on, page.by, ListGroups(sort="name", limit=MAX_OFFERED))).groups
 
 
-def context(page: PageRequest, group: Group, tab: str = "") -> dict[str, Any]:
+async def context(page: PageRequest, group: Group, tab: str = "") -> dict[str, Any]:
     """Context of `admin/group_head.html`, with the name of the tab that is open."""
-    return {"section": SECTION, "group": group, "tab": tab, "may_change": page.may("groups:write")}
+    lets_in = await page.on.read(clients.let_in, group.id) if page.may("users:read") else []
+    return {
+        "section": SECTION,
+        "group": group,
+        "tab": tab,
+        "may_change": page.may("groups:write"),
+        "lets_in": lets_in,
+    }
 
 
 def _form(page: PageRequest, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:
     return page.render("admin/new_group.html", section=SECTION, fields=FORM.fields, form=form, problems=problems)
 
 
-def _details(
+async def _details(
     page: PageRequest,
     group: Group,
     sent: Mapping[str, str] | None = None,
@@ -150,7 +157,7 @@ def _details(
         form=stored if sent is None else sent,
         stored=stored,
         problems=problems,
-        **context(page, group, "details"),
+        **await context(page, group, "details"),
     )
 
 
@@ -295,7 +302,7 @@ async def _members(page: PageRequest, form: Mapping[str, str] = {}, problems: Ma
         problems=problems,
         most=MAX_MEMBERS,
         **await _picker(page, group),
-        **context(page, group),
+        **await context(page, group),
     )
 
 

@@ -30,6 +30,7 @@ FORM = form_of(WebhookUpdate, leave_out=("status", "from", "user_id"))
 BLANK: dict[str, Any] = {
     **FORM.blank(),
     "reach": "all",
+    "to": "url",
     "type": [],
     "headers": "",
     "remove": [],
@@ -68,6 +69,7 @@ async def show_edit(page: PageRequest) -> Response:
             **BLANK,
             **FORM.stored(webhook),
             "reach": "all" if is_all else "some",
+            **_to(webhook.url),
             "type": [] if is_all else types,
             "version": str(webhook.version),
         },
@@ -123,6 +125,7 @@ def _given(page: PageRequest) -> dict[str, Any]:
     form = page.form
     return {
         **FORM.given(form),
+        **_to(INBOX if form.get("to") == INBOX else form.get("url", "").strip()),
         **{name: form.get(name, "").strip() for name in ("reach", "version", "user_id")},
         "type": page.getlist("type"),
         "remove": page.getlist("remove"),
@@ -130,12 +133,17 @@ def _given(page: PageRequest) -> dict[str, Any]:
     }
 
 
+def _to(url: str) -> dict[str, str]:
+    """The two fields that say where events are sent."""
+    return {"to": INBOX, "url": ""} if url == INBOX else {"to": "url", "url": url}
+
+
 def _wanted(values: Mapping[str, Any]) -> dict[str, Any]:
     """The form as arguments."""
     lines = [line.partition(":") for line in values["headers"].splitlines() if line.strip()]
     return {
         **FORM.wanted(values),
-        "url": values["url"],
+        "url": INBOX if values["to"] == INBOX else values["url"],
         "types": [event_types.ALL] if values["reach"] == "all" else values["type"],
         "headers": {name.strip(): value.strip() for name, _, value in lines},
     }
