@@ -10,7 +10,6 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from rollbook.actions.import_sources import SYSTEMS
 
@@ -91,22 +90,19 @@ def program(name: str) -> str:
 
 
 class Connection(NamedTuple):
-    """A program that people sign in to: its name as it is written, where its answers lead in an example, and the block
-    of its configuration, with `{issuer}` and the like."""
+    """A program that people sign in to: its name as it is written, where its answers lead in an example, the path of
+    that, and the block of its configuration, with `{issuer}` and the like."""
 
     name: str
     redirect_url: str
+    path: str
     block: str
-
-    @property
-    def path(self) -> str:
-        return urlsplit(self.redirect_url).path
 
 
 def connections() -> dict[str, Connection]:
     """The programs of the page on single sign-on, by the name that the command line has for them."""
     sections = (folder() / "connect.md").read_text().split("\n## ")
-    parts = re.compile(r"([\w -]+)\n(?s:.*)Redirect URL: `(.+)`\n\n```\w+\n((?:.*\n)*?)```")
+    parts = re.compile(r"([\w -]+)\n(?s:.*)Redirect URL: `(https://[^/]+(/.+))`\n\n```\w+\n((?:.*\n)*?)```")
     found = [match for section in sections if (match := parts.match(section))]
     return {match[1].lower().replace(" ", "-"): Connection(*match.groups()) for match in found}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from secrets import token_urlsafe
 from typing import Any
 
 from rollbook.actions import applications, events, keys
@@ -84,7 +85,8 @@ def _values(client: Client) -> dict[str, Any]:
 
 async def _changes(page: PageRequest, values: Mapping[str, Any]) -> dict[str, Any]:
     """The form as arguments. Raises InvalidParameter."""
-    changes = {**values, **{name: [line.strip() for line in values[name].splitlines() if line.strip()] for name in LISTS}}
+    lines = {name: [line.strip() for line in values[name].splitlines() if line.strip()] for name in LISTS}
+    changes = {**values, **lines}
     others = [(await find_group(page, name, "other_groups")).id for name in changes.pop("other_groups")]
     return {**changes, "sign_in_groups": [*values["sign_in_groups"], *others]}
 
@@ -125,8 +127,9 @@ async def _page(
         "client_secret": "" if client.public_client else secret or YOURS,
         "discovery_url": f"{issuer}/.well-known/openid-configuration",
         "redirect_url": (client.redirect_urls.split() or ["YOUR_REDIRECT_URL"])[0],
-        "random": "A_LONG_RANDOM_TEXT",
+        "random": token_urlsafe(24),
     }
+    matching = [program for program in programs if made["redirect_url"].endswith(program.path)]
     return page.render(
         "admin/application_sign_in.html",
         secret=True,
@@ -140,8 +143,8 @@ async def _page(
         secrets=secrets,
         state=pages.state,
         holder=theirs(user),
-        blocks=[(each.name, each.redirect_url, guide.filled(each.block, made)) for each in programs],
-        chosen=next((each.name for each in programs if made["redirect_url"].endswith(each.path)), ""),
+        blocks=[(program.name, program.redirect_url, guide.filled(program.block, made)) for program in programs],
+        chosen=max([(0, ""), *((len(program.path), program.name) for program in matching)])[1],
         **await _groups(page, values["sign_in_groups"]),
         **await user_tabs.context(page, user, "sign-in"),
     )
