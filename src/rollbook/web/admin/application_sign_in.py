@@ -76,6 +76,7 @@ def _values(client: Client) -> dict[str, Any]:
     return {
         **{name: "\n".join(getattr(client, name).split()) for name in LISTS[:2]},
         "sign_in_groups": client.sign_in_groups.split(),
+        "other_groups": "",
         "public_client": bool(client.public_client),
         "group_claims": client.group_claims,
         "role_claim": bool(client.role_claim),
