@@ -238,7 +238,7 @@ EXPLAINED = {
     "rollbook login": "#profiles",
     "rollbook users import": "import.md#import-users",
     "rollbook users invite": "users.md#a-link-to-set-a-password",
-    "rollbook apps create": "applications.md#connect-an-application",
+    "rollbook apps create": "applications.md#new-application",
     "rollbook users export": "exports.md#export-and-leave",
     "rollbook bulk run": "bulk-jobs.md#bulk-jobs",
     "rollbook mail test": "mail.md#set-it-up",

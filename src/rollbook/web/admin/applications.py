@@ -160,8 +160,8 @@ def _wanted_program(page: PageRequest, form: Mapping[str, str]) -> tuple[Applica
 def _redirect_url(form: Mapping[str, str]) -> str:
     """Where people return to: below the URL of the program, unless that is the whole."""
     program = guide.connections().get(form["program"])
-    is_whole = program is None or form["url"].endswith(program.path)
-    return form["url"] if is_whole else form["url"].rstrip("/") + program.path
+    path = "" if program is None else program.path
+    return form["url"] if form["url"].endswith(path) else form["url"].rstrip("/") + path
 
 
 def _wanted(page: PageRequest, form: Mapping[str, str]) -> tuple[ApplicationCreate, KeyCreate]:
