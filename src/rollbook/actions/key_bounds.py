@@ -305,7 +305,7 @@ _TITLES = {frozenset(purpose.scopes): purpose.title for purpose in PURPOSES.valu
 
 
 def title_of(scopes: str) -> str:
-    """What a key with these scopes is for; empty if that has no name."""
+    """Title of the purpose that has these scopes; empty if there is none."""
     return _TITLES.get(frozenset(scopes.split()), "")
 
 
