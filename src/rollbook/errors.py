@@ -187,11 +187,16 @@ class MissingKey(Unauthorized):
 
 class MalformedKey(Unauthorized):
     """The Authorization header has no Rollbook API key: the scheme is not Bearer, or the key is incomplete or
-    mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum."""
+    mistyped. `errors` says which. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum."""
 
     code = "malformed_key"
     message = "Invalid API key provided."
     challenge = 'Bearer realm="Rollbook", error="invalid_token"'
+
+    def __init__(self, message: str | None = None, reason: str = "") -> None:
+        super().__init__(message)
+        if reason:
+            self.faults = [Fault("Authorization", reason)]
 
 
 class InvalidKey(Unauthorized):

@@ -29,7 +29,7 @@ def test_an_admin_connects_a_program_on_the_tab_of_its_application(server: Serve
         assert (saved["redirect_urls"], saved["sign_in_groups"], saved["role_claim"]) == ([CALLBACK], [group], True)
         assert owner.post(f"{path}/secret").headers["location"] == path
         page = owner.get(path)
-        secret = re.search("rbk_[0-9A-Za-z]{38}", page.text)
+        secret = re.search("rbo_[0-9A-Za-z]{38}", page.text)
         assert secret and f"client_secret = {secret[0]}" in page.text and f"client_id = {id}" in page.text
         assert page.headers["cache-control"] == "no-store"
         assert (
@@ -58,7 +58,7 @@ def test_a_new_program_gets_its_redirect_url_its_secret_and_its_configuration(
         assert http.get(f"/v1/applications/{id}").json()["redirect_urls"] == [url]
         [key] = http.get("/v1/keys", params={"user": id}).json()
         assert key["kind"] == "client", "it reads nothing of the API"
-        assert re.search(r"client_secret = rbk_[0-9A-Za-z]{38}", page)
+        assert re.search(r"client_secret = rbo_[0-9A-Za-z]{38}", page)
         tabs = re.findall(r'name="program" id="program-\d+" value="([^"]+)"( checked)?', page)
         assert [name for name, checked in tabs if checked] == ["Grafana"]
         assert {"GitLab", "JupyterHub", "pgAdmin", "Argo CD"} <= {name for name, _ in tabs}

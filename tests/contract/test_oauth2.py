@@ -446,6 +446,7 @@ def test_a_secret_is_sent_in_one_of_two_ways_and_rotated_with_an_overlap(
     (key,) = http.get("/v1/keys", params={"user": app.id}).json()
     assert key["kind"] == "client" and key["scopes"] == []
     rotated = http.post(f"/v1/keys/{key['id']}/rotate", json={"overlap": 60}).json()["key"]
+    assert app.secret.startswith("rbo_") and rotated.startswith("rbo_"), "told from an API key at a glance"
     first = app.refresh(tokens["refresh_token"]).json()
     assert app.holding(rotated).refresh(first["refresh_token"]).status_code == 200
     assert http.delete(f"/v1/keys/{key['id']}").status_code == 204

@@ -94,8 +94,9 @@ def test_the_path_is_shown_only_where_no_route_matched_and_only_its_start() -> N
 @pytest.mark.parametrize("form", ["json", "pretty"])
 @pytest.mark.parametrize("cut", [0, 90, 110, 480, 505])
 def test_a_key_in_the_path_is_masked_also_where_the_path_is_cut(form: str, cut: int) -> None:
-    output = written([request("/" + "p" * cut + "/" + KEY, route=None)], form)
-    assert KEY[4:20].encode() not in output
+    for key in (KEY, KEY.replace("rbk_", "rbo_")):
+        output = written([request("/" + "p" * cut + "/" + key, route=None)], form)
+        assert key[4:20].encode() not in output
 
 
 foreign = st.one_of(

@@ -167,3 +167,4 @@ def test_the_mask_leaves_ids_and_shown_parts_of_keys_alone() -> None:
     text = "user_06ck3v8sn5p7p0m4q2h1t9d6bg key_06ck3v8sn5p7p0m4q2h1t9d6bg rbk_ab12…wxyz"
     assert masked(text) == text
     assert masked(f"<{KEY}> {KEY}x {HASH};") == "<***> *** ***;"
+    assert masked(KEY.replace("rbk", "rbo")) == "***", "a client secret"

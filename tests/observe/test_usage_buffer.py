@@ -106,13 +106,13 @@ def test_a_line_tells_of_its_request_without_body_query_or_fields_that_may_be_se
 
 
 def test_keys_are_masked_wherever_they_stand() -> None:
-    for length, before in itertools.product((12, 38), (0, 150, 185, 250)):
-        check_masked(length, before)
+    for prefix, length, before in itertools.product(("rbk_", "rbo_"), (12, 38), (0, 150, 185, 250)):
+        check_masked(prefix, length, before)
 
 
-def check_masked(length: int, before: int) -> None:
+def check_masked(prefix: str, length: int, before: int) -> None:
     buffer = UsageBuffer(lines=True)
-    key = "rbk_" + "aB3" * 20
+    key = prefix + "aB3" * 20
     key = key[: 4 + length]
     record(buffer, request(path=f"/{'x' * before}/{key}", user_agent=f"{'y' * before} {key}", host="h"), 404, 1)
     record(buffer, request(path="/v1/$argon2id$v=19$m=8$abc", origin="$argon2id$v=19$m=8$abc"), 404, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import string
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -17,10 +18,11 @@ from tests.grids import grid
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
-def test_a_key_has_the_published_form() -> None:
-    key = key_format.mint()
+@pytest.mark.parametrize(("kind", "prefix"), [("api", "rbk_"), ("scim", "rbk_"), ("client", "rbo_")])
+def test_a_key_has_the_published_form(kind: str, prefix: str) -> None:
+    key = key_format.mint(kind)
     assert len(key) == 42
-    assert key.startswith("rbk_")
+    assert key.startswith(prefix)
     assert set(key[4:]) <= set(BASE62)
     assert key_format.is_whole(key)
 
@@ -120,10 +122,20 @@ def test_what_is_not_one_whole_key_is_malformed(header: bytes) -> None:
     assert "rbk_" not in str(refusal.value)
 
 
-def test_a_mistyped_key_is_malformed() -> None:
-    key = key_format.mint()
-    with pytest.raises(MalformedKey):
-        key_format.from_header(b"Bearer " + key[:-1].encode() + (b"x" if key[-1] != "x" else b"y"))
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda key: key[:13], "An API key has 42 characters, but 13 were sent."),
+        (lambda key: key.removeprefix("rbk_"), "An API key begins with rbk_."),
+        (lambda key: key[:-1] + "!", "After rbk_, an API key has only letters and digits."),
+        (lambda key: key[:-1] + ("x" if key[-1] != "x" else "y"), "its checksum doesn't match"),
+    ],
+)
+def test_a_malformed_key_says_what_is_wrong_with_it(spoil: Callable[[str], str], problem: str) -> None:
+    with pytest.raises(MalformedKey) as refusal:
+        key_format.from_header(b"Bearer " + spoil(key_format.mint()).encode())
+    [fault] = refusal.value.faults
+    assert str(refusal.value) == "Invalid API key provided." and problem in fault.message
 
 
 @given(st.none() | st.binary())

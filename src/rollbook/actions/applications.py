@@ -143,7 +143,7 @@ async def connect(on: Rollbook, by: Principal, new: ApplicationCreate, key: KeyC
     require(by, "keys:write")
     may_grant(by, given(new.role, "member"))
     require_proof(by)
-    user, token = record(new), key_format.mint()
+    user, token = record(new), key_format.mint(key.kind)
     return await on.write(_connect, by, user, clients.given_of(on, new), keys.record(on, by, key, user, token), token)
 
 

@@ -22,7 +22,7 @@ MAX_QUERY = 4_000
 MAX_TEXT = 2_000
 """Characters of `state` and `nonce`."""
 MAX_SHOWN = 300
-"""Characters of a URL that is refused, on the page that says so. It has no spaces, so that it can't say anything."""
+"""Characters of a refused URL that its page shows. Spaces are encoded, so that no link puts a sentence there."""
 PROMPTS = frozenset(("none", "login", "select_account", "consent"))
 SINCE = "since"
 """Parameter of ours: when a person was asked to prove again who they are."""

@@ -238,7 +238,7 @@ async def prepared(on: Rollbook, by: Principal, new: KeyCreate) -> tuple[keys.Ne
     user = await users.get(on.db, user_id)
     may_touch(by, user_id, user.role)
     require_proof(by)
-    token = key_format.mint()
+    token = key_format.mint(new.kind)
     return record(on, by, new, user, token), token
 
 
@@ -323,7 +323,7 @@ async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) ->
     old = await find_no_wider(on, by, id)
     require_proof(by)
     check_works(old)
-    token = key_format.mint()
+    token = key_format.mint(old.kind)
     record = sealed_record(
         on.secret,
         token,

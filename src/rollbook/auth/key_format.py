@@ -1,7 +1,8 @@
 """The format of API keys: generating them, and reading them from a request.
 
-`rbk_`, 32 random base62 characters (190 bits), and a base62 CRC32 of everything before it in 6 characters: GitHub's
-token format. Secret scanners recognize it, and a mistyped key is rejected without asking the database.
+`rbk_`, or `rbo_` for the client secret of an application, 32 random base62 characters (190 bits), and a base62 CRC32 of
+everything before it in 6 characters: GitHub's token format. Secret scanners recognize it, and a mistyped key is
+rejected without asking the database.
 """
 
 from __future__ import annotations
@@ -14,24 +15,26 @@ from zlib import crc32
 from rollbook.errors import MalformedKey, MissingKey
 
 PREFIX = "rbk_"
+CLIENT_PREFIX = "rbo_"
+LENGTH = 42
 NO_SCHEME = "The header must be `Authorization: Bearer YOUR_API_KEY`: the word Bearer is missing."
 
 _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_SECRET = re.compile(r"rbk_[0-9A-Za-z]{5,}")
-_FORM = re.compile(rb"rbk_[0-9A-Za-z]{38}").fullmatch
+_SECRET = re.compile(r"rb[ko]_[0-9A-Za-z]{5,}")
+_FORM = re.compile(rb"rb[ko]_[0-9A-Za-z]{38}").fullmatch
 # RFC 9110 section 11.4: credentials = auth-scheme 1*SP token68; the scheme ignores case (section 11.1). The number of
 # spaces is limited: the gate caches callers by the whole header, and one key could fill the cache with headers of every
 # length.
-_HEADER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] {1,8}(rbk_[0-9A-Za-z]{38})").fullmatch
+_HEADER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] {1,8}([^ ].*)", re.DOTALL).fullmatch
 
 
-def mint() -> str:
-    """A new key, from the system's random source."""
+def mint(kind: str = "api") -> str:
+    """A new key of a kind, from the system's random source."""
     number, digits = secrets.randbelow(62**32), []
     for _ in range(32):
         number, digit = divmod(number, 62)
         digits.append(_ALPHABET[digit])
-    body = PREFIX.encode() + bytes(digits)
+    body = (CLIENT_PREFIX if kind == "client" else PREFIX).encode() + bytes(digits)
     return (body + _checksum(body)).decode()
 
 
@@ -44,14 +47,27 @@ def from_header(authorization: bytes | None) -> str:
     if not authorization or authorization.lower() == b"bearer":
         raise MissingKey()
     match = _HEADER(authorization)
-    if match is None or not _checks(key := match[1]):
+    if match is None:
         raise MalformedKey(NO_SCHEME if authorization.startswith(PREFIX.encode()) else None)
+    if problem := _problem(key := match[1]):
+        raise MalformedKey(reason=problem)
     return key.decode()
+
+
+def _problem(key: bytes) -> str:
+    """Problem with the format of a key, without anything of it; empty if there is none."""
+    if not key.startswith((PREFIX.encode(), CLIENT_PREFIX.encode())):
+        return f"An API key begins with {PREFIX}."
+    if len(key) != LENGTH:
+        return f"An API key has {LENGTH} characters, but {len(key):,} were sent."
+    if _FORM(key) is None:
+        return f"After {PREFIX}, an API key has only letters and digits."
+    return "" if _checksum(key[:-6]) == key[-6:] else "A character of the API key is wrong: its checksum doesn't match."
 
 
 def is_whole(text: str) -> bool:
     """Test whether the text has the format of a key and a correct checksum. The key need not exist."""
-    return text.isascii() and _FORM(key := text.encode()) is not None and _checks(key)
+    return text.isascii() and not _problem(text.encode())
 
 
 def digest(key: str) -> bytes:
@@ -78,10 +94,6 @@ def masked(key: str) -> str:
 def without_secrets(text: str) -> str:
     """The text with each key in it as lists show it, and each part of a key up to where it becomes secret."""
     return _SECRET.sub(lambda match: (masked if is_whole(match[0]) else start)(match[0]), text)
-
-
-def _checks(key: bytes) -> bool:
-    return _checksum(key[:-6]) == key[-6:]
 
 
 def _checksum(body: bytes) -> bytes:

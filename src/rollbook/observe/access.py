@@ -173,8 +173,8 @@ class AccessLog:
         except UnicodeEncodeError:
             # A lone surrogate in a method or an id, which no transport lets through.
             encoded = b"".join([_repaired(line) for line in batch])
-        # Four looks at the bytes for the whole batch; almost always none finds anything.
-        if not encoded.isascii() or b"\x7f" in encoded or b"rbk_" in encoded or b"$argon2" in encoded:
+        # Five looks at the bytes for the whole batch; almost always none finds anything.
+        if not encoded.isascii() or any(text in encoded for text in (b"\x7f", b"rbk_", b"rbo_", b"$argon2")):
             return safe_json(encoded.decode()).encode()
         return encoded
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from rollbook.observe.usage_buffer import UsageBuffer
 
 
-# Keys are `rbk_` and 38 letters and digits; a shorter run is a key that something cut off. The few characters that the
-# API shows of a key to tell it from others are not matched.
-_SECRET = re.compile(r"rbk_[0-9A-Za-z]{12,}|\$argon2(?:id|i|d)?\$[0-9A-Za-z+/=,.$-]+")
+# Keys are `rbk_`, client secrets `rbo_`, and 38 letters and digits; a shorter run is a key that something cut off. The
+# few characters that the API shows of a key to tell it from others are not matched.
+_SECRET = re.compile(r"rb[ko]_[0-9A-Za-z]{12,}|\$argon2(?:id|i|d)?\$[0-9A-Za-z+/=,.$-]+")
 MASKED = "***"
 
 # DEL, the C1 controls (U+009B starts a terminal sequence as ESC [ does), line and paragraph separators, and the marks

@@ -231,7 +231,7 @@ async def show_matches(page: PageRequest) -> Response:
     try:
         if text:
             people = await find_people(page, text, MAX_USERS)
-            if page.may("keys:read") and text.startswith(("rbk_", "key_")):
+            if page.may("keys:read") and text.startswith(("rbk_", "rbo_", "key_")):
                 query = {"user": keys.ALL, "prefix": text, "limit": str(MAX_KEYS)}
                 batch = await keys.select(page.on, page.by, check_texts(ListKeys, query))
             if page.may("groups:read"):

@@ -195,7 +195,7 @@
     return dialog;
   }
 
-  const isKey = (text) => /^(rbk|key)_/.test(text);
+  const isKey = (text) => /^(rb[ko]|key)_/.test(text);
   // The palette: pages whose names have the words that are typed, people and groups, and below them what htmx finds in the docs.
   function filterPalette(dialog) {
     const text = dialog.querySelector("input").value.trim(), words = text.toLowerCase().split(/\s+/);
@@ -358,7 +358,7 @@
   // In the capture phase, before htmx reads it: of an API key that is pasted into a search, only what lists show goes into URLs, histories and logs.
   document.addEventListener("input", ({ target }) => {
     if (target.type !== "search") return;
-    const text = target.value.replace(/rbk_[0-9A-Za-z]{5,}/g, (key) => key.slice(0, 8) + (key.length === 42 ? "…" + key.slice(-4) : ""));
+    const text = target.value.replace(/rb[ko]_[0-9A-Za-z]{5,}/g, (key) => key.slice(0, 8) + (key.length === 42 ? "…" + key.slice(-4) : ""));
     if (text !== target.value) target.value = text;
   }, true);
   document.addEventListener("input", (event) => {
