@@ -69,7 +69,7 @@ def test_the_overview_begins_with_what_needs_attention(tmp_path: Path) -> None:
     ):
         new = {
             "There is no backup": "/admin/server#backup",
-            "The server sends no mail: people get their links from you": "/admin/server/mail",
+            "Mail is not set up: people get their links from you": "/admin/server/mail",
         }
         assert needs(owner) == new
         in_a_day = clock.format_time(clock.now() + clock.DAY)

@@ -50,7 +50,7 @@ def _of_server(page: PageRequest) -> list[Attention]:
         text = "The last backup failed" if backups.failure(settings) else "There is no backup"
         needs.append(Attention(text, "/admin/server#backup"))
     if not settings.sends_mail:
-        needs.append(Attention("The server sends no mail: people get their links from you", "/admin/server/mail"))
+        needs.append(Attention("Mail is not set up: people get their links from you", "/admin/server/mail"))
     return needs
 
 
