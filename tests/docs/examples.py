@@ -25,7 +25,7 @@ OWNER_KEY = "rbk_Ex7h5FzCdSSUBp5E1GPtN7Gz3cNeKgUeta83wU"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # What no two runs share, by its form.
 _CHANGING = re.compile(
-    r"user_[0-9a-v]{26}|group_[0-9a-v]{26}|webhook_[0-9a-v]{26}|dlv_[0-9a-v]{26}|replay_[0-9a-v]{26}|whsec_[0-9A-Za-z+/]{43}=|key_[0-9a-v]{26}|evt_[0-9a-v]{26}|fac_[0-9a-v]{26}|\b[A-Z2-7]{32}\b|ses_[0-9a-v]{26}|tok_[0-9a-v]{26}|req_[0-9a-v]{24}|rbs_[\w-]{43}|rbr_[\w-]{65}|rbk_[0-9A-Za-z]{38}|rbk_[0-9A-Za-z]{4}…[0-9A-Za-z]{4}"
+    r"user_[0-9a-v]{26}|group_[0-9a-v]{26}|webhook_[0-9a-v]{26}|dlv_[0-9a-v]{26}|replay_[0-9a-v]{26}|whsec_[0-9A-Za-z+/]{43}=|key_[0-9a-v]{26}|evt_[0-9a-v]{26}|fac_[0-9a-v]{26}|\b[A-Z2-7]{32}\b|ses_[0-9a-v]{26}|tok_[0-9a-v]{26}|req_[0-9a-v]{24}|rbs_[\w-]{43}|rbr_[\w-]{65}|rb[ko]_[0-9A-Za-z]{38}|rb[ko]_[0-9A-Za-z]{4}…[0-9A-Za-z]{4}"
     r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|(?<=cursor=)[\w-]+|(?<=token=)[\w.-]+|(?<![\w.-])[\w-]{43}(?![\w.-])"
 )
 
