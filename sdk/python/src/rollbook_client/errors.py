@@ -146,7 +146,8 @@ class MissingKey(Unauthorized):
 
 class MalformedKey(Unauthorized):
     """`malformed_key`: The Authorization header has no Rollbook API key: the scheme is not Bearer, or the key is
-    incomplete or mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum.
+    incomplete or mistyped. `errors` says which. Keys are `rbk_` followed by 38 letters and digits; the last six
+    are a checksum.
     """
 
 

@@ -143,8 +143,8 @@ export class LastOwner extends Forbidden {}
 export class LimitsUnavailable extends Unavailable {}
 
 /**
- * The Authorization header has no Rollbook API key: the scheme is not Bearer, or the key is incomplete or mistyped. Keys
- * are `rbk_` followed by 38 letters and digits; the last six are a checksum.
+ * The Authorization header has no Rollbook API key: the scheme is not Bearer, or the key is incomplete or mistyped.
+ * `errors` says which. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum.
  */
 export class MalformedKey extends Unauthorized {}
 
