@@ -318,6 +318,7 @@
     for (const button of document.querySelectorAll("[data-copy][hidden], [data-select-all][hidden], [data-show-password][hidden], [data-shortcuts][hidden], [data-print][hidden]")) button.hidden = false;
     relate();
     localize();
+    document.querySelectorAll('input[type="color"]').forEach(preview);
     label();
     watchUnsaved();
     for (const sync of new Set([...document.querySelectorAll(".tabs[data-sync]")].map((tabs) => tabs.dataset.sync))) {
