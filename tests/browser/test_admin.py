@@ -335,6 +335,7 @@ def test_numbers_of_tiles_beside_each_other_stand_in_one_line(browse: Callable[.
 
 def test_more_filters_leave_the_row_of_filters_as_it_was(browse: Callable[..., Page]) -> None:
     page = browse()
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.goto("/admin/users")
     shown = [page.get_by_label(name, exact=True) for name in ("Search", "Role", "Status", "Sort by")]
     shown.append(page.get_by_text("More filters"))
@@ -342,6 +343,20 @@ def test_more_filters_leave_the_row_of_filters_as_it_was(browse: Callable[..., P
     page.get_by_text("More filters").click()
     expect(page.get_by_label("Created from")).to_be_visible()
     assert [each.bounding_box() for each in shown] == before
+
+
+def test_on_a_phone_users_begin_below_their_search(browse: Callable[..., Page]) -> None:
+    page = browse()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/admin/users")
+    role = page.get_by_label("Role", exact=True)
+    expect(role).to_be_hidden()
+    top = page.locator("#users tbody tr").first.bounding_box()
+    assert top is not None and top["y"] < 844 / 2, "half of the screen is theirs"
+    page.get_by_text("More filters").click()
+    role.select_option("owner")
+    page.wait_for_url("**/admin/users?role=owner")
+    expect(page.get_by_role("link", name="Remove filter Role")).to_be_visible()
 
 
 def test_a_backup_appears_by_itself(server: Server, browse: Callable[..., Page]) -> None:
