@@ -115,12 +115,7 @@ async def _keys(page: PageRequest, user: User) -> dict[str, Any]:
     if not page.may("keys:read"):
         return {"keys": [], "total": 0, "holder": theirs(user)}
     batch = await keys.list_by_state(page.on, page.by, ListKeys(user=user.id, sort="-created_at", limit=MAX_KEYS), True)
-    return {
-        "keys": batch.items,
-        "total": batch.total,
-        "holder": theirs(user),
-        "state": pages.state,
-    }
+    return {"keys": batch.items, "total": batch.total, "holder": theirs(user), "state": pages.state}
 
 
 async def _webhooks(page: PageRequest, user: User) -> Any:
@@ -145,8 +140,7 @@ async def create(page: PageRequest) -> Response:
         new, key = (_wanted_program if is_signed_in_to else _wanted)(page, form)
         issued = await applications.connect(page.on, page.by, new, key)
     except ApiError as error:
-        labels = {**forms.LABELS, "redirect_urls[0]": "The URL"}
-        return _form(page, form, forms.problems(page, error, labels))
+        return _form(page, form, forms.problems(page, error, {**forms.LABELS, "redirect_urls[0]": "The URL"}))
     if is_signed_in_to:
         return shown_once.redirect(page, f"{PATH}/{issued.key.user_id}/sign-in", {"secret": issued.token})
     return pages.redirect_to_secret(page, theirs(await users.get(page.on, page.by, issued.key.user_id)), issued)

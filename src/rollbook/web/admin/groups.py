@@ -129,13 +129,8 @@ async def offered(page: PageRequest) -> list[Group]:
 async def context(page: PageRequest, group: Group, tab: str = "") -> dict[str, Any]:
     """Context of `admin/group_head.html`, with the name of the tab that is open."""
     lets_in = await page.on.read(clients.let_in, group.id) if page.may("users:read") else []
-    return {
-        "section": SECTION,
-        "group": group,
-        "tab": tab,
-        "may_change": page.may("groups:write"),
-        "lets_in": lets_in,
-    }
+    head = {"section": SECTION, "group": group, "tab": tab, "may_change": page.may("groups:write")}
+    return {**head, "lets_in": lets_in}
 
 
 def _form(page: PageRequest, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:

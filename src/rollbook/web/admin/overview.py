@@ -152,9 +152,8 @@ async def show(page: PageRequest) -> Response:
         is_empty=bool(steps) and not any(step.done for step in steps),
         new_day=board.created[DAYS],
         new_week=board.created[DAYS + 1],
-        joined=plots.users_by_day(list(zip(days, on_each_day, strict=True)), page.zone)
-        if sum(map(bool, on_each_day)) > 1
-        else "",
+        joined=plots.users_by_day(list(zip(days, on_each_day, strict=True)), page.zone),
+        has_days=sum(map(bool, on_each_day)) > 1,
         few=board.few,
         deleted=board.deleted,
         in_words=lambda count: f"{MAX_COUNTED:,}+" if count is None else f"{count:,}",
