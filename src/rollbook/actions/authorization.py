@@ -80,14 +80,11 @@ async def read(on: Rollbook, pairs: list[tuple[str, str]]) -> Asked:
     client_id, url = parameters.get("client_id", ""), parameters.get("redirect_uri", "")
     working = await clients.working(on, client_id)
     if working is None or not working.client.redirect_urls:
-        raise BadRequest(
-            "This sign-in is for an application that doesn't exist here. Check its client ID.", param="client_id"
-        )
+        raise BadRequest("No application here has this client ID. Check it in the program.", param="client_id")
     if not clients.leads_to(url, working.client):
         shown = quote(url[:MAX_SHOWN], safe=punctuation) or "no URL"
-        raise BadRequest(
-            f"{working.name} has people return to {shown}, which is not one of its redirect URLs.", param="redirect_uri"
-        )
+        problem = f"{working.name} has people return to {shown}, which is not one of its redirect URLs."
+        raise BadRequest(problem, param="redirect_uri")
     try:
         return await _read(on, parameters, working)
     except OAuthRefused as error:
@@ -194,22 +191,16 @@ def _is_recent(asked: Asked, session: Session) -> bool:
     return asked.max_age is None or clock.now() - session.proven_at <= asked.max_age * clock.SECOND
 
 
-class Target(NamedTuple):
-    """The URL that a sign-in leads to, and the name of its application. Empty: none."""
-
-    url: str = ""
-    name: str = ""
-
-
-async def target(on: Rollbook, next_path: str) -> Target:
-    """The target of a request in the form of a path, if it may lead there."""
+async def target(on: Rollbook, next_path: str) -> tuple[str, str]:
+    """The URL that a request in the form of a path leads to, and the name of its application; empty if there is none,
+    or it may not lead there."""
     path, _, query = next_path.partition("?")
     if path != PATH:
-        return Target()
+        return "", ""
     try:
         asked = await read(on, parse_qsl(query, keep_blank_values=True))
-        return Target(asked.wanted.redirect_url, asked.name)
+        return asked.wanted.redirect_url, asked.name
     except Refused as refused:
-        return Target(refused.parameters["redirect_uri"])
+        return refused.parameters["redirect_uri"], ""
     except (BadRequest, ValueError):
-        return Target()
+        return "", ""

@@ -117,12 +117,12 @@ async def sign_out(page: PageRequest) -> Response:
 
 
 async def _form(page: PageRequest, next_path: str, email: str = "", error: ApiError | None = None) -> Response:
-    target = await authorization.target(page.on, next_path)
+    url, application = await authorization.target(page.on, next_path)
     return page.render(
         "sign_in/sign_in.html",
         error=error,
-        leads_to=policy_of(target.url),
-        application=target.name,
+        leads_to=policy_of(url),
+        application=application,
         section="sign-in",
         next=next_path,
         email=email,
@@ -135,7 +135,7 @@ async def _form(page: PageRequest, next_path: str, email: str = "", error: ApiEr
 
 async def leads_to(page: PageRequest, next_path: str) -> str:
     """Where the response to a form may lead beyond this site: to the application that asked for the sign-in."""
-    return policy_of((await authorization.target(page.on, next_path)).url)
+    return policy_of((await authorization.target(page.on, next_path))[0])
 
 
 def policy_of(url: str) -> str:
