@@ -30,18 +30,7 @@ FIELDS = {"fields": "all fields"}
 SIGN_IN = ("post_logout_redirect_urls", "sign_in_groups", "group_claims", "role_claim", "backchannel_logout_url")
 MORE = ("external_id", "metadata", *SIGN_IN)
 """Fields of a new application that its key doesn't have."""
-PROGRAMS = (
-    "argo-cd",
-    "flask",
-    "gitea",
-    "gitlab",
-    "grafana",
-    "jupyterhub",
-    "nextcloud",
-    "oauth2-proxy",
-    "outline",
-    "pgadmin",
-)
+PROGRAMS = tuple("argo-cd flask gitea gitlab grafana jupyterhub nextcloud oauth2-proxy outline pgadmin".split())
 """The programs of docs/connect.md."""
 
 
