@@ -410,7 +410,7 @@ class NotYourself(Forbidden):
     message = "You cannot do this to yourself."
 
 
-EMAIL_FOR_ID = "This is an email. Users are named by their ID, which GET /v1/users?email=… tells."
+EMAIL_FOR_ID = "This is an email. Send the user's ID, which GET /v1/users?email=… returns."
 
 
 class NotFound(ApiError):

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 
 from rollbook.actions.key_bounds import PURPOSES
+from rollbook.cli.apps import PROGRAMS
+from rollbook.docs_site import guide
 from tests.cli.command import PASSWORD, good, refused, rollbook
 from tests.harness import running
 
@@ -66,6 +68,20 @@ def test_an_application_with_a_purpose_gets_what_it_needs_and_a_program_that_wor
         made = json.loads(good("apps", "create", "Shop", *named, *place))
         assert (made["key"]["audiences"], made["user"]["rate_limit"]) == (["https://shop.example.com"], "300/minute")
         assert "--for" in refused("apps", "create", "Shop", "--for", "world-peace", *place, code=2)
+
+
+def test_the_configuration_of_each_program_has_the_values_of_the_application(tmp_path: Path) -> None:
+    data, programs = ("--data", str(tmp_path / "data")), guide.connections()
+    assert tuple(programs) == PROGRAMS
+    for name, program in programs.items():
+        base = f"https://{name}.acme.test"
+        url = f"{base}{program.path}"
+        made = json.loads(good("apps", "create", name, "--for", name, "--redirect-url", url, "--json", *data))
+        block = made["configuration"]
+        assert made["client_id"] in block and made["client_secret"] in block and made["issuer"] in block
+        assert not re.search("YOUR_|A_LONG_RANDOM", block), block
+        assert program.redirect_url.removesuffix(program.path) not in block, "only the application's own address"
+        assert name != "grafana" or f"root_url = {base}/\n" in block
 
 
 def test_keys_of_an_application_are_found_by_its_name(tmp_path: Path) -> None:

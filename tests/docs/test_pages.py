@@ -213,6 +213,8 @@ def test_no_page_holds_script_or_style_or_one_id_twice(path: str, pages: Callabl
 def test_the_pages_speak_of_the_server_that_shows_them(browser: httpx2.Client, server: Server) -> None:
     page = browser.get("/docs/users").text
     assert f"{server.url}/v1/users" in page and guide.PAGE_URL not in page.replace(server.url, "")
+    programs = browser.get("/docs/connect.md").text
+    assert f"auth_url = {server.url}/oauth2/authorize" in programs and "{issuer}" not in programs
 
 
 @grid("name", [name for name in guide.CHAPTERS if name not in ("cli", "quickstart")])
@@ -310,12 +312,17 @@ QUESTIONS = {
     "claude": "/docs/mcp",
     "azure ad": "/docs/scim#microsoft-entra-id",
     "google workspace": "/docs/scim#others",
-    "sso": "/docs/authentication#sign-in-to-the-dashboard",
-    "saml": "/docs/authentication#sign-in-to-the-dashboard",
+    "sso": "/docs/connect",
+    "single sign-on": "/docs/connect",
+    "oidc": "/docs/connect",
+    "openid connect": "/docs/connect",
     "oauth": "/docs/connect",
+    "saml": "/docs/connect",
+    "ldap": "/docs/connect",
+    "grafana": "/docs/connect#grafana",
+    "redirect_uri": "/docs/connect#when-it-doesnt-work",
     "connect grafana": "/docs/connect#grafana",
     "mobile app": "/docs/connect#mobile-and-browser-apps",
-    "ldap": "/docs/scim",
     "team": "/docs/groups",
     "mfa": "/docs/second-factor",
     "totp": "/docs/second-factor",

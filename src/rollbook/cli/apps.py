@@ -1,8 +1,7 @@
-"""`rollbook apps`: connect applications, list and change them."""
+"""`rollbook apps`: create applications, list and change them."""
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 import click
@@ -21,7 +20,7 @@ from rollbook.cli.fields import Fields, as_query, options_of
 from rollbook.cli.output import as_json, details, hint, line, listed, shown
 from rollbook.docs_site import guide
 
-app = options.group(help="Connect applications, such as your shop: users that have API keys and can't sign in.")
+app = options.group(help="Create applications: programs that people sign in to, or that call the API.")
 
 COLUMNS = ("id", "name", "role", "status", "rate_limit", "created_at")
 APPLICATIONS, ONE = "/v1/applications", "/v1/applications/{applicationId}"
@@ -158,7 +157,8 @@ def _connect(backend: Backend, new: Shown, given: Shown, program: str | None, js
         "discovery_url": f"{issuer}/.well-known/openid-configuration",
         "redirect_urls": new["redirect_urls"],
     }
-    block = None if program is None else guide.filled(guide.connections()[program].block, _values(made))
+    values = {**made, "client_secret": secret or "", "redirect_url": new["redirect_urls"][0]}
+    block = None if program is None else guide.connections()[program].filled(values)
     if json:
         as_json(made if block is None else {**made, "configuration": block})
     elif quiet:
@@ -169,17 +169,6 @@ def _connect(backend: Backend, new: Shown, given: Shown, program: str | None, js
             hint(f"\nPaste into the configuration of {program}:\n\n{block}")
         if secret is not None:
             hint("\nKeep the client secret now: it is never shown again.")
-
-
-def _values(made: Shown) -> dict[str, str]:
-    return {
-        "issuer": made["issuer"],
-        "client_id": made["client_id"],
-        "client_secret": made["client_secret"] or "",
-        "discovery_url": made["discovery_url"],
-        "redirect_url": made["redirect_urls"][0],
-        "random": secrets.token_urlsafe(24),
-    }
 
 
 def _program(purpose: Purpose, url: str, key: Shown) -> str:
@@ -201,7 +190,7 @@ def _program(purpose: Purpose, url: str, key: Shown) -> str:
 def list_apps(server: options.Server, fields: Fields, limit: int | None, json: bool, quiet: bool) -> None:
     """List applications, in the order in which they were added. `users list --kind application` has more filters."""
     with server() as backend:
-        empty = f"No applications. To connect one: {backend.command('apps', 'create', 'NAME', '--for', 'PURPOSE')}"
+        empty = f"No applications. To create one: {backend.command('apps', 'create', 'NAME', '--for', 'PURPOSE')}"
         applications = list(backend.linked(APPLICATIONS, {**as_query(fields.sent(backend)), **WHOLE}, limit))
         listed(applications, COLUMNS, json, quiet, spare=("rate_limit",), empty=empty)
 

@@ -18,7 +18,7 @@ COMMANDS = {
     "logout": "Forget a profile and its API key.",
     "profiles": "List the profiles that `rollbook login` saved, without the keys.",
     "users": "List, create and update users.",
-    "apps": "Connect applications, such as your shop: users that have API keys and can't sign in.",
+    "apps": "Create applications: programs that people sign in to, or that call the API.",
     "groups": "Manage groups of users, such as teams.",
     "tokens": "Create, list, revoke, consume and request one-time tokens.",
     "factors": "List, add, verify and remove second factors.",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import NamedTuple
 
 from rollbook.actions.import_sources import SYSTEMS
@@ -89,14 +90,26 @@ def program(name: str) -> str:
     return re.findall(f"program_{name} -->\n```\\w+\n.+\n((?:.*\n)*?)```", (folder() / "sign-in.md").read_text())[0]
 
 
+EXAMPLES = {"issuer": PAGE_URL, "client_id": "YOUR_CLIENT_ID", "client_secret": "YOUR_CLIENT_SECRET"}
+"""Values in the blocks of programs, where an application has its own."""
+RANDOM = "A_LONG_RANDOM_TEXT"
+
+
 class Connection(NamedTuple):
     """A program that people sign in to: its name as it is written, where its answers lead in an example, the path of
-    that, and the block of its configuration, with `{issuer}` and the like."""
+    that, and the block of its configuration."""
 
     name: str
     redirect_url: str
     path: str
     block: str
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """The block with the values of an application, and with its redirect URL, or what stands before the path."""
+        url, base = values["redirect_url"], self.redirect_url.removesuffix(self.path)
+        table = {self.redirect_url: url, base: url.removesuffix(self.path), RANDOM: token_urlsafe(24)}
+        table |= {example: values[name] for name, example in EXAMPLES.items()}
+        return re.sub("|".join(map(re.escape, table)), lambda example: table[example[0]], self.block)
 
 
 def connections() -> dict[str, Connection]:
@@ -105,11 +118,6 @@ def connections() -> dict[str, Connection]:
     parts = re.compile(r"([\w -]+)\n(?s:.*)Redirect URL: `(https://[^/]+(/.+))`\n\n```\w+\n((?:.*\n)*?)```")
     found = [match for section in sections if (match := parts.match(section))]
     return {match[1].lower().replace(" ", "-"): Connection(*match.groups()) for match in found}
-
-
-def filled(block: str, values: Mapping[str, str]) -> str:
-    """A block with the values of an application."""
-    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), block)
 
 
 COMMANDS = "cli"

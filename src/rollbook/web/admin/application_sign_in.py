@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from secrets import token_urlsafe
 from typing import Any
 
 from rollbook.actions import applications, events, keys
@@ -128,7 +127,6 @@ async def _page(
         "client_secret": "" if client.public_client else secret or YOURS,
         "discovery_url": f"{issuer}/.well-known/openid-configuration",
         "redirect_url": (client.redirect_urls.split() or ["YOUR_REDIRECT_URL"])[0],
-        "random": token_urlsafe(24),
     }
     matching = [program for program in programs if made["redirect_url"].endswith(program.path)]
     return page.render(
@@ -144,7 +142,7 @@ async def _page(
         secrets=secrets,
         state=pages.state,
         holder=theirs(user),
-        blocks=[(program.name, program.redirect_url, guide.filled(program.block, made)) for program in programs],
+        blocks=[(program.name, program.redirect_url, program.filled(made)) for program in programs],
         chosen=max([(0, ""), *((len(program.path), program.name) for program in matching)])[1],
         **await _groups(page, values["sign_in_groups"]),
         **await user_tabs.context(page, user, "sign-in"),
