@@ -28,10 +28,10 @@ def test_the_flask_program_of_the_page_signs_people_in(tmp_path: Path) -> None:
         values = {
             "client_id": app.id,
             "client_secret": app.secret,
-            "discovery_url": f"{server.url}/.well-known/openid-configuration",
-            "random": "a long random text",
+            "issuer": server.url,
+            "redirect_url": f"{url}/callback",
         }
-        (tmp_path / "app.py").write_text(guide.filled(guide.connections()["flask"].block, values))
+        (tmp_path / "app.py").write_text(guide.connections()["flask"].filled(values))
         with (tmp_path / "printed").open("w") as output:
             command = [str(PYTHON), "-m", "flask", "run", "--port", str(port)]
             program = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT)
