@@ -68,8 +68,8 @@ SHOP = "users:write,tokens:create,sessions:create,sessions:verify,sessions:write
 
 CLAIMS = [
     Claim(
-        "sign-in.md",
-        "It can't list users or, without `users:grant`, change anything about viewers, admins and owners",
+        "applications.md",
+        "It can't list users, and can't do anything to viewers, admins and owners.",
         "admin",
         SHOP,
         [
@@ -98,7 +98,7 @@ CLAIMS = [
     Claim(
         "keys.md",
         "a key without it [can't change anything](authentication.md#keys-without-usersgrant) about viewers, admins and "
-        "owners, so a leaked one can't become an admin or shut one out.",
+        "owners.",
         "owner",
         "users:read,users:write,users:delete,tokens:create,keys:write,sessions:write,users:import",
         [

@@ -153,9 +153,9 @@ def http(server: Server) -> Iterator[httpx2.Client]:
 
 @pytest.fixture(scope="module")
 def key(http: httpx2.Client) -> str:
-    """With the scopes that the page gives it."""
+    """With the scopes of the purpose `sign-in`."""
     shop = http.post("/v1/applications", json={"name": "Shop", "role": "admin", "rate_limit": "none"}).json()
-    [scopes] = re.findall(r"The key has the scopes ([^.]+)\.", PAGE)
+    [scopes] = re.findall(r"^\| `sign-in`: .* \| (.+) \|", (ROOT / "docs" / "applications.md").read_text(), re.MULTILINE)
     made = {"name": "shop", "user_id": shop["id"], "scopes": re.findall("`(.+?)`", scopes)}
     return http.post("/v1/keys", json=made).json()["key"]
 

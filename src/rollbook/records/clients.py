@@ -70,7 +70,7 @@ WORKING = f"""
     WHERE c.user_id = ? AND {_IS_WORKING.format("u")}"""
 LET_IN = """
     SELECT u.id, u.name FROM clients c JOIN users u ON u.id = c.user_id
-    WHERE ' ' || c.sign_in_groups || ' ' LIKE ? ORDER BY u.name, u.id"""
+    WHERE ' ' || c.sign_in_groups || ' ' LIKE ?"""
 SET = f"""
     INSERT INTO clients ({_CLIENT}) VALUES ({", ".join("?" * len(Client._fields))})
     ON CONFLICT (user_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in Client._fields[1:])}"""
@@ -110,7 +110,8 @@ async def of_user(queries: Queries, user_id: str) -> Client:
 
 async def let_in(queries: Queries, group_id: str) -> list[tuple[str, str]]:
     """ID and name of each application to which the members of a group may sign in by being one."""
-    return [(row[0], row[1]) for row in await queries.all(LET_IN, f"% {group_id} %")]
+    # Sorted here: SQLite would walk the names of all users for it.
+    return sorted([(row[0], row[1]) for row in await queries.all(LET_IN, f"% {group_id} %")], key=lambda it: it[::-1])
 
 
 class WorkingClient(NamedTuple):
