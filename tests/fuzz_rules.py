@@ -85,6 +85,7 @@ SENTENCES = {
     "address must be an IP address": "the same",
     "actor must be me, or the ID": "of a user or an API key, each in its form",
     "expires_at must be in the future": "depends on the time",
+    "ends_at must be in the future": "the same",
     "which the role": "depends on whose key it is to be",
     "The name is blank": "Unicode tells by its tables what shows something",
     "two windows of the same length": "a pattern cannot compare",

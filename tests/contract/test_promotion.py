@@ -75,7 +75,10 @@ def test_what_is_no_promotion_ends_nothing(server: Server, http: Client) -> None
 
 def test_the_page_says_what_a_promotion_ends_before_it_is_saved(server: Server, user: dict[str, Any]) -> None:
     with signed_in(server) as owner:
-        assert "Links that they have, and API keys that others created for them, stop working." in owner.get(f"/admin/users/{user['id']}").text
+        assert (
+            "Links that they have, and API keys that others created for them, stop working."
+            in owner.get(f"/admin/users/{user['id']}").text
+        )
 
 
 def test_the_command_line_promotes_alike(server: Server, http: Client, user: dict[str, Any]) -> None:

@@ -96,7 +96,7 @@ class Copy:
         answer = asked_for(self._server, "/v1/users", fields="*", limit="7")
         self.position = answer.headers["event-position"]
         while True:
-            self.users |= {user["id"]: user for user in answer.json()}
+            self.users |= {user["id"]: told(user) for user in answer.json()}
             if "next" not in answer.links:
                 return
             answer = asked_for(self._server, answer.links["next"]["url"].removeprefix(self._server.url))
@@ -108,7 +108,7 @@ class Copy:
             if event["type"] in ("user.deleted", "user.purged"):
                 self.users.pop(event["object"]["id"], None)
             else:
-                self.users[event["object"]["id"]] = event["object"]
+                self.users[event["object"]["id"]] = told(event["object"])
             self.types.add(event["type"])
         self.applied += len(answer.json())
         moved, self.position = self.position != answer.headers["event-position"], answer.headers["event-position"]
@@ -155,8 +155,13 @@ def change(http: httpx2.Client, chance: random.Random, user: dict[str, Any]) -> 
 def directory(server: Server) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     while page := asked_for(server, "/v1/users", fields="*", limit="1000", offset=str(len(found))).json():
-        found |= {user["id"]: user for user in page}
+        found |= {user["id"]: told(user) for user in page}
     return found
+
+
+def told(user: dict[str, Any]) -> dict[str, Any]:
+    """What events tell of a user, which is all but when they were last active."""
+    return {name: value for name, value in user.items() if name != "last_active_at"}
 
 
 def asked_for(server: Server, path: str, **parameters: str) -> httpx2.Response:

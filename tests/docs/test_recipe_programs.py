@@ -21,6 +21,7 @@ import httpx2
 import pytest
 
 from rollbook import roles
+from rollbook.actions.key_bounds import PURPOSES
 from tests import postgres
 from tests.factors import enrolled
 from tests.harness import PLAIN, Server, free_port, new_key, new_user, running, serving
@@ -130,7 +131,7 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
             assert chooses("chosen by another").status_code == 400
         assert following == f"{shop_url}/sign-in"
         application = http.post("/v1/applications", json={"name": "Shop", "role": "admin"}).json()
-        shop_key = narrow_key(http, application, "sign-in.md")
+        shop_key = new_key(http, user_id=application["id"], scopes=[*PURPOSES["sign-in"].scopes])
         shop = [str(PYTHON), "-m", "flask", "run", "--port", str(shop_port)]
         with started(shop, tmp_path, server, ROLLBOOK_KEY=shop_key, SHOP_URL=shop_url):
             wait_until(lambda: reaches(f"{shop_url}/sign-in"))
@@ -154,7 +155,7 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
             assert narrow.post(path, json={"purpose": "reset_password"}).status_code == 403
 
 
-def narrow_key(http: httpx2.Client, admin: dict[str, Any], page: str, section: str = "Prepare Rollbook") -> str:
+def narrow_key(http: httpx2.Client, admin: dict[str, Any], page: str, section: str) -> str:
     """A key of this user with the scopes that the page says."""
     text = (DOCS / page).read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     [sentence] = re.findall(r"(?:The|Its) key (?:has|needs) the\s+scopes ([^.]+)\.", text)

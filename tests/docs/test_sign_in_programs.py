@@ -19,6 +19,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from rollbook.actions.key_bounds import PURPOSES
 from rollbook.delivery import payload, signing
 from rollbook.records import events
 from tests import typescript_sdk
@@ -155,8 +156,7 @@ def http(server: Server) -> Iterator[httpx2.Client]:
 def key(http: httpx2.Client) -> str:
     """With the scopes of the purpose `sign-in`."""
     shop = http.post("/v1/applications", json={"name": "Shop", "role": "admin", "rate_limit": "none"}).json()
-    [scopes] = re.findall(r"^\| `sign-in`: .* \| (.+) \|", (ROOT / "docs" / "applications.md").read_text(), re.MULTILINE)
-    made = {"name": "shop", "user_id": shop["id"], "scopes": re.findall("`(.+?)`", scopes)}
+    made = {"name": "shop", "user_id": shop["id"], "scopes": PURPOSES["sign-in"].scopes}
     return http.post("/v1/keys", json=made).json()["key"]
 
 
