@@ -453,6 +453,24 @@ def test_what_is_wrong_with_an_address_is_said(browse: Callable[..., Page], quer
     expect(page.get_by_role("heading", name="Users", exact=True)).to_be_visible()
 
 
+def test_forms_of_settings_follow_what_is_typed_and_boxes_are_square(browse: Callable[..., Page]) -> None:
+    page = browse()
+    page.goto("/admin/server/brand")
+    page.get_by_label("Name of your application").fill("Acme & Sons")
+    expect(page.locator("[data-text-of]")).to_have_text("Acme & Sons")
+    page.goto("/admin/server/mail")
+    for encryption, port in (("implicit", "465"), ("starttls", "587")):
+        page.get_by_label("Encryption").select_option(encryption)
+        expect(page.get_by_label("Port")).to_have_value(port)
+    page.get_by_label("Port").fill("2525")
+    page.get_by_label("Encryption").select_option("implicit")
+    expect(page.get_by_label("Port")).to_have_value("2525")
+    page.goto("/admin/events")
+    page.locator("summary", has_text="Event types").click()
+    box = page.locator(".event-types input").first.bounding_box()
+    assert box and box["width"] == box["height"]
+
+
 # ---- many at once
 
 
@@ -476,6 +494,9 @@ def test_many_users_are_changed_at_once_and_who_could_not_be_is_named(
         box.check()
     if scripts:
         expect(page.get_by_text("4 selected").first).to_be_visible()
+        page.get_by_role("searchbox", name="Search").press_sequentially(" ")
+        expect(page.locator("body > .visually-hidden[role=status]")).to_be_empty()
+        page.get_by_label("Select all users on this page").check()
     assert not scripts or axe(page) == []
     page.get_by_label("Action", exact=True).select_option("delete")
     press(page, "Continue")
@@ -1323,7 +1344,7 @@ def test_the_last_owner_cannot_step_down_nor_anybody_delete_itself(
     page.goto(of(me))
     page.get_by_role("button", name="Actions", exact=True).click()
     assert page.locator("#user-menu .menu-item").all_inner_texts() == [
-        "What they set for others",
+        "See what they set for others",
         "Sign out everywhere",
     ]
     page.keyboard.press("Escape")

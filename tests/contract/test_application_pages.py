@@ -88,6 +88,8 @@ def test_the_form_asks_what_the_application_does_and_shows_a_program_that_works(
         if "users:read" in purpose.scopes:
             assert (user.json()["role"], user.json()["rate_limit"]) == (purpose.role, purpose.rate_limit)
         assert key.status_code == 403, "no purpose needs keys"
+    listed = owner.get("/admin/applications", params={"q": "Shop"}).text
+    assert all(f"<td>{purpose.title}</td>" in listed for purpose in PURPOSES.values())
     shop = http.get("/v1/applications", params={"sort": "-created_at", "limit": 1}).json()[0]
     [key] = http.get("/v1/keys", params={"user": shop["id"]}).json()
     assert key["audiences"] == ["https://shop.example.com"]
@@ -130,6 +132,7 @@ def test_the_list_tells_keys_last_use_and_requests(server: Server, http: httpx2.
         return found[0]
 
     wait(lambda: "Never" not in row() and '<td class="num">3</td>' in row())
+    assert "<td>All that the role viewer allows</td>" in row()
     assert '<td class="num">2</td>' in row() and f"/admin/applications/{shop['id']}" in row()
 
 

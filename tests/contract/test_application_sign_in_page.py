@@ -46,7 +46,7 @@ def test_a_new_program_gets_its_redirect_url_its_secret_and_its_configuration(
     server: Server, http: httpx2.Client
 ) -> None:
     new, url = "/admin/applications/new", "https://grafana.example.com/login/generic_oauth"
-    form = {"name": "Dashboards", "purpose": "program", "program": "grafana", "url": "https://grafana.example.com/"}
+    form = {"name": "Dashboards", "purpose": "program", "program": "grafana", "url": "grafana.example.com/"}
     with signed_in(server) as owner:
         assert url in owner.get(new, params=form).text, "it is proposed"
         refused = owner.post(new, data=form | {"url": "http://grafana.example.com"})
@@ -59,6 +59,7 @@ def test_a_new_program_gets_its_redirect_url_its_secret_and_its_configuration(
         [key] = http.get("/v1/keys", params={"user": id}).json()
         assert key["kind"] == "client", "it reads nothing of the API"
         assert re.search(r"client_secret = rbo_[0-9A-Za-z]{38}", page)
+        assert "<td>People sign in</td>" in owner.get("/admin/applications", params={"q": "Dashboards"}).text
         tabs = re.findall(r'name="program" id="program-\d+" value="([^"]+)"( checked)?', page)
         assert [name for name, checked in tabs if checked] == ["Grafana"]
         assert {"GitLab", "JupyterHub", "pgAdmin", "Argo CD"} <= {name for name, _ in tabs}

@@ -8,12 +8,18 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from msgspec import Struct
 
 from rollbook import units
-from rollbook.actions.checking import new_password
+from rollbook.actions.arguments.factors import SecondFactorActivation, SecondFactorName
+from rollbook.actions.arguments.passwords import PasswordChange
+from rollbook.actions.arguments.users import UserUpdate
+from rollbook.actions.checking import check, new_password
+from rollbook.errors import InvalidParameter
 from rollbook.languages import NAMES, chosen, language
 from rollbook.records import guessable, rules
 from rollbook.web import notices
+from rollbook.web.forms import LABELS, by_field
 from rollbook.web.page_request import CUSTOMER_PAGES
 from tests.grids import grid
 
@@ -80,9 +86,24 @@ def test_what_can_be_wrong_with_a_password_or_a_name_is_said_in_every_language(c
     assert {guessable.COMMON, guessable.WITH_SIGNS, guessable.ABOUT_USER, guessable.REPEATED} <= set(sentences)
     for sentence in sentences:
         assert reader.says(sentence), sentence
+    forms: list[tuple[type[Struct], dict[str, str]]] = [
+        (SecondFactorActivation, {"code": "123"}),
+        (SecondFactorActivation, {"code": "1" * 65}),
+        (SecondFactorName, {"name": ""}),
+        (SecondFactorName, {"name": "x" * 101}),
+        (SecondFactorName, {"name": "a\nb"}),
+        (PasswordChange, {"password": "a good long one", "current_password": ""}),
+        (UserUpdate, {"name": "A\u200fB"}),
+    ]
+    for kind, form in forms:
+        with pytest.raises(InvalidParameter) as fault:
+            check(kind, form, 8)
+        [sentence] = by_field(fault.value, {**LABELS, "code": "The code"}).values()
+        assert reader.says(sentence), sentence
     number = re.compile(r"\d+")
     assert number.findall(reader.said("The password is shorter than 15 characters.")) == ["15"]
     assert reader.said("No one has translated this.") == "No one has translated this."
+    assert language("en").said("535 'bad' of the users' (it can't)") == "535 ‘bad’ of the users’ (it can’t)"
 
 
 @grid(

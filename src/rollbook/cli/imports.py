@@ -91,7 +91,8 @@ class FileImport(Struct):
         if self.counts.weak_hashes:
             parts.append(f"{self.counts.weak_hashes:,} with a weak password hash")
         refused = counted(self.counts.refused, "record")
-        done = f"{', '.join(parts)}, {refused} refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
+        rate = f" ({self.rate:,} records/s)" if self.rate else ""
+        done = f"{', '.join(parts)}, {refused} refused, in {self.seconds:.1f} s{rate}."
         return f"Dry run, nothing was changed: {done}" if self.options.dry_run else done
 
     @property

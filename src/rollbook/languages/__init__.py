@@ -35,6 +35,7 @@ ENGLISH: LanguageCode = "en"
 _MAX_RANGES = 32
 _WEIGHT = re.compile(r"\s*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE).fullmatch
 _RANGE = re.compile(r"\*|[a-z]{1,8}(?:-[a-z0-9]{1,8})*").fullmatch
+_OPENING = re.compile(r"(?<![^\s(])'")
 _VALUE = re.compile(r"\\\{(\w+)\\\}")
 
 
@@ -60,8 +61,9 @@ class Language(NamedTuple):
     def said(self, sentence: str) -> str:
         """An English sentence of an action or of a page in this language; one that has no translation as it is.
 
-        The API, the command line and the docs write apostrophes as `'`, pages and mails as `’`."""
-        shown = sentence.replace("'", "’")
+        The API, the command line and the docs write apostrophes as `'`, pages and mails as `’`; quotation marks of the
+        same form are ‘…’ there."""
+        shown = _OPENING.sub("‘", sentence).replace("'", "’")
         if self.code == ENGLISH:
             return shown
         plain, patterns = _english()

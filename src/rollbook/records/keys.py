@@ -141,10 +141,12 @@ class NewKey(NamedTuple):
 
 
 class Activity(NamedTuple):
-    """The number of a user's keys that work, and the last use of one of them."""
+    """The number of a user's keys that work, the last use of one of them, and what it is for: the scopes of each, and
+    SIGN_IN for an application that people sign in to."""
 
     keys: int = 0
     last_used_at: int | None = None
+    uses: tuple[str | None, ...] = ()
 
 
 class CallerFacts(NamedTuple):
@@ -278,10 +280,13 @@ GOING_BACK = f"""
     UNION SELECT lineages.user_id, keys.id, keys.user_id FROM lineages JOIN keys ON keys.lineage = lineages.lineage
       WHERE lineages.user_id IN ({", ".join("?" * AT_ONCE)}) AND {WORKS}
     ORDER BY 2 LIMIT ?"""
+SIGN_IN = "sign-in"
 ACTIVITY = f"""
-    SELECT user_id, count(*), max(last_used_at) FROM keys
-    WHERE user_id IN ({", ".join("?" * AT_ONCE)}) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
-    GROUP BY user_id"""
+    SELECT user_id, scopes, count(*), max(last_used_at) FROM keys
+      WHERE user_id IN ({", ".join("?" * AT_ONCE)}) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
+      GROUP BY user_id, scopes
+    UNION ALL SELECT user_id, '{SIGN_IN}', 0, NULL FROM clients
+      WHERE user_id IN ({", ".join("?" * AT_ONCE)}) AND redirect_urls <> ''"""
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 OLD = "SELECT id FROM keys WHERE revoked_at <= ? ORDER BY revoked_at LIMIT ?"
 GIVE_TEXT = f"""
@@ -336,11 +341,12 @@ async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0) -
 
 
 async def activity(queries: Queries, user_ids: Sequence[str]) -> dict[str, Activity]:
-    """The activity of those of these users who have a key that works."""
-    by_user = {}
+    """The activity of those of these users who have a key that works, or whom people sign in to."""
+    by_user: dict[str, Activity] = {}
     for part in in_parts(user_ids, AT_ONCE):
-        rows = await queries.all(ACTIVITY, *part, clock.now())
-        by_user |= {user_id: Activity(keys, used) for user_id, keys, used in rows}
+        for user_id, use, count, used in await queries.all(ACTIVITY, *part, clock.now(), *part):
+            keys, last, uses = by_user.get(user_id, Activity())
+            by_user[user_id] = Activity(keys + count, max(last or 0, used or 0) or None, (*uses, use))
     return by_user
 
 

@@ -91,7 +91,7 @@ NOTICES: dict[str, Notice] = {
     "import-canceled": Notice("ok", "Import canceled. Users who were imported already stay."),
     "event-reverted": Notice("ok", "Put back."),
     "event-partly-reverted": Notice("ok", "Put back. What has changed since stayed as it was."),
-    "settings-saved": Notice("ok", "Saved. All servers follow within a second."),
+    "settings-saved": Notice("ok", "Saved. It takes effect within a second."),
     "webhook-saved": Notice("ok", "Saved."),
     "webhook-paused": Notice("warn", "Webhook paused. Nothing is sent until you resume it."),
     "webhook-resumed": Notice("ok", "Webhook resumed."),

@@ -152,10 +152,11 @@ def _wanted_program(page: PageRequest, form: Mapping[str, str]) -> tuple[Applica
 
 
 def _redirect_url(form: Mapping[str, str]) -> str:
-    """Where people return to: below the URL of the program, unless that is the whole."""
+    """Where people return to: below the URL of the program, unless that is the whole. Without a scheme, it is https."""
     program = guide.connections().get(form["program"])
     path = "" if program is None else program.path
-    return form["url"] if form["url"].endswith(path) else form["url"].rstrip("/") + path
+    url = form["url"] if ":/" in form["url"] else f"https://{form['url']}"
+    return url if url.endswith(path) else url.rstrip("/") + path
 
 
 def _wanted(page: PageRequest, form: Mapping[str, str]) -> tuple[ApplicationCreate, KeyCreate]:

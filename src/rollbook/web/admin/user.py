@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock, languages
-from rollbook.actions import invitations, second_factors, users
+from rollbook.actions import groups, invitations, second_factors, users
 from rollbook.actions import tokens as links
 from rollbook.actions.arguments.tokens import HANDED_ON, TokenCreate
 from rollbook.actions.arguments.users import UserCreate, UserUpdate
@@ -274,6 +274,7 @@ async def _profile(page: PageRequest, edited: Edited) -> Response:
         problems=edited.problems,
         factors=await _factors(page, user),
         is_unproven=page.may("users:write") and await users.is_unproven(page.on, user),
+        memberships=await groups.of_user(page.on, page.by, user.id) if page.may("groups:read") else [],
         plain_fields=forms.PLAIN_FIELDS,
         roles=[role for role in page.roles_to_give() if role != "owner" or user.kind != APPLICATION],
         limit=limit,
@@ -371,13 +372,8 @@ def _fields(form: Mapping[str, str]) -> dict[str, Any]:
     return plain | {"email_verified": "email_verified" in form}
 
 
-def _typed(end: int | None) -> str:
-    """The value of a datetime-local field in UTC."""
-    return "" if end is None else clock.format_time(end).removesuffix("Z")
-
-
 def _end(typed: str) -> str | None:
-    """The value of such a field as an RFC 3339 time. Browsers leave out seconds that are 0."""
+    """The value of a datetime-local field in UTC as an RFC 3339 time. Browsers leave out seconds that are 0."""
     minutes = typed.strip().removesuffix(":00") if typed.count(":") == 2 else typed.strip()
     return None if not minutes else minutes + ("Z" if minutes.count(":") == 2 else ":00Z")
 

@@ -365,6 +365,8 @@
   document.addEventListener("input", (event) => {
     countPassword(event.target);
     if (event.target.type === "color") preview(event.target);
+    const name = document.querySelector(`[data-text-of="${CSS.escape(event.target.id)}"]`);
+    if (name) name.textContent = event.target.value.trim() || "Rollbook";
     const palette = event.target.closest(".palette");
     if (palette) filterPalette(palette);
   });
@@ -377,6 +379,9 @@
       keep("tab-" + tabs.dataset.sync, input.value);
       choose(tabs.dataset.sync, input.value);
     }
+    // The usual port of an encryption, unless another one was typed.
+    const port = input.name === "tls" && input.form?.elements.port;
+    if (port && ["587", "465", "25"].includes(port.value)) port.value = { starttls: 587, implicit: 465, none: 25 }[input.value];
     if (input.id === "shortcuts-on") keep("shortcuts", input.checked ? "" : "off");
     const list = input.closest("[data-selection]");
     if (list && input.type === "checkbox") select(list, input);
@@ -414,5 +419,9 @@
       nav.scrollTop = top - nav.getBoundingClientRect().top - nav.clientHeight / 2;
     }
   });
-  document.addEventListener("htmx:after:swap", dress);
+  document.addEventListener("htmx:after:swap", () => {
+    // A list that was replaced has nothing selected.
+    if (live.textContent.endsWith(" selected")) live.textContent = "";
+    dress();
+  });
 })();
