@@ -24,7 +24,7 @@ from rollbook.web.admin import user_filters
 from rollbook.web.admin.server import as_text, line_of
 from rollbook.web.admin.users import PAGE
 from tests import assistant
-from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, take_session, transferred
+from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, sign_in, take_session, transferred
 from tests.browser.conftest import with_and_without_scripts
 from tests.browser.population import HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
@@ -453,8 +453,8 @@ def test_what_is_wrong_with_an_address_is_said(browse: Callable[..., Page], quer
     expect(page.get_by_role("heading", name="Users", exact=True)).to_be_visible()
 
 
-def test_forms_of_settings_follow_what_is_typed_and_boxes_are_square(browse: Callable[..., Page]) -> None:
-    page = browse()
+def test_forms_of_settings_follow_what_is_typed_and_boxes_are_square(page: Page) -> None:
+    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
     page.goto("/admin/server/brand")
     page.get_by_label("Name of your application").fill("Acme & Sons")
     expect(page.locator("[data-text-of]")).to_have_text("Acme & Sons")
