@@ -421,7 +421,7 @@
   });
   document.addEventListener("htmx:after:swap", () => {
     // A list that was replaced has nothing selected.
-    if (live.textContent.endsWith(" selected")) live.textContent = "";
+    if (live?.textContent.endsWith(" selected")) live.textContent = "";
     dress();
   });
 })();
