@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin
 
@@ -513,7 +514,9 @@ def _faults(kind: type[Struct], values: Mapping[str, Any], hook: Hook) -> list[F
     for name, field in fields.items():
         if name not in values:
             if field.required:
-                faults.append(Fault(name, f"{name} is required."))
+                unknown = (shortened(other) for other in islice(values, MAX_FAULTS) if other not in fields)
+                near = get_close_matches(name, unknown, 1)
+                faults.append(Fault(name, f"{name} is required{f', not {quoted(near[0])}' if near else ''}."))
             continue
         try:
             msgspec.convert(values[name], field.type, dec_hook=hook)

@@ -4,7 +4,7 @@ the application is told."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,6 +69,14 @@ def check_url(name: str, url: str) -> None:
             refuse(name, "must begin with https://, unless it leads to this machine, such as http://127.0.0.1/")
     elif not _OF_APP(parts.scheme) or not url.startswith(f"{parts.scheme}:"):
         refuse(name, "must be a URL of https or, for an app, of a scheme with a dot, such as com.example.app:/")
+
+
+def unreachable(issuer: str, redirect_urls: Iterable[str]) -> str:
+    """The warning for an issuer that a program on another machine can't reach; "" if there is none."""
+    hosts = [urlsplit(url).hostname or "localhost" for url in redirect_urls]
+    if not is_loopback(urlsplit(issuer).hostname or "") or all(map(is_loopback, hosts)):
+        return ""
+    return "The issuer is an address of this machine, which others can't reach. Set public_url and restart the server."
 
 
 async def working(on: Rollbook, client_id: str) -> WorkingClient | None:

@@ -182,8 +182,7 @@ async def person(on: Rollbook, by: Principal, param: str, named: str | None) -> 
 async def _application(on: Rollbook, param: str, named: str) -> str:
     """The ID of the one application with this name. Raises InvalidParameter."""
     page = await user_list.page(on.db, Query(ANY._replace(kind=APPLICATION, q=named), limit=NAMESAKES))
-    candidates = [User._make(row) for row in page.rows]
-    same = [user.id for user in candidates if rules.fold(user.name) == rules.fold(named)]
+    same = [user.id for user in map(User._make, page.rows) if rules.fold(user.name) == rules.fold(named)]
     if len(same) > 1:
         refuse(param, "must be an ID: more than one application has this name")
     if not same:
@@ -226,8 +225,7 @@ async def list_events(on: Rollbook, by: Principal, query: ListEvents, waiting: W
     selection = _selection(by, query)._replace(created_after=query.created_after, created_before=query.created_before)
     if query.wait and query.order == "desc":
         refuse("wait", "and order=desc can't be combined")
-    read = on.read if selection.is_indexed else on.read_aside
-    page = await read(_page, selection, query)
+    page = await (on.read if selection.is_indexed else on.read_aside)(_page, selection, query)
     if query.wait and not page.events and not page.more:
         with closing(on.feeds.add(by, selection, page.position, page.position)) as feed, waiting(feed.close):
             page = await _next_page(feed, page, query)

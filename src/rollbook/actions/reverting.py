@@ -16,7 +16,7 @@ from rollbook.actions.arguments.webhooks import WebhookUpdate
 from rollbook.actions.checking import check
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require, require_own
-from rollbook.actions.principal import Principal
+from rollbook.actions.principal import SYSTEM, Principal
 from rollbook.errors import ChangedSince, InvalidParameter, NotFound, NotReversible, PreconditionFailed
 from rollbook.records import events as event_records
 from rollbook.records import groups, rules, users
@@ -62,8 +62,10 @@ REASONS = {
     "second_factor.activated": "To undo it, remove the second factor.",
     "second_factor.removed": "A second factor that was removed can't be brought back. The user can set it up again.",
     "second_factor.lifted": "Second factors that were lifted can't be brought back. The user can set them up again.",
+    "second_factor.codes_regenerated": "The former recovery codes are not kept.",
+    "settings.updated": "Change the settings again.",
 }
-"""The reason why an event of a type can't be undone, and what to do instead."""
+"""The reason why a change can't be undone, and what to do instead."""
 
 
 class _Way(NamedTuple):
@@ -233,8 +235,7 @@ async def _delete(tx: Tx, on: Rollbook, by: Principal, undo: Reversal) -> None:
 
 
 async def _plan_group(queries: Queries, by: Principal, event: Event) -> Reversal:
-    group = await groups.get(queries, decoded(event.object)["id"])
-    return compared(event, groups.public(group))
+    return compared(event, groups.public(await groups.get(queries, decoded(event.object)["id"])))
 
 
 async def _change_group(tx: Tx, on: Rollbook, by: Principal, undo: Reversal) -> None:
@@ -313,9 +314,7 @@ async def _change_key(on: Rollbook, by: Principal, id: str, values: dict[str, An
     except InvalidParameter as problem:
         if problem.param not in ("current_password", "code"):
             raise
-        raise NotReversible(
-            "The key would get more than it has, which requires your password. Update the key."
-        ) from None
+        raise NotReversible("The key would get more than it has: that takes your password. Update it.") from None
 
 
 class _ByAction(NamedTuple):
@@ -349,3 +348,12 @@ _WAYS: dict[str, _Way] = {
 """By the type of the event."""
 REVERTIBLE = frozenset((*_WAYS, *_ACTIONS))
 """Types of events that change what can be put back, as long as nothing else has changed it since."""
+CHANGES = (REVERTIBLE | REASONS.keys()) - {"webhook.disabled"}
+"""Types of events that change what is kept, other than as a consequence of another change. Sessions, tokens and the use
+of keys are none."""
+
+
+def is_change(type: str, address: str | None) -> bool:
+    """Test whether an event tells of a change that somebody made, and not the server itself, such as when it erases a
+    user."""
+    return type in CHANGES and address != SYSTEM.address

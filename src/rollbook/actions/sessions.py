@@ -207,17 +207,21 @@ async def _finish(
     if step is not None:
         await second_factors.take_challenge(tx, step, STEP)
     await proof.use(tx, _as_user(by, user_id), proven)
-    # A passkey alone is two factors: the device, and what unlocks it.
-    factor = "otp" if isinstance(proven, FactorUse) else "hwk"
-    methods = f"{factor} mfa" if step is None else f"pwd {factor} mfa"
-    return await _start(tx, on, by, user_id, browser, token, methods=methods)
+    return await _start(tx, on, by, user_id, browser, token, methods=_methods(step is not None, proven))
+
+
+def _methods(has_password: bool, proven: Proven | None) -> str | None:
+    """Names of how a person proved who they are (RFC 8176). A passkey alone is two factors: the device, and what
+    unlocks it. There is no name for a link in a mail."""
+    factors = ["pwd"] * has_password + ([] if proven is None else ["otp" if isinstance(proven, FactorUse) else "hwk"])
+    return " ".join(factors + ["mfa"] * (len(factors) == 2 or "hwk" in factors)) or None
 
 
 async def start(on: Rollbook, by: Principal, user_id: str, browser: Browser) -> SignedIn:
-    """A new session for who has just proven to be this user; it goes back to whom the one before did. Raises
+    """A new session for who has just set their own password; it goes back to whom the one before did. Raises
     UserSuspended, Forbidden."""
     origin = Origin(by.caller.created_by, None, lineages.of(by.caller.goes_back_to))
-    return await on.write(_start, on, by, user_id, browser, cookies.mint(), origin)
+    return await on.write(_start, on, by, user_id, browser, cookies.mint(), origin, _methods(True, None))
 
 
 async def _start(
@@ -303,9 +307,10 @@ async def _use_token(
     """All of it, or nothing."""
     token, user, redirect_url = ready.open
     user = await tokens.use(tx, _as_user(by, user.id), ready)
-    signed_in = None
-    if token.purpose == "sign_in" or (token.purpose in OF_PASSWORDS and may_sign_in(on, user) and not redirect_url):
-        signed_in = await _start(tx, on, by, user.id, browser, cookie, creators.of_session(token))
+    signed_in, sets_password = None, token.purpose in OF_PASSWORDS
+    if token.purpose == "sign_in" or (sets_password and may_sign_in(on, user) and not redirect_url):
+        methods = _methods(sets_password, ready.factor)
+        signed_in = await _start(tx, on, by, user.id, browser, cookie, creators.of_session(token), methods)
     return UsedToken(token, user, redirect_url, signed_in)
 
 

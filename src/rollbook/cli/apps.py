@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from rollbook import roles
-from rollbook.actions import key_bounds
+from rollbook.actions import clients, key_bounds
 from rollbook.actions.arguments import applications as application_arguments
 from rollbook.actions.arguments import keys as key_arguments
 from rollbook.actions.checking import check
@@ -105,19 +105,16 @@ def create_app(
     if purpose in PROGRAMS and not redirect_urls:
         example = guide.connections()[purpose].redirect_url
         raise click.UsageError(f"--for {purpose} needs --redirect-url, such as {example}")
+    chosen = {field: value for field, value in (("role", role), ("rate_limit", rate_limit)) if value is not None}
     if redirect_urls:
         with server(make=True) as backend:
-            chosen = {"role": role, "rate_limit": rate_limit}
-            new = {"name": name, "redirect_urls": list(redirect_urls), "public_client": public_client}
-            new |= {field: value for field, value in chosen.items() if value is not None}
+            new = {"name": name, "redirect_urls": list(redirect_urls), "public_client": public_client, **chosen}
             _connect(backend, new, fields.sent(backend), purpose, json, quiet)
         return
     named = {"name": name} if purpose is None else key_bounds.new_application_of(name, purpose)
-    chosen = {"role": role, "rate_limit": rate_limit}
-    new = {**named, **{key: value for key, value in chosen.items() if value is not None}}
     with server(make=True) as backend:
         key = {**key_bounds.new_key_of(name, purpose), **fields.sent(backend)}
-        new |= {field: key.pop(field) for field in MORE if field in key}
+        new = named | chosen | {field: key.pop(field) for field in MORE if field in key}
         check(application_arguments.ApplicationCreate, new, 0)
         check(key_arguments.KeyCreate, key, 0)  # before the application is created
         user = backend.one("POST", APPLICATIONS, WHOLE, new)
@@ -166,9 +163,11 @@ def _connect(backend: Backend, new: Shown, given: Shown, program: str | None, js
     else:
         details(made | {"redirect_urls": ", ".join(new["redirect_urls"])})
         if block is not None:
-            hint(f"\nPaste into the configuration of {program}:\n\n{block}")
+            hint(f"\nPaste into the configuration of {guide.connections()[str(program)].name}:\n\n{block}")
         if secret is not None:
             hint("\nKeep the client secret now: it is never shown again.")
+    if not quiet and (warning := clients.unreachable(issuer, new["redirect_urls"])):
+        hint(f"\n{warning}")
 
 
 def _program(purpose: Purpose, url: str, key: Shown) -> str:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 
 from rollbook.actions.arguments import events as event_arguments
 from rollbook.cli import options
 from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import Failure, Misuse, as_json, details, hint, json_line, line, tell_limit
+from rollbook.cli.output import Failure, Misuse, Refused, as_json, details, hint, json_line, line, tell_limit
 from rollbook.cli.tables import table, when
+from rollbook.errors import ApiError, NotReversible
 from rollbook.records import event_types
 
 app = options.group(help="Read and follow the event log, and put back what events changed.")
 
 EVENTS, ONE = "/v1/events", "/v1/events/{eventId}"
-EVENT_ID = options.argument("event_id", "ID")
 SINCE = {"created_after": "since", "created_before": "until"}
 COLUMNS = ("created_at", "type", "about", "by", "id")
 LIKE = {
@@ -28,6 +29,8 @@ LIKE = {
     "id": "evt_06h2dlk4bhq1576ovmie9t4dbs",
 }
 """The widths of the columns of events that have not happened yet."""
+TRIES = 20
+"""Earlier changes that are tried, to name one that can be put back."""
 NEWEST_FIRST = {"order": "newest first", "wait": "`events tail`", "limit": "--limit"}
 
 
@@ -83,15 +86,14 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
             sys.stdout.flush()
 
 
-@options.on_server(app, "get", EVENT_ID, call=("GET", ONE))
+@options.on_server(app, "get", options.argument("event_id", "ID"), call=("GET", ONE))
 def get_event(server: options.Server, event_id: str) -> None:
     """Show an event, as JSON."""
     with server() as backend:
         event = backend.one("GET", at("events", event_id))
         as_json(event)
         if sys.stdout.isatty():
-            (row,) = _rows(backend, iter((event,)), 1)
-            hint(f"\n{event['type']}: {row['about']}, by {row['by']}, at {when(event['created_at'])}.")
+            hint(f"\n{_named(backend, event)}")
             if event["before"]:
                 hint(f"To put back what it changed: {backend.command('events', 'revert', event_id)}")
 
@@ -100,7 +102,7 @@ def get_event(server: options.Server, event_id: str) -> None:
     app,
     "revert",
     options.argument("event_id", "ID", required=False),
-    options.option("--last", "The newest event of a kind that can be put back, whoever caused it."),
+    options.option("--last", "The newest change, whoever made it. If it can't be put back, nothing is."),
     options.JSON,
     fields=event_arguments.EventRevert,
     call=("POST", f"{ONE}/revert"),
@@ -111,26 +113,50 @@ def revert_event(server: options.Server, fields: Fields, event_id: str | None, l
         raise Misuse("Name an event by its ID, or use --last.")
     with server() as backend:
         body = fields.sent(backend)
-        done = backend.one("POST", at("events", event_id or _last(backend), "revert"), body=body)
+        event = _newest_change(backend) if last else backend.one("GET", at("events", str(event_id)))
+        try:
+            done = backend.one("POST", at("events", event["id"], "revert"), body=body)
+        except (Refused, ApiError) as problem:
+            if not last or problem.code != NotReversible.code:
+                raise
+            raise Failure(_instead(backend, event, str(problem))) from None
         if json:
             return as_json(done)
-        whose = dict(zip(("user",), backend.names((done["user_id"],)).values(), strict=False))
-    details(whose | done["reverted"])
+        hint(f"{'Would put' if body.get('dry_run') else 'Put'} back {_named(backend, event)}.")
+    details(done["reverted"])
     for refusal in done["not_reverted"]:
         hint(f"Not put back: {refusal['message']}")
-    if body.get("dry_run"):
-        hint("Nothing was changed.")
     return None
 
 
-def _last(backend: Backend) -> str:
-    """The ID of the newest event that can be put back by its type."""
+def _newest_change(backend: Backend) -> Shown:
     # Imported here: no other command needs the rules of what changes.
+    from rollbook.actions.reverting import CHANGES, is_change
+
+    for event in backend.linked(EVENTS, {"type": ",".join(CHANGES), "order": "desc"}, None):
+        if is_change(event["type"], event["actor"]["address"]):
+            return event
+    raise Failure("The event log has no changes.")
+
+
+def _instead(backend: Backend, newest: Shown, reason: str) -> str:
+    """The sentences for a newest change that can't be put back, with the newest that can."""
     from rollbook.actions.reverting import REVERTIBLE
 
-    for event in backend.linked(EVENTS, {"type": ",".join(REVERTIBLE), "order": "desc"}, 1):
-        return str(event["id"])
-    raise Failure("There is no event that can be put back.")
+    said = f"The newest change, {_named(backend, newest)}, can't be put back. {reason}"
+    for event in backend.linked(EVENTS, {"type": ",".join(REVERTIBLE), "before": newest["id"], "order": "desc"}, TRIES):
+        with suppress(Refused, ApiError):
+            backend.one("POST", at("events", event["id"], "revert"), body={"dry_run": True})
+            command = backend.command("events", "revert", event["id"])
+            return f"{said}\nThe newest that can is {_named(backend, event)}: {command}"
+    return said
+
+
+def _named(backend: Backend, event: Shown) -> str:
+    """An event in a sentence, such as `user.deleted of jo@example.com (2026-12-01 21:47:03 CET by Owner)`."""
+    (row,) = _rows(backend, iter((event,)), 1)
+    of = "" if row["about"] == "-" else f" of {row['about']}"
+    return f"{event['type']}{of} ({when(event['created_at'])} by {row['by']})"
 
 
 def _rows(backend: Backend, log: Iterator[Shown], at_once: int) -> Iterator[Shown]:

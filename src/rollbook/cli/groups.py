@@ -75,8 +75,7 @@ def update_group(server: options.Server, fields: Fields, group: str, json: bool,
     """Update a group. Other fields are left unchanged. An empty text removes the value of an optional field."""
     fields.require_any()
     with server() as backend:
-        path = at("groups", backend.group(group)["id"])
-        shown(backend.one("PATCH", path, body=fields.sent(backend)), json, quiet)
+        shown(backend.one("PATCH", at("groups", backend.group(group)["id"]), body=fields.sent(backend)), json, quiet)
 
 
 @options.on_server(app, "delete", GROUP, options.YES, options.QUIET, call=("DELETE", ONE))

@@ -411,7 +411,8 @@ def one_of(values: Iterable[str]) -> dict[str, Any]:
     def check(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
         for part in parts(text or ""):
             if part not in choices:
-                raise click.BadParameter(f"{part!r} is not one of {', '.join(choices)}.")
+                near = "".join(f" Did you mean {choice}?" for choice in get_close_matches(part, choices, 1))
+                raise click.BadParameter(f"{part!r} is not one of {', '.join(choices)}.{near}")
         return text
 
     return {"callback": check, "shell_complete": offering(choices)}

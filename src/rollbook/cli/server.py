@@ -121,11 +121,8 @@ def _announce(settings: Settings, prepared: FirstStart, url: str) -> None:
     lines = welcome(settings, prepared, url)
     if (prepared.key or prepared.link) and (file := _keep(settings, lines)):
         details = prepared._replace(key=None, link=None, is_new=False, needs_password=False)
-        lines = [
-            *welcome(settings, details, url),
-            f"  The owner's credentials are in {file}. Delete it once you have read it.",
-            "",
-        ]
+        kept = f"  {'Sign in' if prepared.link else 'API key'}    see {file}  (delete it once you have read it)"
+        lines = welcome(settings, details, url, kept)
     _say(lines)
 
 
@@ -148,9 +145,9 @@ def _keep(settings: Settings, lines: list[str]) -> Path | None:
     return file
 
 
-def welcome(settings: Settings, prepared: FirstStart, url: str) -> list[str]:
+def welcome(settings: Settings, prepared: FirstStart, url: str, kept: str = "") -> list[str]:
     """Next steps after the start: the addresses of the server, the dashboard and the docs, the owner and, on first
-    start, a link to sign in and a curl command to paste."""
+    start, a link to sign in and a curl command to paste. `kept`: the line on where these are instead."""
     make_key = f"{program()} keys create {shlex.quote(prepared.owner)}{where(settings)}"
     base = settings.public_url.rstrip("/") or url
     another = "  (another port: --port 9000)" if settings.port == Settings().port else ""
@@ -161,6 +158,7 @@ def welcome(settings: Settings, prepared: FirstStart, url: str) -> list[str]:
         f"  Docs       {base}/docs",
         f"  Data       {settings.data.absolute() if is_sqlite(settings) else address(settings)}",
         f"  Owner      {prepared.owner}",
+        *filter(None, [kept]),
     ]
     if prepared.is_new and prepared.key:
         lines.append(f"  API key    {prepared.key}")
