@@ -84,6 +84,21 @@ def test_the_configuration_of_each_program_has_the_values_of_the_application(tmp
         assert name != "grafana" or f"root_url = {base}/\n" in block
 
 
+def test_it_warns_of_an_issuer_that_the_program_cannot_reach_and_names_the_program_that_was_meant(
+    tmp_path: Path,
+) -> None:
+    grafana = ("apps", "create", "Grafana", "--for", "grafana", "--data", str(tmp_path / "data"), "--redirect-url")
+    for url, settings, warns in (
+        ("https://grafana.acme.test/login/generic_oauth", {}, True),
+        ("http://127.0.0.1:3000/login/generic_oauth", {}, False),
+        ("https://grafana.acme.test/login/generic_oauth", {"public_url": "https://id.acme.test"}, False),
+    ):
+        done = rollbook(*grafana, url, **settings)
+        assert done.returncode == 0 and ("Set public_url" in done.stderr) == warns, done.stderr
+        assert "into the configuration of Grafana:" in done.stderr
+    assert "Did you mean grafana?" in refused("apps", "create", "Grafana", "--for", "grafna", code=2)
+
+
 def test_keys_of_an_application_are_found_by_its_name(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "data"))
     shop = json.loads(good("apps", "create", "Café", "--json", *data))

@@ -100,21 +100,37 @@ def test_an_event_is_shown_and_put_back_and_a_user_is_shown_as_they_were(server:
             shown = server.rollbook("events", "get", event["id"], *where)
             assert json.loads(shown.stdout) == event
             told = server.rollbook("events", "revert", event["id"], "--dry-run", *where)
-            assert told.stdout.split() == ["user", "Bob", "name", "Ann", "metadata", '{"new":', "null}"]
-            assert "Not put back: metadata.plan has changed since." in told.stderr and "Nothing was" in told.stderr
+            assert told.stdout.split() == ["name", "Ann", "metadata", '{"new":', "null}"]
+            assert f"Would put back user.updated of {user['email']} (20" in told.stderr
+            assert "Not put back: metadata.plan has changed since." in told.stderr
         done = server.rollbook("events", "revert", event["id"], "--json", "--data", str(server.data))
         assert json.loads(done.stdout)["reverted"] == {"name": "Ann", "metadata": {"new": None}}
         assert http.get(f"/v1/users/{user['id']}").json()["name"] == "Ann"
-        http.delete(f"/v1/users/{user['id']}")
-        new_user(http)
-        last = server.rollbook("events", "revert", "--last", "--dry-run", "--data", str(server.data))
-        assert (
-            "status" in last.stdout
-            and server.rollbook("events", "revert", "--data", str(server.data), check=False).returncode == 2
-        )
+        assert server.rollbook("events", "revert", "--data", str(server.data), check=False).returncode == 2
         for where in (("--url", server.url, "--key", server.key), ("--data", str(server.data))):
             was = server.rollbook("users", "get", user["id"], "--at", event["id"], "--json", *where)
             assert json.loads(was.stdout)["name"] == "Bob"
+
+
+def test_the_last_change_is_put_back_or_nothing_is(server: Server) -> None:
+    with server.http() as http:
+        user, other = new_user(http), new_user(http)
+        for where in (("--url", server.url, "--key", server.key), ("--data", str(server.data))):
+            http.delete(f"/v1/users/{user['id']}")
+            # What comes and goes by itself is no change.
+            signs_in = {"email": other["email"], "password": other["password"]}
+            assert http.post("/v1/sessions", json=signs_in | {"audience": "shop"}).is_success
+            assert http.post(f"/v1/users/{other['id']}/tokens", json={"purpose": "reset_password"}).is_success
+            told = server.rollbook("events", "revert", "--last", *where)
+            assert f"Put back user.deleted of {user['email']} (20" in told.stderr and "active" in told.stdout
+            assert http.get(f"/v1/users/{user['id']}").json()["status"] == "active"
+            newer, newest = new_user(http), http.get("/v1/events?type=user.restored&order=desc&limit=1").json()[0]
+            told = server.rollbook("events", "revert", "--last", *where, check=False)
+            assert told.returncode == 1 and "To undo it, delete the user." in told.stderr
+            assert f"The newest change, user.created of {newer['email']} (" in told.stderr
+            assert f"The newest that can is user.restored of {user['email']} (" in told.stderr
+            assert f"rollbook events revert {newest['id']} {where[0]}" in told.stderr
+            assert http.get(f"/v1/users/{user['id']}").json()["status"] == "active", "nothing was changed"
 
 
 def position(http: httpx2.Client) -> str:

@@ -121,6 +121,7 @@ def test_the_first_start_makes_an_owner_and_prints_a_line_that_works_when_pasted
         assert "\x1b" not in said
         # What it logs may be read by others.
         assert "rbk_" not in start.logged and "token=" not in start.logged and str(start.kept) in start.logged
+        assert re.search(rf"\n  Sign in +see {start.kept}  \(", start.logged)
         assert start.kept.stat().st_mode & 0o777 == 0o600
         start.kept.unlink()
     assert start.process.returncode == 0

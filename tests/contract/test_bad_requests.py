@@ -443,3 +443,5 @@ def test_a_404_tells_a_wrong_path_an_email_for_an_id_and_a_missing_user_apart(ht
     assert refused(missing, 404, "not_found")["error"] == "The requested resource could not be found."
     assert "Did you mean" not in http.get("/v1/nothing-of-the-kind").json()["error"]
     assert "Did you mean q?" in http.get("/v1/users?query=ada").text
+    misspelt = http.post("/v1/users", json={"name": "Ada", "emial": "ada@example.com", "password": "x"})
+    assert refused(misspelt, 400, "invalid_parameter")["error"].startswith('email is required, not "emial".')

@@ -21,7 +21,7 @@ from tests.callers import together
 from tests.factors import enrolled
 from tests.harness import PATIENCE, PLAIN, Server, new_user, running
 from tests.relying import CALLBACK, Application, application, parameters_of, pkce, refused
-from tests.visitor import is_signed_in, sign_in, signed_in, visitor
+from tests.visitor import is_signed_in, set_password, sign_in, signed_in, visitor
 
 SIGNED_OUT = "https://grafana.example.com/login"
 
@@ -156,6 +156,22 @@ def test_a_second_factor_is_asked_for_on_the_way_and_told(
         code = parameters_of(browser.get(done.headers["location"]).headers["location"])["code"]
     told = app.claims(app.exchange(code).json()["id_token"])
     assert told["amr"] == ["pwd", "otp", "mfa"] and told["acr"] == "aal2"
+
+
+@pytest.mark.parametrize("purpose", ["invite", "reset_password"])
+def test_a_password_that_was_just_set_is_told_as_one(
+    server: Server, http: httpx2.Client, app: Application, purpose: str
+) -> None:
+    user = new_user(http)
+    if purpose == "invite":
+        invited = {"name": "Ines", "email": f"invited.{user['email']}", "status": "invited"}
+        user = http.post("/v1/users", json=invited).json()
+    link = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": purpose}).json()["url"]
+    with visitor(server) as browser:
+        assert set_password(browser, link, "a few random words").status_code == 303
+        code = parameters_of(app.send(browser).headers["location"])["code"]
+    told = app.claims(app.exchange(code).json()["id_token"])
+    assert told["amr"] == ["pwd"] and told["acr"] == "aal1"
 
 
 def test_the_answer_goes_as_a_form_where_that_is_asked_for(app: Application, browser: httpx2.Client) -> None:
