@@ -88,12 +88,12 @@ def test_it_warns_of_an_issuer_that_the_program_cannot_reach_and_names_the_progr
     tmp_path: Path,
 ) -> None:
     grafana = ("apps", "create", "Grafana", "--for", "grafana", "--data", str(tmp_path / "data"), "--redirect-url")
-    for url, settings, warns in (
-        ("https://grafana.acme.test/login/generic_oauth", {}, True),
-        ("http://127.0.0.1:3000/login/generic_oauth", {}, False),
-        ("https://grafana.acme.test/login/generic_oauth", {"public_url": "https://id.acme.test"}, False),
+    for host, public_url, warns in (
+        ("https://grafana.acme.test", "", True),
+        ("http://127.0.0.1:3000", "", False),
+        ("https://grafana.acme.test", "https://id.acme.test", False),
     ):
-        done = rollbook(*grafana, url, **settings)
+        done = rollbook(*grafana, f"{host}/login/generic_oauth", public_url=public_url)
         assert done.returncode == 0 and ("Set public_url" in done.stderr) == warns, done.stderr
         assert "into the configuration of Grafana:" in done.stderr
     assert "Did you mean grafana?" in refused("apps", "create", "Grafana", "--for", "grafna", code=2)

@@ -148,7 +148,7 @@ def _instead(backend: Backend, newest: Shown, reason: str) -> str:
         with suppress(Refused, ApiError):
             backend.one("POST", at("events", event["id"], "revert"), body={"dry_run": True})
             command = backend.command("events", "revert", event["id"])
-            return f"{said}\nThe newest that can is {_named(backend, event)}: {command}"
+            return f"{said} The newest that can is {_named(backend, event)}: {command}"
     return said
 
 
