@@ -129,7 +129,7 @@ def test_the_last_change_is_put_back_or_nothing_is(server: Server) -> None:
             assert told.returncode == 1 and "To undo it, delete the user." in told.stderr
             assert f"The newest change, user.created of {newer['email']} (" in told.stderr
             assert f"The newest that can is user.restored of {user['email']} (" in told.stderr
-            assert f"events revert {newest['id']} {where[0]}" in told.stderr
+            assert f"events revert {newest['id']}" in told.stderr
             assert http.get(f"/v1/users/{user['id']}").json()["status"] == "active", "nothing was changed"
 
 
