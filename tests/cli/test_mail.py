@@ -34,7 +34,7 @@ def test_a_token_of_a_folder_is_mailed_by_its_server_and_where_none_runs_that_is
     assert done.returncode == 2 and "set ROLLBOOK_SMTP" in done.stderr and "--url" in done.stderr, done.stderr
     settings = mail.settings()
     done = rollbook(*create, **settings)
-    assert done.returncode == 0 and "No server runs on this folder" in done.stderr, done.stderr
+    assert done.returncode == 0 and "No server runs here" in done.stderr, done.stderr
     flags = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
     with running(tmp_path / "data", *flags, cheap=False):
         assert mail.wait_for_mail("ida@example.com")

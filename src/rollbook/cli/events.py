@@ -147,7 +147,8 @@ def _instead(backend: Backend, newest: Shown, reason: str) -> str:
     for event in backend.linked(EVENTS, {"type": ",".join(REVERTIBLE), "before": newest["id"], "order": "desc"}, TRIES):
         with suppress(Refused, ApiError):
             backend.one("POST", at("events", event["id"], "revert"), body={"dry_run": True})
-            return f"{said} The newest that can is {_named(backend, event)}: {backend.command('events', 'revert', event['id'])}"
+            command = backend.command("events", "revert", event["id"])
+            return f"{said} The newest that can is {_named(backend, event)}: {command}"
     return said
 
 

@@ -52,8 +52,7 @@ def create_token(
             elif backend.runs:
                 hint(f"The server mails it to the user. It expires at {until}.")
             else:
-                serve = backend.command("serve")
-                hint(f"No server runs on this folder. One that starts before {until} mails it: {serve}")
+                hint(f"No server runs here. One that starts before {until} mails it: {backend.command('serve')}")
         else:
             line(token["url"])
             if not quiet:
