@@ -13,7 +13,8 @@ fn user(email: &str) -> UserCreate {
 
 async fn list(on: &Configuration, ids: Option<Vec<String>>, metadata: Option<Vec<String>>, group: Option<&str>) -> Vec<String> {
     let found: Vec<User> = users_api::list_users(
-        on, None, None, ids, None, None, None, None, None, None, metadata, group, None, None, None, None, None, None, None,
+        on, None, None, ids, None, None, None, None, None, None, metadata, group,
+        None, None, None, None, None, None, None, None, None, None, None, None, None, None,
     ).await.unwrap();
     found.into_iter().map(|user| user.name).collect()
 }
@@ -38,7 +39,8 @@ async fn main() {
         let ids = var("IDS").unwrap().split(',').map(String::from).collect();
         let (sort, fields) = (Some(vec!["-name".into()]), Some(vec!["role".into(), "status".into()]));
         let page = users_api::list_users(
-            on, None, None, Some(ids), None, None, None, None, None, None, None, None, sort, Some(2), Some(offset), None, fields, None, None,
+            on, None, None, Some(ids), None, None, None, None, None, None, None, None,
+            None, None, None, None, None, None, None, sort, Some(2), Some(offset), None, fields, None, None,
         ).await.unwrap();
         pages.push(page.into_iter().map(|user| json!([user.name, user.role])).collect::<Vec<_>>());
     }
