@@ -285,7 +285,7 @@ def test_the_first_page_after_signing_in_is_in_the_zone_of_the_reader(new_page: 
     assert page.context.cookies() == [], "strangers get none"
     with page.expect_response(lambda response: response.url.endswith("/admin")) as answer:
         sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
-    assert "created per day (Asia/Tokyo)" in answer.value.text()
+    assert "Per hour, times in Asia/Tokyo." in answer.value.text()
 
 
 @with_and_without_scripts
@@ -304,7 +304,7 @@ def test_times_are_filtered_and_plotted_in_the_zone_of_the_rows(
     page.goto(f"{path}?{name}=2023-10-27T01:00:00Z")
     expect(page.get_by_label(f"From ({zone})")).to_have_value(until)
     page.goto("/admin")
-    assert f"Users created per day ({zone})" in page.content()
+    assert f"Per hour, times in {zone}." in page.content()
     page.goto("/admin/users")
     page.get_by_text("More filters").click()
     expect(page.get_by_label(f"Created from ({zone})")).to_be_visible()

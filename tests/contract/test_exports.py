@@ -96,6 +96,11 @@ def everyone(http: httpx2.Client, **filters: str) -> list[dict[str, Any]]:
     return users
 
 
+def quiet(export: str) -> str:
+    """An export without full minutes, as which `last_active_at` is told: it follows the calls that are made here."""
+    return re.sub(r"T\d\d:\d\d:00Z", "T*Z", export)
+
+
 def exported(answer: httpx2.Response) -> list[dict[str, Any]]:
     """Users of NDJSON or CSV, as the API shows them: with times to the second."""
     assert answer.status_code == 200, answer.text
@@ -136,7 +141,7 @@ def test_an_export_has_all_users_with_all_fields_in_the_order_of_the_list(direct
         plain = http.get(EXPORTS, params={"format": format}, headers={"Accept-Encoding": "identity"})
         with http.stream("GET", EXPORTS, params={"format": format}, headers={"Accept-Encoding": "gzip"}) as zipped:
             assert zipped.headers["content-encoding"] == "gzip"
-            assert gzip.decompress(b"".join(zipped.iter_raw())) == plain.content
+            assert quiet(gzip.decompress(b"".join(zipped.iter_raw())).decode()) == quiet(plain.text)
         for filters in (
             {"q": "many1"},
             {"role": "viewer"},
@@ -281,15 +286,15 @@ def test_the_command_writes_the_same_from_a_folder_and_from_a_server(directory: 
     file = tmp_path / "users.ndjson"
     with directory.http() as http:
         whole = http.get(EXPORTS).text
-        table = http.get(EXPORTS, params={"format": "csv"}).content
+        table = http.get(EXPORTS, params={"format": "csv"}).text
         position = http.get(EXPORTS).headers["event-position"]
     done = directory.rollbook("users", "export", str(file), "--data", str(directory.data))
-    assert file.read_text() == whole and "password_hash" not in whole
+    assert quiet(file.read_text()) == quiet(whole) and "password_hash" not in whole
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     position = int(position) + 1  # the event that the export leaves
     assert f"{ALL:,} users exported." in done.stderr and f"--after {position}" in done.stderr
     over = directory.rollbook("users", "export", "-", "--format", "csv", "--url", directory.url, "--key", directory.key)
-    assert over.stdout.encode() == table.replace(b"\r\n", b"\n")
+    assert quiet(over.stdout) == quiet(table.replace("\r\n", "\n"))
     few = directory.rollbook(
         "users", "export", "--role", "owner", "--with-hashes", "--data", str(directory.data)
     ).stdout

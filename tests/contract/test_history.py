@@ -312,7 +312,7 @@ def test_keys_get_back_what_takes_no_proof(http: httpx2.Client) -> None:
     assert http.get(key).json()["name"] == "billing"
     http.patch(key, json={"name": "shop", "scopes": ["users:read"]})
     told = refused(revert(http, of(http, me, "key.updated")), errors.NotReversible)
-    assert "requires your password" in told["error"]
+    assert "takes your password" in told["error"]
     http.delete(key)
     told = refused(revert(http, of(http, me, "key.updated")), errors.NotReversible)
     assert "no longer works" in told["error"]
