@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rollbook.actions import applications, events, keys
+from rollbook.actions import applications, clients, events, keys
 from rollbook.actions.arguments.applications import ApplicationPatch
 from rollbook.actions.arguments.events import AuditFilters
 from rollbook.actions.arguments.keys import KeyCreate, ListKeys
@@ -136,6 +136,7 @@ async def _page(
         given=values,
         problems=problems,
         made=made,
+        unreachable=clients.unreachable(issuer, client.redirect_urls.split()),
         shown=secret,
         sign_ins=await _sign_ins(page, user),
         minutes=shown_once.MINUTES,
