@@ -193,6 +193,35 @@ PHP_PACKAGES = (
 )
 RUBY = on_path("ruby")
 RUBY_PACKAGES = (in_files("Typhoeus for Ruby", "ruby-typhoeus", "/usr/share/rubygems-integration/*/gems/typhoeus-*"),)
+SERVICES = {
+    "prometheus": "prometheus",
+    "etcd-server": "etcd",
+    "patroni": "patroni",
+    "valkey-sentinel": "valkey-sentinel",
+}
+"""By Debian's package, what systemd would start."""
+# Those of `make cluster`.
+CLUSTER = (
+    POSTGRESQL_TLS,
+    VALKEY_TLS,
+    VALKEY_CLI,
+    PGBOUNCER,
+    HAPROXY,
+    OPENSSL,
+    Need("PostgreSQL's client", ("postgresql-client",), lambda: shutil.which("psql")),
+    on_path("patroni"),
+    Need(
+        "Patroni's client of etcd",
+        ("python3-etcd",),
+        lambda: next(glob.iglob("/usr/lib/python3*/*-packages/etcd"), None),
+    ),
+    on_path("etcd", "etcd-server"),
+    on_path("etcdctl", "etcd-client"),
+    on_path("valkey-sentinel"),
+    on_path("ip", "iproute2"),
+    Need("nft", ("nftables",), lambda: shutil.which("nft") or shutil.which("nft", path=SYSTEM_FOLDERS)),
+    in_files("libfaketime", "libfaketime", "/usr/lib/*/faketime/libfaketime.so.1"),
+)
 CARGO = on_path("cargo")
 CRATES = tuple(
     in_files(
@@ -249,10 +278,10 @@ def install(needs: Sequence[Need]) -> None:
         _say("Installing Debian's postgresql-common: told to start no server of its own")
         _run_apt("install", "-y", "-qq", "--no-install-recommends", "postgresql-common", needs=needs)
         _forbid_a_cluster()
-    if "prometheus" in names:
+    for name in SERVICES.keys() & set(names):
         # Nothing needs one that runs all the time: systemd is told not to start it.
         Path("/etc/systemd/system").mkdir(parents=True, exist_ok=True)
-        service = Path("/etc/systemd/system/prometheus.service")
+        service = Path(f"/etc/systemd/system/{SERVICES[name]}.service")
         if not service.is_symlink() and not service.exists():
             service.symlink_to("/dev/null")
     for name in names:

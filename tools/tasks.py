@@ -14,7 +14,7 @@ from typing import NoReturn
 import needs
 import sbom
 from environment import APART, DEV, INSTALLER, RUNTIME, Stage, find_uv, prepare, prepare_node, prepare_packages, provide
-from programs import BROWSER, FONT, NODE, ROOT, SHIPPED, SHIPPED_PYTHON, Need, SetupFailed, missing, npm
+from programs import BROWSER, CLUSTER, FONT, NODE, ROOT, SHIPPED, SHIPPED_PYTHON, Need, SetupFailed, missing, npm
 
 Arguments = Sequence[str]
 
@@ -84,6 +84,13 @@ def soak(arguments: Arguments) -> NoReturn:
     record = [str(python), "tools/suite.py"] if list(arguments) == ["--record"] else []
     # Fewer than elsewhere: its tests share a disk, and look how soon a server is back.
     become([*record, *_pytest(python, 2.5), "--timeout", "900", *places, *([] if record else arguments)])
+
+
+def cluster(arguments: Arguments) -> NoReturn:
+    """Start the cluster of docs/scaling.md in network namespaces of this machine, as root; ARGS=chaos breaks it for 20
+    minutes, ARGS=stop removes what is left."""
+    provide(*CLUSTER)
+    become([str(prepare(DEV)), "-m", "tests.cluster", *arguments])
 
 
 def integrations(arguments: Arguments) -> NoReturn:
@@ -267,6 +274,7 @@ TASKS: dict[str, Callable[[Arguments], int]] = {
         test,
         compat,
         soak,
+        cluster,
         integrations,
         clients,
         lint,

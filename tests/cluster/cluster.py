@@ -1,0 +1,366 @@
+"""The cluster of docs/scaling.md on one machine: three database machines (PostgreSQL with Patroni, etcd, Valkey with
+Sentinel), three nodes (Rollbook, PgBouncer, HAProxy), a balancer, and one for the clients, set up by the files in deploy/."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import pwd
+import re
+import secrets
+import shutil
+import string
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rollbook.auth import key_format
+from tests.cluster import network
+from tests.cluster.machines import Machine, Service
+from tools.programs import SYSTEM_FOLDERS, find_postgresql
+
+ROOT = Path(__file__).parents[2]
+FOLDER = Path("/tmp/rollbook-cluster")
+DATABASES, NODES = ("db1", "db2", "db3"), ("node1", "node2", "node3")
+LAST_BYTE = {"db1": 1, "db2": 2, "db3": 3, "node1": 11, "node2": 12, "node3": 13, "balancer": 21, "clients": 31}
+ADDRESSES = {name: f"{network.NETWORK}.{number}" for name, number in LAST_BYTE.items()}
+DISK = "512m"
+OWNER_PASSWORD = "correct horse battery staple"
+
+
+def program(name: str) -> str:
+    path = shutil.which(name) or shutil.which(name, path=SYSTEM_FOLDERS)
+    if path is None:
+        raise RuntimeError(f"{name} is missing: `make cluster` says how to get it")
+    return path
+
+
+class Cluster:
+    """`nodes_from` names another checkout that a node runs, by its name."""
+
+    def __init__(self, nodes_from: dict[str, Path] | None = None, limit_flags: tuple[str, ...] = ()) -> None:
+        self.key = key_format.mint()
+        self._nodes_from = nodes_from or {}
+        self._flags = ("--rate-limit", "none", "--unauthenticated-limit", "none", *limit_flags)
+        self.machines: dict[str, Machine] = {}
+        self._passwords = {
+            f"{name}_PASSWORD": secrets.token_hex(16)
+            for name in (
+                *("POSTGRES", "REPLICATION", "PATRONI", "DATABASE", "DATABASE_OWNER"),
+                *("VALKEY", "VALKEY_MACHINES"),
+            )
+        }
+        self._ended = threading.Event()
+
+    # ---- start and stop
+
+    def start(self, say: Callable[[str], None]) -> Cluster:
+        stop()
+        FOLDER.mkdir(mode=0o755)
+        network.create(ADDRESSES)
+        network.enter("clients")
+        self._certificates()
+        for name in DATABASES:
+            self._set_up_database(name)
+        for name in NODES:
+            self._set_up_node(name)
+        self._set_up_balancer()
+        threading.Thread(target=self._look_after, daemon=True).start()
+        say("etcd, Patroni, PostgreSQL, Valkey and Sentinel on db1, db2 and db3")
+        for name in DATABASES:
+            self.machines[name].switch_on()
+        self.wait_for("a primary with two standbys", self.has_standbys, 180)
+        say(f"PostgreSQL has its primary, {self.primary()}: roles and tables")
+        self._create_database()
+        say("Rollbook, PgBouncer and HAProxy on node1, node2 and node3; HAProxy on the balancer")
+        for name in ("balancer", *NODES):
+            self.machines[name].switch_on()
+        self.wait_for("all nodes", lambda: all(self.is_ready(name) for name in NODES), 120)
+        self.wait_for("the balancer", lambda: self.status("balancer", 8080, "/health/ready") == 200, 60)
+        return self
+
+    def stop(self) -> None:
+        self._ended.set()
+        for machine in self.machines.values():
+            with machine._lock:
+                machine.is_on = False
+        stop()
+
+    def _look_after(self) -> None:
+        while not self._ended.wait(0.25):
+            for machine in self.machines.values():
+                machine.look_after()
+
+    # ---- files of each machine
+
+    def _machine(self, name: str) -> Machine:
+        folder = FOLDER / name
+        folder.mkdir()
+        machine = self.machines[name] = Machine(name, ADDRESSES[name], folder)
+        return machine
+
+    def _render(self, source: str, machine: Machine, target: Path, **more: str) -> Path:
+        values = {
+            **self._passwords,
+            "NAME": machine.name,
+            "ADDRESS": machine.address,
+            **{name.upper(): ADDRESSES[name] for name in (*DATABASES, "balancer")},
+            "DATA": str(machine.folder / "data"),
+            "TLS": str(machine.folder / "tls"),
+            "POSTGRESQL": str(find_postgresql()),
+            "SHARED_BUFFERS": "64MB",
+            "KEPT_WAL": "64MB",
+            "MAX_WAL": "96MB",
+            "PUBLIC_URL": f"http://{ADDRESSES['balancer']}:8080",
+            **more,
+        }
+        target.write_text(string.Template((ROOT / "deploy/cluster" / source).read_text()).substitute(values))
+        target.chmod(0o600)
+        return target
+
+    def _certificates(self) -> None:
+        """An authority of the cluster's own, and a certificate for each machine's address."""
+        openssl, authority = program("openssl"), FOLDER / "authority"
+        authority.mkdir(mode=0o700)
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
+        ca, ca_key = authority / "ca.crt", authority / "ca.key"
+        network.run(
+            openssl, "req", "-x509", *curve, "-subj", "/CN=Rollbook cluster", "-keyout", str(ca_key), "-out", str(ca)
+        )
+        for name, address in ADDRESSES.items():
+            certificate = authority / name
+            network.run(
+                *(openssl, "req", "-x509", *curve, "-CA", str(ca), "-CAkey", str(ca_key), "-subj", f"/CN={name}"),
+                *("-addext", f"subjectAltName=IP:{address},IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"),
+                *("-keyout", f"{certificate}.key", "-out", f"{certificate}.crt"),
+            )
+
+    def _give_certificates(self, machine: Machine) -> Path:
+        folder = machine.folder / "tls"
+        folder.mkdir()
+        for source, target in ((machine.name + ".crt", "machine.crt"), (machine.name + ".key", "machine.key")):
+            shutil.copy(FOLDER / "authority" / source, folder / target)
+        shutil.copy(FOLDER / "authority/ca.crt", folder / "ca.crt")
+        (folder / "machine.key").chmod(0o600)
+        return folder
+
+    def _set_up_database(self, name: str) -> None:
+        machine = self._machine(name)
+        self._give_certificates(machine)
+        data = machine.folder / "data"
+        data.mkdir()
+        # Of a fixed size, to be filled; in memory, so that machines don't wait for one disk that all of them share.
+        network.run("mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "tmpfs", str(data))
+        for folder in ("valkey", "sentinel"):
+            (data / folder).mkdir()
+        etcd = self._render("etcd.yml", machine, machine.folder / "etcd.yml")
+        patroni = self._render("patroni.yml", machine, machine.folder / "patroni.yml")
+        valkey = self._render("valkey.conf", machine, data / "valkey/valkey.conf")
+        if name != "db1":
+            valkey.write_text(f"{valkey.read_text()}replicaof {ADDRESSES['db1']} 6379\n")
+        sentinel = self._render("sentinel.conf", machine, data / "sentinel/sentinel.conf")
+        own(machine.folder, "postgres")
+        machine.add(Service("etcd", [program("etcd"), "--config-file", str(etcd)], "postgres"))
+        machine.add(Service("valkey", [program("valkey-server"), str(valkey)], "postgres", restart=10))
+        machine.add(Service("sentinel", [program("valkey-sentinel"), str(sentinel)], "postgres"))
+        machine.add(Service("patroni", [program("patroni"), str(patroni)], "postgres", restart=1))
+
+    def _set_up_node(self, name: str) -> None:
+        machine = self._machine(name)
+        tls = self._give_certificates(machine)
+        (tls / "userlist.txt").write_text(f'"rollbook" "{self._passwords["DATABASE_PASSWORD"]}"\n')
+        secret = tls / "secret"
+        secret.write_text(self._secret())
+        secret.chmod(0o600)
+        (machine.folder / "data").mkdir()
+        pgbouncer = self._render("pgbouncer.ini", machine, machine.folder / "pgbouncer.ini")
+        own(machine.folder, "postgres")
+        (secret).chmod(0o600)
+        os.chown(secret, 0, 0)
+        haproxy = str(ROOT / "deploy/cluster/haproxy-postgresql.cfg")
+        hosts = {each.upper(): ADDRESSES[each] for each in DATABASES}
+        machine.add(Service("haproxy", [program("haproxy"), "-db", "-f", haproxy], environment=hosts))
+        machine.add(Service("pgbouncer", [program("pgbouncer"), str(pgbouncer)], "postgres"))
+        checkout = self._nodes_from.get(name, ROOT)
+        command = [str(checkout / ".venv/bin/rollbook"), "serve", "--data", str(machine.folder / "data"), *self._flags]
+        machine.add(Service("rollbook", command, environment=self.settings(machine), restart=1))
+
+    def settings(self, machine: Machine) -> dict[str, str]:
+        lines = self._render("rollbook.env", machine, machine.folder / "rollbook.env").read_text().splitlines()
+        own_lines = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+        return own_lines | {
+            "ROLLBOOK_WEBHOOK_ALLOW": f"{ADDRESSES['clients']}/32",
+            "ROLLBOOK_OWNER_EMAIL": "owner@example.com",
+            "ROLLBOOK_OWNER_PASSWORD": OWNER_PASSWORD,
+            "ROLLBOOK_OWNER_KEY": self.key,
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
+
+    def _secret(self) -> str:
+        file = FOLDER / "authority/secret"
+        if not file.exists():
+            file.write_text(secrets.token_hex(32))
+        return file.read_text()
+
+    def _set_up_balancer(self) -> None:
+        machine = self._machine("balancer")
+        places = {name.upper(): f"{ADDRESSES[name]}:8000" for name in NODES}
+        environment = {"BIND": f"{machine.address}:8080", **places}
+        command = [program("haproxy"), "-db", "-f", str(ROOT / "deploy/haproxy.cfg")]
+        machine.add(Service("haproxy", command, environment=environment))
+
+    def _create_database(self) -> None:
+        tls = f"sslrootcert={FOLDER}/authority/ca.crt"
+        primary = ADDRESSES[self.primary() or "db1"]
+        environment = {
+            "PATH": f"{find_postgresql()}:{os.environ['PATH']}",
+            **self._passwords,
+            "PGHOST": primary,
+            "PGUSER": "postgres",
+            "PGPASSWORD": self._passwords["POSTGRES_PASSWORD"],
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": f"{FOLDER}/authority/ca.crt",
+        }
+        on_clients(["sh", str(ROOT / "deploy/postgresql/roles.sh")], environment)
+        hosts = ",".join(f"{ADDRESSES[name]}:5432" for name in DATABASES)
+        owner = f"rollbook_owner:{self._passwords['DATABASE_OWNER_PASSWORD']}"
+        url = f"postgresql://{owner}@{hosts}/rollbook?target_session_attrs=read-write&{tls}"
+        on_clients(
+            [str(ROOT / ".venv/bin/rollbook"), "migrate"],
+            {"PATH": os.environ["PATH"], "ROLLBOOK_DATABASE": url, "ROLLBOOK_DATA": str(FOLDER / "authority")},
+        )
+
+    # ---- questions
+
+    def status(self, name: str, port: int, path: str, timeout: float = 2) -> int:
+        """Status of an answer; 0: there is none."""
+        connection = http.client.HTTPConnection(ADDRESSES[name], port, timeout=timeout)
+        try:
+            connection.request("GET", path, headers={"Host": "rollbook"})
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return 0
+        finally:
+            connection.close()
+
+    def ask_patroni(self, name: str) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(ADDRESSES[name], 8008, timeout=2)
+        try:
+            connection.request("GET", "/cluster")
+            return json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError):
+            return {}
+        finally:
+            connection.close()
+
+    def primary(self) -> str | None:
+        """The machine whose Patroni holds the leader's key."""
+        return next((name for name in DATABASES if self.status(name, 8008, "/primary") == 200), None)
+
+    def has_standbys(self) -> bool:
+        primary = self.primary()
+        members = self.ask_patroni(primary).get("members", []) if primary else []
+        return sum(member.get("role") != "leader" and member.get("state") == "streaming" for member in members) == 2
+
+    def etcd_leader(self) -> str | None:
+        tls = FOLDER / "authority"
+        flags = [f"--cacert={tls}/ca.crt", f"--cert={tls}/clients.crt", f"--key={tls}/clients.key"]
+        for name in DATABASES:
+            done = subprocess.run(
+                [
+                    program("etcdctl"),
+                    *flags,
+                    f"--endpoints=https://{ADDRESSES[name]}:2379",
+                    "--command-timeout=3s",
+                    "endpoint",
+                    "status",
+                    "-w",
+                    "json",
+                ],
+                check=False,
+                capture_output=True,
+                text=True,
+                env={"ETCDCTL_API": "3", "PATH": os.environ["PATH"]},
+            )
+            with suppress(ValueError, LookupError):
+                said = json.loads(done.stdout)[0]["Status"]
+                if said["leader"] == said["header"]["member_id"]:
+                    return name
+        return None
+
+    def valkey_primary(self) -> str | None:
+        for name in DATABASES:
+            flags = ["-t", "3", "-h", ADDRESSES[name], "-p", "26379", "--tls", "--cacert", f"{FOLDER}/authority/ca.crt"]
+            done = subprocess.run(
+                ["timeout", "4", program("valkey-cli"), *flags, "sentinel", "get-master-addr-by-name", "rollbook"],
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+            address = (done.stdout.split() or [""])[0]
+            for each, known in ADDRESSES.items():
+                if known == address:
+                    return each
+        return None
+
+    def was_without_valkey(self, since: float) -> bool:
+        """Whether a node counted by itself, be it for a moment, after this time of the clock."""
+        moment = datetime.fromtimestamp(since, UTC).isoformat()[:19]
+        logs = [(FOLDER / name / "rollbook.log").read_text(errors="replace") for name in NODES]
+        times = [time for log in logs for time in re.findall(r'(?m)^\{"time":"([^"]*)"[^\n]*"limits: Valkey', log)]
+        return max(times, default="") >= moment
+
+    def is_ready(self, name: str) -> bool:
+        return self.status(name, 8000, "/health/ready", 5) == 200
+
+    def is_whole(self) -> bool:
+        """All machines are what they were before a fault."""
+        return (
+            self.has_standbys()
+            and all(self.is_ready(name) for name in NODES)
+            and self.etcd_leader() is not None
+            and self.valkey_primary() is not None
+        )
+
+    def wait_for(self, what: str, happened: Callable[[], Any], seconds: float) -> float:
+        """Seconds that it took. Raises TimeoutError."""
+        began = time.monotonic()
+        while not happened():
+            if time.monotonic() - began > seconds:
+                raise TimeoutError(f"after {seconds:.0f} s there is not {what}")
+            time.sleep(0.5)
+        return time.monotonic() - began
+
+    def postgres_process(self, name: str) -> int | None:
+        """The first process of PostgreSQL on this machine."""
+        with suppress(OSError, ValueError, IndexError):
+            return int((FOLDER / name / "data/postgresql/postmaster.pid").read_text().split()[0])
+        return None
+
+
+def on_clients(command: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
+
+
+def own(folder: Path, user: str) -> None:
+    entry = pwd.getpwnam(user)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+def stop() -> None:
+    """End and remove all that any run of this has left on the machine."""
+    network.remove()
+    for line in reversed(Path("/proc/mounts").read_text().splitlines()):
+        place = line.split()[1]
+        if place.startswith(f"{FOLDER}/"):
+            subprocess.run(["umount", "-l", place], check=False)
+    shutil.rmtree(FOLDER, ignore_errors=True)
