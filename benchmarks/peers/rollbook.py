@@ -24,6 +24,7 @@ class Rollbook:
     name = "Rollbook"
     program: tuple[str | Path, ...] = (PROGRAM,)
     calls: Mapping[str, Call] = {}
+    environment: Mapping[str, str] = {}
 
     def __init__(self, folder: str = "rollbook") -> None:
         from rollbook.auth.key_format import mint
@@ -63,9 +64,8 @@ class Rollbook:
             write_ndjson(file, users, PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(PASSWORD))
         log = WORK / "logs" / "import.log"
         began = time.perf_counter()
-        importing = Process(
-            [*self.program, "users", "import", file, "--data", self.folder / "data"], cpus=BOTH_CPUS, log=log
-        )
+        command = [*self.program, "users", "import", file, "--data", self.folder / "data"]
+        importing = Process(command, cpus=BOTH_CPUS, log=log, env=self.environment)
         if importing.wait():
             raise RuntimeError(f"rollbook users import failed: {log.read_text(errors='replace')[-2000:]}")
         self.import_seconds = time.perf_counter() - began
@@ -97,6 +97,7 @@ class Rollbook:
                 "ROLLBOOK_OWNER_PASSWORD": PASSWORD,
                 "ROLLBOOK_OWNER_KEY": self.key,
                 "ROLLBOOK_LOG": "json",
+                **self.environment,
                 **(settings or {}),
             },
         )

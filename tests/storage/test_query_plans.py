@@ -369,9 +369,14 @@ async def provision(call: Calls, id: str) -> None:
 
 @pytest.fixture
 def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[str]]:
+    return sent_on(tmp_path / "data", monkeypatch)
+
+
+def sent_on(data: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[str]]:
+    """A new database, and each statement that all calls and jobs sent to it."""
     key = key_format.mint()
     settings = Settings(
-        data=tmp_path / "data",
+        data=data,
         rate_limit=NO_LIMIT,
         password_memory=8,
         password_time_cost=1,
@@ -444,9 +449,8 @@ def test_no_statement_of_a_request_or_loop_walks_a_table(sent: tuple[Path, list[
     assert {statement: steps for statement, steps in found.items() if steps} == {}
 
 
-def test_no_named_statement_of_the_records_walks_a_table(sent: tuple[Path, list[str]]) -> None:
-    """Those that no call above may have sent."""
-    path, _ = sent
+def named_statements() -> dict[str, str]:
+    """Those of the records that have a name, of which no call above may have sent some."""
     named: dict[str, str] = {}
     for module in records_on(connect.SQLITE):
         for name, value in vars(module).items():
@@ -454,7 +458,17 @@ def test_no_named_statement_of_the_records_walks_a_table(sent: tuple[Path, list[
             for text in texts:
                 if isinstance(text, str) and STATEMENT.match(text) and "{" not in text and not POSTGRES.search(text):
                     named[f"{module.__name__}.{name}"] = inspect.cleandoc(text)
+    return named
+
+
+def walks_of(database: sqlite3.Connection, named: dict[str, str]) -> dict[str, list[str]]:
+    found = {name: walks(database, text, (None,) * _parameters(text)) for name, text in named.items()}
+    return {name: steps for name, steps in found.items() if steps}
+
+
+def test_no_named_statement_of_the_records_walks_a_table(sent: tuple[Path, list[str]]) -> None:
+    path, _ = sent
+    named = named_statements()
     assert len(named) > 50
     with closing(sqlite3.connect(path)) as database:
-        found = {name: walks(database, text, (None,) * _parameters(text)) for name, text in named.items()}
-    assert {name: steps for name, steps in found.items() if steps} == {}
+        assert walks_of(database, named) == {}
