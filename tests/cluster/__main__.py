@@ -158,11 +158,12 @@ def _keep(folder: str) -> None:
 
 
 def record(rounds: Sequence[Round], arguments: argparse.Namespace) -> None:
-    """Add these to benchmarks/cluster.json, and write the table in benchmarks/CLUSTER.md from all that is there."""
+    """Add these to the file, and write the table in CLUSTER.md beside it from all that is there."""
+    target: Path = arguments.record
     commit = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], check=False, capture_output=True, text=True, cwd=ROOT
     ).stdout.strip()
-    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    kept = json.loads(target.read_text()) if target.exists() else []
     run = {
         "commit": commit,
         "seed": arguments.seed,
@@ -170,8 +171,8 @@ def record(rounds: Sequence[Round], arguments: argparse.Namespace) -> None:
         "previous": bool(arguments.previous),
     }
     kept.append(run | {"rounds": [asdict(done) for done in rounds]})
-    RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
-    RESULTS.with_name("CLUSTER.md").write_text(table(kept))
+    target.write_text(json.dumps(kept, indent=1) + "\n")
+    target.with_name("CLUSTER.md").write_text(table(kept))
 
 
 def table(runs: Sequence[dict]) -> str:
@@ -248,7 +249,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", help="kinds of faults, with commas")
     parser.add_argument("--pause", type=float, default=1.0, help="factor of the clients' pauses")
     parser.add_argument("--previous", type=Path, help="another checkout, which node1 runs")
-    parser.add_argument("--record", action="store_true", help="add to benchmarks/CLUSTER.md")
+    parser.add_argument(
+        "--record",
+        nargs="?",
+        type=Path,
+        const=RESULTS,
+        help="add to benchmarks/cluster.json and CLUSTER.md, or to this file",
+    )
     parser.add_argument("--keep-logs", help="folder for the logs of all services")
     chosen = parser.parse_args(arguments)
     if os.geteuid() != 0:

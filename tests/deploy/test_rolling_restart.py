@@ -133,7 +133,9 @@ def test_with_a_domain_caddy_redirects_nothing_by_itself(tmp_path: Path) -> None
 def test_without_any_node_the_answer_is_an_error_and_comes_soon(name: str, tmp_path: Path) -> None:
     with balancing(name, [Server(tmp_path / "1"), Server(tmp_path / "2")], tmp_path, path="") as url:
         started = time.monotonic()
-        assert httpx2.post(f"{url}/v1/users", json={}, timeout=60).status_code in (502, 503)
+        answer = httpx2.post(f"{url}/v1/users", json={}, timeout=60)
+        assert (answer.status_code, answer.json()["code"]) in ((502, "outcome_unknown"), (503, "unavailable"))
+        assert answer.headers["content-type"] == "application/json" and int(answer.headers["retry-after"]) >= 1
         assert time.monotonic() - started < 30
 
 
