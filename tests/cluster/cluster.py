@@ -1,5 +1,5 @@
-"""The cluster of docs/scaling.md on one machine: three database machines (PostgreSQL with Patroni, etcd, Valkey with
-Sentinel), three nodes (Rollbook, PgBouncer, HAProxy), a balancer, and one for the clients, set up by the files in deploy/."""
+"""The cluster of docs/scaling.md on one machine: three database machines (PostgreSQL with Patroni, Valkey), three
+nodes (Rollbook, PgBouncer, HAProxy, etcd, Sentinel), a balancer, and one for the clients, set up by the files in deploy/."""
 
 from __future__ import annotations
 
@@ -72,15 +72,15 @@ class Cluster:
             self._set_up_node(name)
         self._set_up_balancer()
         threading.Thread(target=self._look_after, daemon=True).start()
-        say("etcd, Patroni, PostgreSQL, Valkey and Sentinel on db1, db2 and db3")
-        for name in DATABASES:
-            self.machines[name].switch_on()
+        say("etcd and Sentinel on node1, node2 and node3; Patroni, PostgreSQL and Valkey on db1, db2 and db3")
+        for machine in self.machines.values():
+            machine.switch_on()
         self.wait_for("a primary with two standbys", self.has_standbys, 180)
         say(f"PostgreSQL has its primary, {self.primary()}: roles and tables")
         self._create_database()
-        say("Rollbook, PgBouncer and HAProxy on node1, node2 and node3; HAProxy on the balancer")
-        for name in ("balancer", *NODES):
-            self.machines[name].switch_on()
+        say("Rollbook, PgBouncer and HAProxy on node1, node2 and node3")
+        for name in NODES:
+            self._add_rollbook(self.machines[name])
         self.wait_for("all nodes", lambda: all(self.is_ready(name) for name in NODES), 120)
         self.wait_for("the balancer", lambda: self.status("balancer", 8080, "/health/ready") == 200, 60)
         return self
@@ -110,7 +110,7 @@ class Cluster:
             **self._passwords,
             "NAME": machine.name,
             "ADDRESS": machine.address,
-            **{name.upper(): ADDRESSES[name] for name in (*DATABASES, "balancer")},
+            **{name.upper(): address for name, address in ADDRESSES.items()},
             "DATA": str(machine.folder / "data"),
             "TLS": str(machine.folder / "tls"),
             "POSTGRESQL": str(find_postgresql()),
@@ -153,42 +153,41 @@ class Cluster:
     def _set_up_database(self, name: str) -> None:
         machine = self._machine(name)
         self._give_certificates(machine)
-        data = machine.folder / "data"
-        data.mkdir()
-        # Of a fixed size, to be filled; in memory, so that machines don't wait for one disk that all of them share.
-        network.run("mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "tmpfs", str(data))
-        for folder in ("valkey", "sentinel"):
-            (data / folder).mkdir()
-        etcd = self._render("etcd.yml", machine, machine.folder / "etcd.yml")
+        data = _disk(machine)
+        (data / "valkey").mkdir()
         patroni = self._render("patroni.yml", machine, machine.folder / "patroni.yml")
         valkey = self._render("valkey.conf", machine, data / "valkey/valkey.conf")
         if name != "db1":
             valkey.write_text(f"{valkey.read_text()}replicaof {ADDRESSES['db1']} 6379\n")
-        sentinel = self._render("sentinel.conf", machine, data / "sentinel/sentinel.conf")
         own(machine.folder, "postgres")
-        machine.add(Service("etcd", [program("etcd"), "--config-file", str(etcd)], "postgres"))
         machine.add(Service("valkey", [program("valkey-server"), str(valkey)], "postgres", restart=10))
-        machine.add(Service("sentinel", [program("valkey-sentinel"), str(sentinel)], "postgres"))
         machine.add(Service("patroni", [program("patroni"), str(patroni)], "postgres", restart=1))
 
     def _set_up_node(self, name: str) -> None:
         machine = self._machine(name)
         tls = self._give_certificates(machine)
+        data = _disk(machine)
+        (data / "sentinel").mkdir()
+        etcd = self._render("etcd.yml", machine, machine.folder / "etcd.yml")
+        sentinel = self._render("sentinel.conf", machine, data / "sentinel/sentinel.conf")
         (tls / "userlist.txt").write_text(f'"rollbook" "{self._passwords["DATABASE_PASSWORD"]}"\n')
         secret = tls / "secret"
         secret.write_text(self._secret())
         secret.chmod(0o600)
-        (machine.folder / "data").mkdir()
         pgbouncer = self._render("pgbouncer.ini", machine, machine.folder / "pgbouncer.ini")
         own(machine.folder, "postgres")
-        (secret).chmod(0o600)
         os.chown(secret, 0, 0)
+        machine.add(Service("etcd", [program("etcd"), "--config-file", str(etcd)], "postgres"))
+        machine.add(Service("sentinel", [program("valkey-sentinel"), str(sentinel)], "postgres"))
         haproxy = str(ROOT / "deploy/cluster/haproxy-postgresql.cfg")
         hosts = {each.upper(): ADDRESSES[each] for each in DATABASES}
         machine.add(Service("haproxy", [program("haproxy"), "-db", "-f", haproxy], environment=hosts))
         machine.add(Service("pgbouncer", [program("pgbouncer"), str(pgbouncer)], "postgres"))
-        checkout = self._nodes_from.get(name, ROOT)
-        command = [str(checkout / ".venv/bin/rollbook"), "serve", "--data", str(machine.folder / "data"), *self._flags]
+
+    def _add_rollbook(self, machine: Machine) -> None:
+        checkout = self._nodes_from.get(machine.name, ROOT)
+        data = machine.folder / "rollbook"
+        command = [str(checkout / ".venv/bin/rollbook"), "serve", "--data", str(data), *self._flags]
         machine.add(Service("rollbook", command, environment=self.settings(machine), restart=1))
 
     def settings(self, machine: Machine) -> dict[str, str]:
@@ -271,7 +270,7 @@ class Cluster:
     def etcd_leader(self) -> str | None:
         tls = FOLDER / "authority"
         flags = [f"--cacert={tls}/ca.crt", f"--cert={tls}/clients.crt", f"--key={tls}/clients.key"]
-        for name in DATABASES:
+        for name in NODES:
             done = subprocess.run(
                 [
                     program("etcdctl"),
@@ -295,7 +294,7 @@ class Cluster:
         return None
 
     def valkey_primary(self) -> str | None:
-        for name in DATABASES:
+        for name in NODES:
             flags = ["-t", "3", "-h", ADDRESSES[name], "-p", "26379", "--tls", "--cacert", f"{FOLDER}/authority/ca.crt"]
             done = subprocess.run(
                 ["timeout", "4", program("valkey-cli"), *flags, "sentinel", "get-master-addr-by-name", "rollbook"],
@@ -348,6 +347,15 @@ def on_clients(command: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
+
+
+def _disk(machine: Machine) -> Path:
+    """The machine's own disk, of a fixed size: it is to be filled. In memory, so that machines don't wait for one disk that
+    all of them share."""
+    data = machine.folder / "data"
+    data.mkdir()
+    network.run("mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "tmpfs", str(data))
+    return data
 
 
 def own(folder: Path, user: str) -> None:

@@ -42,7 +42,9 @@ class Machine:
         self._lock = threading.RLock()
 
     def add(self, service: Service) -> None:
-        self.services[service.name] = service
+        """It starts with the machine, or soon where that runs."""
+        with self._lock:
+            self.services[service.name] = service
 
     def switch_on(self) -> None:
         with self._lock:
