@@ -111,6 +111,7 @@ def chaos(arguments: argparse.Namespace) -> int:
     say(f"seed {arguments.seed}, {len(names)} kinds of faults, {arguments.minutes} minutes at most")
     cluster = Cluster(previous)
     rounds: list[Round] = []
+    in_the_end: list[str] = []
     try:
         cluster.start(say)
         load = Load(cluster.key, arguments.seed, arguments.pause).start()
@@ -124,20 +125,22 @@ def chaos(arguments: argparse.Namespace) -> int:
             if load.problem is not None:
                 raise load.problem
         load.stop()
-        rounds_problems = books.check()
-        for problem in rounds_problems:
+        in_the_end = books.check()
+        for problem in in_the_end:
             say(f"  in the end: {problem}")
         say(f"answers other than success: {dict(sorted(load.notes.codes.items()))}")
         say(
             f"{load.notes.tokens} one-time tokens, {load.notes.refreshes} refreshes, {books.doubled_deliveries()} deliveries twice"
         )
+    except KeyboardInterrupt:
+        say("stopped")
     finally:
         if arguments.keep_logs:
             _keep(arguments.keep_logs)
         cluster.stop()
     if arguments.record:
         record(rounds, arguments)
-    bad = rounds_problems + [problem for done in rounds for problem in done.problems]
+    bad = in_the_end + [problem for done in rounds for problem in done.problems]
     say(f"{len(rounds)} faults, {sum(done.acknowledged for done in rounds)} writes acknowledged, {len(bad)} problems")
     return 1 if bad else 0
 
