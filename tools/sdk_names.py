@@ -113,6 +113,18 @@ NAMES: dict[str, Name] = {
         undo="undo_bulk_job",
     ),
     **_names(
+        "rules",
+        list="list_rules",
+        create="create_rule",
+        get="get_rule",
+        update="patch_rule",
+        delete="delete_rule",
+        preview="preview_rule",
+        preview_new="preview_new_rule",
+        run="run_rule",
+        runs="list_rule_runs",
+    ),
+    **_names(
         "imports",
         create="create_import",
         list="list_imports",

@@ -127,6 +127,13 @@ class ChangedSince(BadRequest):
     message = "The user was changed in the same way since."
 
 
+class LeftAlone(BadRequest):
+    """The results of a rule's run have this code. The user no longer matched the rule, or had come further already."""
+
+    code = "left_alone"
+    message = "The user no longer matches the rule."
+
+
 class TokenInvalid(BadRequest):
     """The one-time token is unknown, was used, replaced or ended, or has expired. The API doesn't tell which. Ask for a
     new one."""
@@ -400,6 +407,13 @@ class BulkJobLimitReached(Forbidden):
 
     code = "bulk_job_limit_reached"
     message = "You have 10 unfinished bulk jobs, or the server has 100. Wait, or cancel one."
+
+
+class RuleLimitReached(Forbidden):
+    """Delete rules that are not needed any more."""
+
+    code = "rule_limit_reached"
+    message = "The server has 100 rules. Delete some."
 
 
 class NotYourself(Forbidden):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 # The least powerful first.
 ROLES: dict[str, str] = {
     "member": "Can read and change their own user, API keys and sessions, and read the log of their requests.",
-    "viewer": "Can read all users, groups and events, and have webhooks. Otherwise like a member.",
+    "viewer": "Can read all users, groups, events and rules, and have webhooks. Otherwise like a member.",
     "admin": "Full access, except to owners.",
     "owner": "Full access.",
 }
@@ -41,6 +41,8 @@ SCOPES: dict[str, str] = {
     "webhooks:read": "List and read webhooks and, with `events:read`, their deliveries. Without the secrets.",
     "webhooks:write": "Create, update, test and delete webhooks, reveal and rotate their secrets, and send events "
     "again.",
+    "rules:read": "List and read rules, and their runs.",
+    "rules:write": "Create, update, run and delete rules. A rule does what its author can do.",
     "metrics:read": "Read the server's metrics.",
 }
 
@@ -66,6 +68,8 @@ SCOPES_OF_PEOPLE: dict[Scope, str] = {
     "requests:read": "see the requests of other users",
     "webhooks:read": "see webhooks",
     "webhooks:write": "create or change webhooks",
+    "rules:read": "see rules",
+    "rules:write": "create or change rules",
     "metrics:read": "read the metrics of the server",
 }
 """Meaning of each scope for people who are signed in: what they may not do without it."""
@@ -108,7 +112,7 @@ else:
 EVERYTHING = frozenset(SCOPES)
 ON_ALL: dict[str, frozenset[str]] = {
     "member": frozenset(),
-    "viewer": frozenset({"users:read", "groups:read", "events:read"}),
+    "viewer": frozenset({"users:read", "groups:read", "events:read", "rules:read"}),
     "admin": EVERYTHING,
     "owner": EVERYTHING,
 }

@@ -25,6 +25,7 @@ from rollbook.config import Settings
 from rollbook.records import copying
 from tests import postgres, processes
 from tests.cli.command import PASSWORD, good, peak_of, refused, rollbook
+from tests.contract.paths import RULE
 from tests.factors import enrolled
 from tests.harness import OWNER_PASSWORD, new_user, running
 from tests.nodes.pair import wait_until
@@ -79,6 +80,8 @@ TABLES = (
     "webhook_hours",
     "webhook_replays",
     "bulk_jobs",
+    "rules",
+    "rule_people",
     "bulk_job_parts",
     "imports",
     "import_refusals",
@@ -212,6 +215,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         assert http.post(f"/v1/webhooks/{webhook}/replays", json={"from": "2023-10-27T10:00:00Z"}).status_code == 201
         paused = http.post("/v1/webhooks", json={"url": "https://receiver.invalid", "status": "paused"}).json()["id"]
         server.ask(f"INSERT INTO webhook_lanes VALUES ('{paused}', '{limited['id']}', 1, 2, 3, 4, 'timed_out')")
+        assert http.post("/v1/rules", json=RULE).status_code == 201
+        server.ask("INSERT INTO rule_people VALUES ('rule_1', 'user_1', '2023-10-27', 1, 2)")
         server.ask("INSERT INTO marks VALUES ('events.expired', 0)")
         server.ask("INSERT INTO settings VALUES ('brand_name', 'Acme', NULL, 1)")
         hour = clock.now() // clock.HOUR

@@ -17,3 +17,7 @@ JOB = "/v1/bulk-jobs/{jobId}"
 IMPORT = "/v1/imports/{importId}"
 TOKEN = USER + "/tokens/{tokenId}"
 SESSION = "/v1/sessions/{sessionId}"
+RULES = "/v1/rules"
+RULE_PATH = "/v1/rules/{ruleId}"
+RULE = {"name": "A rule", "when": {"after": "last_active_at", "days": 3650}, "steps": [{"do": "suspend"}]}
+"""A rule that is for no one."""

@@ -89,7 +89,7 @@ CLAIMS = [
     ),
     Claim(
         "authentication.md",
-        "| `viewer` | Can read all users, groups and events, and have webhooks. Otherwise like a member. |",
+        "| `viewer` | Can read all users, groups, events and rules, and have webhooks. Otherwise like a member. |",
         "viewer",
         "users:read,groups:read,events:read,webhooks:read,webhooks:write",
         about(("member", *ABOVE), *WRITES, ("DELETE", "/v1/users/{user}", None)),

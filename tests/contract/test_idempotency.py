@@ -15,7 +15,7 @@ import pytest
 
 from rollbook.api.routes import ROUTES
 from tests.contract.expect import refused
-from tests.contract.paths import JOB
+from tests.contract.paths import JOB, RULE, RULE_PATH
 from tests.engines import once as once_engine
 from tests.factors import App
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_update, new_user, running
@@ -104,6 +104,7 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
             f"/v1/groups/{group}/members", {"members": [{"user_id": user["id"]}]}, 200, "group.member_added"
         ),
         "/v1/bulk-jobs": Post("/v1/bulk-jobs", {"action": "suspend", "ids": [user["id"]]}, 201, "/v1/bulk-jobs"),
+        "/v1/rules": Post("/v1/rules", RULE, 201, "rule.created"),
         JOB + "/undo": Post(f"/v1/bulk-jobs/{ended_job(http)}/undo", None, 201, "/v1/bulk-jobs"),
         "/v1/keys": Post("/v1/keys", {"name": "made once"}, 201, "key.created"),
         "/v1/keys/{keyId}/rotate": Post(f"/v1/keys/{key}/rotate", {"overlap": 60}, 201, "key.rotated"),
@@ -164,8 +165,15 @@ def long_import(http: httpx2.Client) -> str:
     return answer.json()["id"]
 
 
-ELSEWHERE = {"/v1/sessions/refresh", "/v1/tokens/request", JOB + "/cancel"}
-"""test_app_sessions, test_requested_tokens, test_bulk_job_parts: they write no event themselves, and add to no list."""
+ELSEWHERE = {
+    "/v1/sessions/refresh",
+    "/v1/tokens/request",
+    JOB + "/cancel",
+    "/v1/rules/preview",
+    RULE_PATH + "/preview",
+    RULE_PATH + "/run",
+}
+"""test_app_sessions, test_requested_tokens, test_bulk_job_parts, test_rules: they write no event themselves, and add to no list."""
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ MADE_ELSEWHERE = (
     "{tokenId}",
     "{importId}",
     "{jobId}",
+    "{ruleId}",
     "{requestId}",
     "{deliveryId}",
     "{replayId}",

@@ -18,7 +18,7 @@ from rollbook.api.routes import ROUTES
 from rollbook.roles import SCOPES, SCOPES_OF_PEOPLE, grantable
 from tests import event_stream
 from tests.contract.answers import Log, refused
-from tests.contract.paths import FACTOR, FACTORS, GROUP, KEY, MEMBER, MEMBERS, TOKEN, USER, WEBHOOK
+from tests.contract.paths import FACTOR, FACTORS, GROUP, KEY, MEMBER, MEMBERS, RULE, TOKEN, USER, WEBHOOK
 from tests.engines import once
 from tests.factors import App, enrolled
 from tests.grids import grid
@@ -54,6 +54,15 @@ GET /v1/bulk-jobs/{jobId}        member no                    viewer no         
 GET /v1/bulk-jobs/{jobId}/results member no                   viewer no                    admin missing               owner missing
 POST /v1/bulk-jobs/{jobId}/cancel member no                   viewer no                    admin missing               owner missing
 POST /v1/bulk-jobs/{jobId}/undo  member no                    viewer no                    admin missing               owner missing
+GET /v1/rules                    member no                    viewer yes                   admin yes                   owner yes
+POST /v1/rules                   member no                    viewer no                    admin yes                   owner yes
+POST /v1/rules/preview           member no                    viewer yes                   admin yes                   owner yes
+GET /v1/rules/{ruleId}           member no                    viewer missing               admin missing               owner missing
+PATCH /v1/rules/{ruleId}         member no                    viewer no                    admin missing               owner missing
+DELETE /v1/rules/{ruleId}        member no                    viewer no                    admin missing               owner missing
+POST /v1/rules/{ruleId}/preview  member no                    viewer missing               admin missing               owner missing
+POST /v1/rules/{ruleId}/run      member no                    viewer no                    admin missing               owner missing
+GET /v1/rules/{ruleId}/runs      member no                    viewer no                    admin missing               owner missing
 GET /metrics                     member no                    viewer no                    admin yes                   owner yes
 GET /v1/users/{userId}           member yes no no             viewer yes yes yes           admin yes yes yes           owner yes yes yes
 PUT /v1/users/{userId}           member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
@@ -161,6 +170,7 @@ def test_the_table_has_every_row_every_role_and_every_target() -> None:
         if "{" not in row
         or "{importId}" in row
         or "{jobId}" in row
+        or "{ruleId}" in row
         or "{requestId}" in row
         or "{eventId}" in row
         or ("{groupId}" in row and "{userId}" not in row)
@@ -210,6 +220,7 @@ class People:
             .replace("{applicationId}", about["id"])
             .replace("{importId}", ids.new("imp"))
             .replace("{jobId}", ids.new("job"))
+            .replace("{ruleId}", ids.new("rule"))
             .replace("{requestId}", "req_" + "0" * 24)
         )
         if "{eventId}" in path:
@@ -292,6 +303,10 @@ class People:
                 return {"operations": [{"op": "create", "name": "New", "email": f"{number}@example.com"}]}
             case "POST /v1/bulk-jobs":
                 return {"action": "suspend", "filter": {"email": f"{number}@example.com"}}
+            case "POST /v1/rules" | "POST /v1/rules/preview":
+                return RULE
+            case "PATCH /v1/rules/{ruleId}":
+                return {"name": "Another"}
             case "POST /v1/users/verify-password":
                 return {"email": self.bystander["email"], "password": self.bystander["password"]}
             case "POST /v1/sessions":
@@ -684,6 +699,8 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
         f"POST {WEBHOOK}/replays",
         f"PUT {MEMBER}",  # is answered with who the member is
         "POST /v1/bulk-jobs",  # with a filter, which tells who there is
+        "POST /v1/rules",  # which does what its author could
+        "POST /v1/rules/preview",
     )
     for row, route in WITH_KEY.items():
         if route.scope == scope and EXPECTED[row, role, "own"] == "yes":

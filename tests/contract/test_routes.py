@@ -40,6 +40,8 @@ from tests.contract.paths import (
     MEMBER,
     MEMBERS,
     REPLAY,
+    RULE,
+    RULE_PATH,
     SESSION,
     TOKEN,
     USER,
@@ -86,6 +88,7 @@ class World:
         self._open = ExitStack()
         self.busy_server: Server
         self.webhooks: list[str] = []
+        self.rules: list[str] = []
 
     @cached_property
     def busy(self) -> httpx2.Client:
@@ -200,6 +203,14 @@ class World:
         wait_until(lambda: self.http.get(path).json()["finished_at"])
         return path
 
+    def new_rule(self, **fields: Any) -> str:
+        """Its path. The server can have 100."""
+        answer = self.http.post("/v1/rules", json={**RULE, **fields})
+        assert answer.status_code == 201, answer.text
+        self.http.delete(self.rules.pop(0)) if len(self.rules) > 20 else None
+        self.rules.append(f"/v1/rules/{answer.json()['id']}")
+        return self.rules[-1]
+
     def new_session_id(self) -> str:
         """Of the owner, who signs in."""
         signed_in(self.server).close()
@@ -283,6 +294,10 @@ BODIES: dict[str, dict[str, Any]] = {
         "operations": [{"op": "create", "name": "Charlie Chaplin", "email": "charlie@example.com"}]
     },
     "POST /v1/bulk-jobs": {"action": "suspend", "filter": {"email": "nobody@example.com"}},
+    "POST /v1/rules": RULE,
+    "POST /v1/rules/preview": RULE,
+    f"PATCH {RULE_PATH}": {"name": "Another"},
+    f"POST {RULE_PATH}/run": {},
     "POST /v1/users/verify-password": {"email": "charlie@example.com", "password": "securepassword123"},
     f"PUT {USER}": {"name": "Charles Chaplin"},
     f"PATCH {USER}": {"name": "Charles Chaplin"},
@@ -421,6 +436,15 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"GET {JOB}/results": lambda world: Ask(world.new_job() + "/results"),
     f"POST {JOB}/cancel": lambda world: Ask(world.new_job() + "/cancel"),
     f"POST {JOB}/undo": lambda world: Ask(world.new_job() + "/undo"),
+    "GET /v1/rules": lambda world: Ask("/v1/rules"),
+    "POST /v1/rules": lambda world: Ask("/v1/rules", RULE),
+    "POST /v1/rules/preview": lambda world: Ask("/v1/rules/preview", RULE),
+    f"GET {RULE_PATH}": lambda world: Ask(world.new_rule()),
+    f"PATCH {RULE_PATH}": lambda world: Ask(world.new_rule(), BODIES[f"PATCH {RULE_PATH}"]),
+    f"DELETE {RULE_PATH}": lambda world: Ask(world.new_rule()),
+    f"POST {RULE_PATH}/preview": lambda world: Ask(world.new_rule() + "/preview"),
+    f"POST {RULE_PATH}/run": lambda world: Ask(world.new_rule(enabled=True) + "/run"),
+    f"GET {RULE_PATH}/runs": lambda world: Ask(world.new_rule() + "/runs"),
     "GET /v1/events": lambda world: Ask("/v1/events"),
     "GET /v1/events/{eventId}": lambda world: Ask(f"/v1/events/{new_update(world.http)}"),
     "POST /v1/events/{eventId}/revert": lambda world: Ask(f"/v1/events/{new_update(world.http)}/revert", {}),
@@ -574,6 +598,7 @@ def concrete(world: World, path: str) -> str:
         "{importId}": ids.new("imp"),
         "{eventId}": ids.new("evt"),
         "{jobId}": ids.new("job"),
+        "{ruleId}": ids.new("rule"),
         "{requestId}": "req_" + "0" * 24,
     }
     for braces, item in items.items():
@@ -777,6 +802,7 @@ def unknown(world: World, route: Route) -> httpx2.Response:
         "importId": "imp",
         "eventId": "evt",
         "jobId": "job",
+        "ruleId": "rule",
     }
     path = re.sub(
         r"{(\w+)}", lambda name: ids.new(kinds[name[1]]), route.path.replace("{requestId}", "req_" + "0" * 24)
@@ -796,6 +822,10 @@ def unknown_group(world: World, route: Route) -> httpx2.Response:
 
 def job_of_unknown_group(world: World, route: Route) -> httpx2.Response:
     return world.http.post(route.path, json={"action": "suspend", "filter": {"group": ids.new("group")}})
+
+
+def rule_of_unknown_group(world: World, route: Route) -> httpx2.Response:
+    return world.http.post(route.path, json={**RULE, "who": {"group": ids.new("group")}})
 
 
 def stale(world: World, route: Route) -> httpx2.Response:
@@ -1160,6 +1190,8 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     ("GET /v1/users/count", errors.NotFound): unknown_group,
     ("GET /v1/exports", errors.NotFound): unknown_group,
     ("POST /v1/bulk-jobs", errors.NotFound): job_of_unknown_group,
+    ("POST /v1/rules", errors.NotFound): rule_of_unknown_group,
+    ("POST /v1/rules/preview", errors.NotFound): rule_of_unknown_group,
     ("GET /v1/groups", errors.NotFound): unknown_owner,
     **{(row, errors.ExternalIdTaken): taken_by_group for row in ("POST /v1/groups", f"PUT {GROUP}", f"PATCH {GROUP}")},
     ("GET /v1/keys", errors.NotFound): unknown_owner,
@@ -1221,6 +1253,7 @@ ELSEWHERE = {
     ("GET /v1/exports", errors.ExportRunning),
     (f"GET {USER}/export", errors.ExportRunning),
     *((row, errors.BulkJobLimitReached) for row in ("POST /v1/bulk-jobs", f"POST {JOB}/undo", f"POST {IMPORT}/undo")),
+    ("POST /v1/rules", errors.RuleLimitReached),
     ("POST /v1/imports", errors.ImportLimitReached),
     (f"POST {IMPORT}/run", errors.ImportLimitReached),
     ("POST /v1/imports", errors.StorageUnavailable),

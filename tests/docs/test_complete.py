@@ -34,6 +34,7 @@ GUIDE = (
     "keys",
     "events",
     "sessions",
+    "rules",
     "requests",
     "import",
     "bulk-jobs",
@@ -56,7 +57,7 @@ def test_the_generated_parts_are_what_the_code_says() -> None:
 def test_what_a_reader_meets_stays_small() -> None:
     pages = list(DOCS.glob("*.md"))
     assert len(pages) <= 40
-    assert sum(len(page.read_text().split()) for page in pages) <= 70_000
+    assert sum(len(page.read_text().split()) for page in pages) <= 71_500  # 1,500 for rules, a noun with its reference
     assert len((ROOT / "README.md").read_text().splitlines()) <= 70
 
 

@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DESCRIPTION: dict[str, Any] = openapi.describe(Settings().url)
 
 WHOLE: dict[str, Any] = json.loads(json.dumps(openapi.spelled_out(Settings().url)))
-MAX_SIZE = 254_000
-"""Bytes of the description as it is served."""
+MAX_SIZE = 274_000
+"""Bytes of the description as it is served: 20,000 more than before for rules, a noun with nine calls."""
 
 each_route = grid("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 
@@ -309,6 +309,7 @@ def test_every_error_a_caller_can_see_has_an_example_but_one() -> None:
         errors.MethodNotAllowed,
         errors.IdTaken,
         errors.ChangedSince,
+        errors.LeftAlone,
         errors.ForeignForm,
         errors.ProofRequired,
         errors.UnknownHost,

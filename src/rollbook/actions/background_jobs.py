@@ -24,7 +24,7 @@ async def check_limits(
 ) -> list[J]:
     """Return the unfinished jobs of a kind. `sending` are the users who are sending further ones. Raises `too_many`."""
     unfinished = await table.unfinished(queries)
-    owners = [*(job.user_id for job in unfinished), *sending]
+    owners = [*(job.user_id for job in unfinished if getattr(job, "rule_id", None) is None), *sending]
     if owners.count(user_id) >= MAX_OF_USER or len(owners) >= MAX_OF_SERVER:
         raise too_many()
     return unfinished

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import background_jobs, bulk, groups, imports, reverting, tokens
+from rollbook.actions import background_jobs, bulk, groups, imports, reverting, rule_people, sessions, tokens
 from rollbook.actions.arguments import MetadataPatch, RedirectUrl, Time
-from rollbook.actions.arguments.bulk_jobs import GROUP_ACTIONS, BulkFilter, BulkJobCreate, BulkJobResults, ListBulkJobs
+from rollbook.actions.arguments.bulk_jobs import GROUP_ACTIONS, BulkJobCreate, BulkJobResults, ListBulkJobs
 from rollbook.actions.arguments.tokens import TokenCreate
 from rollbook.actions.arguments.users import TIMES, UserPatch, UserUpdate
 from rollbook.actions.bulk import Operation, Plan
@@ -26,8 +26,9 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download, folder_of_files
 from rollbook.actions.permissions import known, may_grant, reaches_all, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal, as_of_now, cli_job, for_job
+from rollbook.actions.rule_people import chosen
 from rollbook.actions.tokens import IssuedToken, password_purpose
-from rollbook.actions.users import check_group, filters_of
+from rollbook.actions.users import check_group
 from rollbook.auth.server_secret import Purpose
 from rollbook.errors import (
     ApiError,
@@ -47,7 +48,7 @@ from rollbook.records.events import Actor
 from rollbook.records.imports import Import
 from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
-from rollbook.roles import APPLICATION, PERSON, Scope
+from rollbook.roles import APPLICATION, Scope
 from rollbook.storage.database import Call, Queries, Tx
 
 SEALED: Purpose = "bulk links"
@@ -63,6 +64,7 @@ _ID = re.compile(r"\w+", re.ASCII).fullmatch
 _SCOPES: dict[str, Scope] = {
     "delete": "users:delete",
     "setup_links": "tokens:create",
+    "end_sessions": "sessions:write",
     **dict.fromkeys(GROUP_ACTIONS, "groups:write"),
 }
 """Scopes of actions that need another one than users:write, to which jobs need theirs anyway."""
@@ -119,6 +121,15 @@ class JobTargets:
             yield some
 
 
+class Run(NamedTuple):
+    """A step of a rule that a job does."""
+
+    rule_id: str
+    step: int
+    started: Callable[[Tx, int], Awaitable[None]]
+    """Notes on the rule that the job has begun, with so many people."""
+
+
 class Results(NamedTuple):
     """Results for the users of a job who are done, in parts."""
 
@@ -167,13 +178,6 @@ async def create_bulk_job(on: Rollbook, by: Principal, new: BulkJobCreate) -> Bu
         "filter": None if filters is None else told(filters),
     }
     return await _add(on, by, new.action, options, partial(_asked_for, on, new, filters))
-
-
-def chosen(query: BulkFilter) -> Filters:
-    """Filters of those whom a job changes."""
-    filters = filters_of(query)
-    # So that no application stops by accident.
-    return filters if filters.kind is not None else filters._replace(kind=PERSON)
 
 
 async def _asked_for(on: Rollbook, new: BulkJobCreate, filters: Filters | None, targets: JobTargets) -> None:
@@ -225,6 +229,7 @@ async def _add(
     options: Mapping[str, Any],
     choose: Callable[[JobTargets], Awaitable[None]],
     undoes: str = "",
+    run: Run | None = None,
 ) -> BulkJob:
     """Store a job: first that it is one of those that may wait, then its users by the thousand, so that other writes
     wait for none of it, and last that it is whole."""
@@ -238,6 +243,8 @@ async def _add(
         undoes=undoes or None,
         created_at=clock.now(),
         session_id=by.borrowed_session,
+        rule_id=None if run is None else run.rule_id,
+        rule_step=None if run is None else run.step,
     )
     await on.db.write(_begin, new)
     try:
@@ -247,7 +254,7 @@ async def _add(
             for some in targets.parts():
                 await on.db.write(bulk_jobs.add_parts, new.id, stored, some)
                 stored += len(some)
-        return await on.write(_start, new.id, targets.total)
+        return await on.write(_start, new.id, targets.total, run)
     except BaseException:
         await on.db.write(bulk_jobs.give_up, new.id)
         raise
@@ -256,17 +263,33 @@ async def _add(
 async def _begin(tx: Tx, new: BulkJob) -> None:
     """Add a bulk job. Its user is locked: of two at the same time, the second sees the first. Raises
     BulkJobLimitReached."""
-    if new.user_id:
-        await users.get(tx, new.user_id)
-    await background_jobs.check_limits(tx, JOBS, new.user_id, BulkJobLimitReached)
+    if new.rule_id is None:
+        if new.user_id:
+            await users.get(tx, new.user_id)
+        await background_jobs.check_limits(tx, JOBS, new.user_id, BulkJobLimitReached)
     await JOBS.add(tx, new)
 
 
-async def _start(tx: Tx, id: str, total: int) -> BulkJob:
+async def _start(tx: Tx, id: str, total: int, run: Run | None = None) -> BulkJob:
     started = await bulk_jobs.start(tx, id, total)
     if started is None:
         raise NotFound()
+    if run is not None:
+        await run.started(tx, total)
     return started
+
+
+async def add_run(
+    on: Rollbook,
+    by: Principal,
+    action: str,
+    options: Mapping[str, Any],
+    choose: Callable[[JobTargets], Awaitable[None]],
+    run: Run,
+) -> BulkJob:
+    """Create the job of a step of a rule, by the rule's author."""
+    _require(by, action)
+    return await _add(on, by, action, options, choose, run=run)
 
 
 async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
@@ -281,7 +304,7 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     undone = await get_bulk_job(on, by, id)
     action = UNDONE_BY.get(undone.action)
     if action is None:
-        raise BadRequest("Jobs that restored users, created links or undid an import can't be undone.")
+        raise BadRequest("Jobs that restored users, created links, ended sessions or undid an import can't be undone.")
     if undone.undoes is not None:
         raise BadRequest("This job undid another one. Create a new job instead.")
     if undone.finished_at is None:
@@ -425,9 +448,9 @@ def _unsealed(on: Rollbook, part: JobPart) -> list[Link | None] | None:
 
 
 async def under_way(on: Rollbook) -> list[str]:
-    """IDs of the jobs whose turn it is, oldest first: one of each creator."""
+    """IDs of the jobs whose turn it is, oldest first: one of each creator, and of each rule."""
     jobs = reversed(await on.read(JOBS.unfinished))
-    return sorted({job.user_id: job.id for job in jobs if job.status != COLLECTING}.values())
+    return sorted({(job.user_id, job.rule_id): job.id for job in jobs if job.status != COLLECTING}.values())
 
 
 async def run_few(on: Rollbook, job: BulkJob) -> None:
@@ -474,8 +497,11 @@ async def _plans(on: Rollbook, by: Principal, job: BulkJob, part: JobPart) -> Se
     if job.action in GROUP_ACTIONS:
         change = groups.join if job.action == "add_to_group" else groups.leave
         plans = [Plan(change, (by, options["group_id"], target.user_id)) for target in part.targets]
+    elif job.action == "end_sessions":
+        plans = [Plan(sessions.end_all_in, (on, by, target.user_id)) for target in part.targets]
     else:
-        operations = [_operation(by, job.action, options, patch, target, people) for target in part.targets]
+        targets = part.targets if job.rule_id is None else [JobUser(target.user_id) for target in part.targets]
+        operations = [_operation(by, job.action, options, patch, target, people) for target in targets]
         plans = [await bulk.plan(planning, by, operation) for operation in operations]
     if job.undoes is None or (type := _REVERTED.get(job.action)) is None:
         return plans
@@ -563,6 +589,8 @@ async def _do(
             _REFUSED if (person := people.get(id)) is not None and person.kind == APPLICATION else plan
             for id, plan in zip(user_ids, plans, strict=True)
         ]
+    if job.rule_id is not None:
+        plans = await rule_people.leave_alone(tx, job, part, plans)
     results = await _attempt_each(tx, job, part, plans, people)
     outcomes = [_outcome(job, people.get(id), result) for id, result in zip(user_ids, results, strict=True)]
     links = [
@@ -575,6 +603,8 @@ async def _do(
     if any(links):
         sealed = on.secret.seal(SEALED, bulk_jobs.links_text(links), part.id.encode())
     await bulk_jobs.advance(tx, job, part, outcomes, sealed)
+    if job.rule_id is not None:
+        await rule_people.advance(tx, job, part, outcomes)
 
 
 async def _attempt_each(
@@ -634,6 +664,8 @@ async def _finish(tx: Tx, by: Actor, id: str, status: str, why: Reason = NO_REAS
     job = await JOBS.finish(tx, id, status, why)
     if job is not None:
         await events.record(tx, "bulk_job.finished", job.user_id, by, bulk_jobs.in_events(job))
+        if job.rule_id is not None:
+            await rule_people.run_ended(tx, job)
     return job
 
 

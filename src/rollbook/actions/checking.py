@@ -22,6 +22,7 @@ from rollbook.actions.arguments import events as event_arguments
 from rollbook.actions.arguments import groups as group_arguments
 from rollbook.actions.arguments import imports as import_arguments
 from rollbook.actions.arguments import keys as key_arguments
+from rollbook.actions.arguments import rules as rule_arguments
 from rollbook.actions.arguments import sessions as session_arguments
 from rollbook.actions.arguments import tokens as token_arguments
 from rollbook.actions.arguments import usage as usage_arguments
@@ -521,12 +522,8 @@ def _faults(kind: type[Struct], values: Mapping[str, Any], hook: Hook) -> list[F
         try:
             msgspec.convert(values[name], field.type, dec_hook=hook)
         except ValidationError as problem:
-            inner = values[name]
-            kinds = [arg for arg in get_args(field.type) if isinstance(arg, type) and issubclass(arg, Struct)]
-            if kinds and isinstance(inner, dict):
-                faults += [_within(name, fault) for fault in _faults(kinds[0], inner, hook)]
-            else:
-                faults.append(Fault(name, _message(name, str(problem), field.type)))
+            within = _inner_faults(name, field.type, values[name], hook)
+            faults += within or [Fault(name, _message(name, str(problem), field.type))]
     faults += _at_odds(kind, values)
     refused: Mapping[str, str] = getattr(kind, "refused", {})
     for name in values:
@@ -535,6 +532,29 @@ def _faults(kind: type[Struct], values: Mapping[str, Any], hook: Hook) -> list[F
             message = f"{quoted(name)} is not a field of this request. {did_you_mean(name, fields)}{allowed}"
             faults.append(Fault(shortened(name), refused.get(name) or message))
     return faults
+
+
+def _inner_faults(name: str, hint: Any, value: Any, hook: Hook) -> list[Fault]:
+    """Faults of the object, or of the objects of the list, that a field holds."""
+    if isinstance(value, dict) and (kind := _object_of(hint)) is not None:
+        return [_within(name, fault) for fault in _faults(kind, value, hook)]
+    if isinstance(value, list) and (kind := _object_of(hint, in_list=True)) is not None:
+        return [
+            _within(f"{name}[{at}]", fault)
+            for at, item in enumerate(value[:MAX_FAULTS])
+            if isinstance(item, dict)
+            for fault in _faults(kind, item, hook)
+        ]
+    return []
+
+
+def _object_of(hint: Any, in_list: bool = False) -> type[Struct] | None:
+    """The type of the object that a field of this type holds, or holds a list of."""
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return None if in_list else hint
+    if get_origin(hint) is tuple:
+        return _object_of(get_args(hint)[0]) if in_list else None
+    return next((kind for part in get_args(hint) if (kind := _object_of(part, in_list)) is not None), None)
 
 
 def _within(name: str, fault: Fault) -> Fault:
@@ -556,6 +576,7 @@ _WORDS = {
 _EXPECTED = re.compile(r"Expected `([^`]+)`, got `(\w+)`")
 _PATTERNS = {
     arguments.NO_EMAIL: "must be an ID such as user_065n13np41qj3c5581dclct02g, not an email",
+    rule_arguments.CLOCK_TIME: "must be a time such as 06:00",
     usage_arguments.STATUS_OR_CLASS: "must be a status such as 404, or a class of them such as 4xx",
     session_arguments.IS_AUDIENCE.removesuffix(
         arguments.NO_LINE_BREAK

@@ -95,14 +95,17 @@ async def end_all(on: Rollbook, by: Principal, user_id: str, keep: str = "") -> 
     """Sign a user out everywhere, except for the session with the id `keep`, and end what else was begun for them."""
     require(by, "sessions:write", user_id)
     require_proof(by)
-    await on.write(_end_all, on, by, known("user", user_id), keep)
+    await on.write(end_all_in, on, by, known("user", user_id), keep)
 
 
-async def _end_all(tx: Tx, on: Rollbook, by: Principal, user_id: str, keep: str) -> None:
+async def end_all_in(tx: Tx, on: Rollbook, by: Principal, user_id: str, keep: str = "") -> bool:
+    """Sign a user out, in a transaction. Returns whether there was a session."""
     may_touch(by, user_id, (await users.get(tx, user_id)).role)
-    for session in await sessions.end_others(tx, user_id, keep, on.session_lifetime):
+    ended = await sessions.end_others(tx, user_id, keep, on.session_lifetime)
+    for session in ended:
         await revoked(tx, by.actor, session)
     await creators.end_begun(tx, user_id, keep)
+    return bool(ended)
 
 
 async def revoked(tx: Tx, by: Actor, session: Session) -> None:

@@ -44,6 +44,7 @@ from rollbook.records import (
     sessions,
     user_languages,
     user_list,
+    user_rules,
     users,
     webhooks,
 )
@@ -673,6 +674,7 @@ async def _purge(
     await second_factors.remove_all(tx, id)
     await scim.erase(tx, id)
     await clients.erase(tx, id)
+    await user_rules.erase(tx, id)
     await webhooks.erase_all(tx, id)
     await deliveries.forget(tx, id, users.MAX_ERASED)
     await deliveries.forget_messages(tx, id)

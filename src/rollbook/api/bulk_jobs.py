@@ -52,6 +52,7 @@ class BulkJob(Struct, frozen=True, kw_only=True):
     undoes: (
         Annotated[str, identifier("ID of the job or import that this one undoes. Null: none.", examples.JOB_ID)] | None
     )
+    rule_id: Annotated[str, identifier("ID of the rule whose run it is. Null: none.", examples.RULE_ID)] | None
     status: Annotated[
         str,
         open_enum(

@@ -182,6 +182,7 @@ _IN_PATHS = [
     in_path("webhookId", "ID of the webhook.", examples.WEBHOOK_ID),
     in_path("deliveryId", "ID of the delivery.", examples.DELIVERY_ID),
     in_path("jobId", "ID of the bulk job.", examples.JOB_ID),
+    in_path("ruleId", "ID of the rule.", examples.RULE_ID),
     in_path("importId", "ID of the import.", examples.IMPORT_ID),
     in_path("replayId", "ID of the replay.", examples.REPLAY_ID),
     in_path("eventId", "ID of the event.", examples.EVENT_ID),

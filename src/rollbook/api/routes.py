@@ -18,6 +18,7 @@ from rollbook.api import (
     keys,
     operations,
     passwords,
+    rules,
     sessions,
     tokens,
     usage,
@@ -39,6 +40,7 @@ TABLE: dict[str, list[Route]] = (
     | sessions.ROWS
     | webhooks.ROWS
     | bulk_jobs.ROWS
+    | rules.ROWS
     | events.ROWS
     | imports.ROWS
     | usage.ROWS

@@ -42,7 +42,7 @@ class Chapter(NamedTuple):
 
 _GROUPS = {
     "Start": "quickstart integrations glossary",
-    "Users and groups": "users* groups* applications* bulk-jobs* import migrate exports",
+    "Users and groups": "users* groups* applications* bulk-jobs* rules* import migrate exports",
     "Keys and limits": "authentication* keys* limits*",
     "Sign-in": "connect sign-in tokens* sessions* second-factor* mail brand-and-languages",
     "Events and automation": "events* webhooks* follow scim mcp",

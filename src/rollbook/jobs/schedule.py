@@ -18,6 +18,7 @@ from rollbook.actions import users as user_actions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.resealing import Resealing
+from rollbook.actions.rule_runs import RuleRuns
 from rollbook.api.call import Services
 from rollbook.api.idempotency import renew_claims
 from rollbook.errors import ApiError
@@ -283,6 +284,7 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
         schedule.append(Job("secrets sealed again", 60.0, Resealing(on).step, leased=True))
         changing = BulkJobs(on)
         schedule.append(Job("bulk jobs", BULK_JOBS_PAUSE, changing.step, leased=True, woken=changing.woken))
+        schedule.append(Job("rules", 1.0, RuleRuns(on).step, leased=True))
         running = ImportStarter(on)
         schedule.append(Job("imports", import_starter.PAUSE, running.step, woken=running.woken))
         last.append(running.stop)

@@ -46,10 +46,12 @@ class BulkJob(NamedTuple):
     started_at: Time | None = None
     finished_at: Time | None = None
     session_id: Hidden[str | None] = None  # that it was created in, if that goes back to others
+    rule_id: str | None = None  # whose run it is; its users then have their occasion in the place of the role
+    rule_step: Hidden[int | None] = None
 
 
 class JobUser(NamedTuple):
-    """A user of a job, and the role that is put back if it undoes another job."""
+    """A user of a job, and the role that is put back if it undoes another job, or the occasion of a rule's run."""
 
     user_id: str
     role: str = ""
@@ -101,6 +103,10 @@ ADVANCE = """
 # Of at most a thousand jobs: no index is worth its writes.
 UNDOING = f"SELECT {COLUMNS} FROM bulk_jobs WHERE undoes = ? AND status <> '{COLLECTING}' ORDER BY id DESC LIMIT 1"
 UNDONE = "SELECT undoes FROM bulk_jobs WHERE undoes IS NOT NULL AND changed > 0"
+OF_RULE = f"""
+    SELECT {COLUMNS} FROM bulk_jobs
+    WHERE rule_id = ? AND id < ? AND status <> '{COLLECTING}' ORDER BY id DESC LIMIT ?"""
+OF_RULES = "SELECT id FROM bulk_jobs WHERE id = ? AND (rule_id IS NOT NULL OR undoes IS NOT NULL)"
 ADD_PART = "INSERT INTO bulk_job_parts (id, changed, refused, users) VALUES (?, 0, 0, ?)"
 PART_BY_ID = "SELECT id, users, results, sealed FROM bulk_job_parts WHERE id = ?"
 PART_DONE = "UPDATE bulk_job_parts SET changed = ?, refused = ?, results = ?, sealed = ? WHERE id = ?"
@@ -170,6 +176,16 @@ async def undoing(queries: Queries, id: str) -> BulkJob | None:
 async def undone(queries: Queries) -> set[str]:
     """The jobs and imports of which a job has put back something."""
     return {id for (id,) in await queries.all(UNDONE)}
+
+
+async def of_rule(queries: Queries, rule_id: str, before: str, limit: int) -> list[BulkJob]:
+    """Runs of a rule, newest first."""
+    return [BulkJob._make(row) for row in await queries.all(OF_RULE, rule_id, before, limit)]
+
+
+async def is_of_rule(queries: Queries, id: str) -> bool:
+    """Test whether a job is the run of a rule, or puts something back, so that no rule begins with what it does."""
+    return await first(queries, OF_RULES, id) is not None
 
 
 async def give_up(tx: Tx, id: str) -> None:

@@ -41,7 +41,7 @@ class EventType(NamedTuple):
 
 
 _BEFORE = "`before` has the previous values of the fields that changed."
-_webhook = partial(EventType, user_id=examples.ALICE_ID)
+_webhook = _rule = partial(EventType, user_id=examples.ALICE_ID)
 
 TYPES: dict[str, EventType] = {
     "user.created": EventType("A user was created.", examples.USER_AS_CREATED),
@@ -237,6 +237,22 @@ TYPES: dict[str, EventType] = {
         user_id=examples.ALICE_ID,
         more="`status` is finished, failed or canceled; the counts say what became of the users. The events of the "
         "users have the ID of the job as `request_id`.",
+    ),
+    "rule.created": _rule("A rule was created.", examples.RULE),
+    "rule.updated": _rule(
+        "A rule was updated, enabled or turned off.", examples.RULE, {"enabled": False}, about_before=_BEFORE
+    ),
+    "rule.deleted": _rule("A rule was deleted.", examples.RULE),
+    "rule.waiting": _rule(
+        "A rule would begin with more people than its ceiling, and waits until someone says yes.",
+        {**examples.RULE, "waiting_count": 1204},
+        more="`waiting_count` says how many.",
+    ),
+    "rule.stopped": _rule(
+        "A rule has stopped by itself.",
+        {**examples.RULE, "enabled": False, "stopped_reason": "A run was canceled."},
+        {"enabled": True},
+        more="`stopped_reason` says why.",
     ),
     "import.finished": EventType(
         "An import of users has ended.",

@@ -800,7 +800,7 @@ export const properties: INodeProperties[] = [
 						value: "viewer"
 					}
 				],
-				description: "The user's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups and events, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. <code>owner</code>: Full access. Default for a new user: <code>member</code>.",
+				description: "The user's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups, events and rules, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. <code>owner</code>: Full access. Default for a new user: <code>member</code>.",
 				routing: {
 					send: {
 						type: "body",
@@ -1891,7 +1891,7 @@ export const properties: INodeProperties[] = [
 						value: "viewer"
 					}
 				],
-				description: "The user's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups and events, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. <code>owner</code>: Full access. Default for a new user: <code>member</code>.",
+				description: "The user's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups, events and rules, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. <code>owner</code>: Full access. Default for a new user: <code>member</code>.",
 				routing: {
 					send: {
 						type: "body",
@@ -2845,7 +2845,7 @@ export const properties: INodeProperties[] = [
 						value: "viewer"
 					}
 				],
-				description: "The application's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups and events, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. Default: <code>member</code>.",
+				description: "The application's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups, events and rules, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. Default: <code>member</code>.",
 				routing: {
 					send: {
 						type: "body",
@@ -3635,7 +3635,7 @@ export const properties: INodeProperties[] = [
 						value: "viewer"
 					}
 				],
-				description: "The application's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups and events, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. Default: <code>member</code>.",
+				description: "The application's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups, events and rules, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. Default: <code>member</code>.",
 				routing: {
 					send: {
 						type: "body",
@@ -4338,6 +4338,14 @@ export const properties: INodeProperties[] = [
 						value: "requests:read"
 					},
 					{
+						name: "Rules: Read",
+						value: "rules:read"
+					},
+					{
+						name: "Rules: Write",
+						value: "rules:write"
+					},
+					{
 						name: "Sessions: Create",
 						value: "sessions:create"
 					},
@@ -4627,6 +4635,14 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Requests: Read",
 						value: "requests:read"
+					},
+					{
+						name: "Rules: Read",
+						value: "rules:read"
+					},
+					{
+						name: "Rules: Write",
+						value: "rules:write"
 					},
 					{
 						name: "Sessions: Create",
@@ -5039,6 +5055,10 @@ export const properties: INodeProperties[] = [
 						value: "limit.*"
 					},
 					{
+						name: "Any Rule Event",
+						value: "rule.*"
+					},
+					{
 						name: "Any Second Factor Event",
 						value: "second_factor.*"
 					},
@@ -5141,6 +5161,26 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Limit: Exceeded",
 						value: "limit.exceeded"
+					},
+					{
+						name: "Rule: Created",
+						value: "rule.created"
+					},
+					{
+						name: "Rule: Deleted",
+						value: "rule.deleted"
+					},
+					{
+						name: "Rule: Stopped",
+						value: "rule.stopped"
+					},
+					{
+						name: "Rule: Updated",
+						value: "rule.updated"
+					},
+					{
+						name: "Rule: Waiting",
+						value: "rule.waiting"
 					},
 					{
 						name: "Second Factor: Activated",

@@ -37,6 +37,10 @@ export const properties: INodeProperties[] = [
 				value: "limit.*"
 			},
 			{
+				name: "Any Rule Event",
+				value: "rule.*"
+			},
+			{
 				name: "Any Second Factor Event",
 				value: "second_factor.*"
 			},
@@ -139,6 +143,26 @@ export const properties: INodeProperties[] = [
 			{
 				name: "Limit: Exceeded",
 				value: "limit.exceeded"
+			},
+			{
+				name: "Rule: Created",
+				value: "rule.created"
+			},
+			{
+				name: "Rule: Deleted",
+				value: "rule.deleted"
+			},
+			{
+				name: "Rule: Stopped",
+				value: "rule.stopped"
+			},
+			{
+				name: "Rule: Updated",
+				value: "rule.updated"
+			},
+			{
+				name: "Rule: Waiting",
+				value: "rule.waiting"
 			},
 			{
 				name: "Second Factor: Activated",

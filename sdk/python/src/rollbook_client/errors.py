@@ -61,6 +61,7 @@ __all__ = [
     "RequestTimeout",
     "RevokedKey",
     "RollbookError",
+    "RuleLimitReached",
     "SecondFactorRequired",
     "ServerError",
     "SessionEnded",
@@ -265,6 +266,10 @@ class ReplayLimitReached(Forbidden):
 
 class BulkJobLimitReached(Forbidden):
     """`bulk_job_limit_reached`: Wait until some jobs are finished, or cancel one."""
+
+
+class RuleLimitReached(Forbidden):
+    """`rule_limit_reached`: Delete rules that are not needed any more."""
 
 
 class ImportLimitReached(Forbidden):
@@ -480,6 +485,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "webhook_limit_reached": WebhookLimitReached,
     "replay_limit_reached": ReplayLimitReached,
     "bulk_job_limit_reached": BulkJobLimitReached,
+    "rule_limit_reached": RuleLimitReached,
     "import_limit_reached": ImportLimitReached,
     "not_found": NotFound,
     "request_timeout": RequestTimeout,

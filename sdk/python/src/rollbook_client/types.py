@@ -26,6 +26,7 @@ ErrorCode = (
         "email_unproven",
         "id_taken",
         "changed_since",
+        "left_alone",
         "token_invalid",
         "challenge_invalid",
         "bad_message",
@@ -58,6 +59,7 @@ ErrorCode = (
         "replay_limit_reached",
         "import_limit_reached",
         "bulk_job_limit_reached",
+        "rule_limit_reached",
         "not_yourself",
         "not_found",
         "method_not_allowed",
@@ -161,6 +163,12 @@ EventPattern = (
         "users.exported",
         "bulk_job.*",
         "bulk_job.finished",
+        "rule.*",
+        "rule.created",
+        "rule.updated",
+        "rule.deleted",
+        "rule.waiting",
+        "rule.stopped",
         "import.*",
         "import.finished",
         "settings.*",
@@ -231,6 +239,11 @@ EventType = (
         "webhook.events_missed",
         "users.exported",
         "bulk_job.finished",
+        "rule.created",
+        "rule.updated",
+        "rule.deleted",
+        "rule.waiting",
+        "rule.stopped",
         "import.finished",
         "settings.updated",
         "server.test",
@@ -260,8 +273,8 @@ Later versions can add values.
 
 Role = Literal["member", "viewer", "admin", "owner"] | str
 """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
-requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`:
-Full access, except to owners. `owner`: Full access.
+requests. `viewer`: Can read all users, groups, events and rules, and have webhooks. Otherwise like a member.
+`admin`: Full access, except to owners. `owner`: Full access.
 
 Later versions can add values.
 """
@@ -289,6 +302,8 @@ Scope = (
         "requests:read",
         "webhooks:read",
         "webhooks:write",
+        "rules:read",
+        "rules:write",
         "metrics:read",
     ]
     | str
@@ -350,8 +365,8 @@ class BulkOperation(TypedDict):
     """
     role: NotRequired[Role]
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
-    their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
-    `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`.
+    their requests. `viewer`: Can read all users, groups, events and rules, and have webhooks. Otherwise like a
+    member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`.
     """
     external_id: NotRequired[str | None]
     """Your own identifier for the user. Unique. Null removes it. At most 255 characters."""
@@ -513,8 +528,8 @@ class User(Model):
     """
     role: str
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
-    their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
-    `admin`: Full access, except to owners. `owner`: Full access.
+    their requests. `viewer`: Can read all users, groups, events and rules, and have webhooks. Otherwise like a
+    member. `admin`: Full access, except to owners. `owner`: Full access.
     """
     status: str
     """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
@@ -732,8 +747,8 @@ class ConsumedToken(Model):
     """
     role: str | None
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
-    their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
-    `admin`: Full access, except to owners. `owner`: Full access.
+    their requests. `viewer`: Can read all users, groups, events and rules, and have webhooks. Otherwise like a
+    member. `admin`: Full access, except to owners. `owner`: Full access.
     """
     status: str | None
     """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
@@ -1286,6 +1301,8 @@ class EventObject(Model):
     """Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID."""
     undoes: str | None
     """ID of the job or import that this one undoes. Null: none."""
+    rule_id: str | None
+    """ID of the rule whose run it is. Null: none."""
     total: int | None
     """Users of the job."""
     done: int | None
@@ -1404,6 +1421,7 @@ class EventObject(Model):
             "revoked_at",
             "role",
             "role_claim",
+            "rule_id",
             "scopes",
             "send",
             "sign_in_groups",
@@ -1520,6 +1538,7 @@ class EventObject(Model):
         "group_id",
         "filter",
         "undoes",
+        "rule_id",
         "total",
         "done",
         "changed",
@@ -1620,8 +1639,8 @@ class Application(Model):
     """
     role: str | None
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
-    their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
-    `admin`: Full access, except to owners. `owner`: Full access.
+    their requests. `viewer`: Can read all users, groups, events and rules, and have webhooks. Otherwise like a
+    member. `admin`: Full access, except to owners. `owner`: Full access.
     """
     status: str | None
     """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
@@ -2139,6 +2158,8 @@ class BulkJob(Model):
     """Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID."""
     undoes: str | None
     """ID of the job or import that this one undoes. Null: none."""
+    rule_id: str | None
+    """ID of the rule whose run it is. Null: none."""
     status: str
     """`failed`: it ended early, for the reason in `error`. Users who were changed by then stay so."""
     error: str | None
@@ -2177,6 +2198,7 @@ class BulkJob(Model):
         "group_id",
         "filter",
         "undoes",
+        "rule_id",
         "status",
         "error",
         "error_code",
@@ -2190,6 +2212,117 @@ class BulkJob(Model):
         "finished_at",
         "results_url",
     )
+
+
+class Rule(Model):
+    """A rule: when it begins for someone, for whom, and what is done. `when`, `who` and `steps` are as they were
+    sent.
+    """
+
+    __slots__ = ()
+    id: str
+    """ID of the rule."""
+    name: str
+    """What the rule does, for people."""
+    enabled: bool
+    """Whether it runs."""
+    user_id: str | None
+    """ID of its author, whose rights it has and with which it ends. Null: the command line."""
+    key_id: str | None
+    """ID of the API key whose scopes it has. Null: none."""
+    when: dict[str, Any]
+    """When it begins for someone, as in `RuleWhen`."""
+    who: dict[str, Any]
+    """For whom: filters of users, as in `BulkFilter`."""
+    steps: list[dict[str, Any]]
+    """What is done, step by step."""
+    max_users: int
+    """People with whom it begins in a day at most, or 5 % of all users, if more."""
+    waiting_count: int | None
+    """People for whom it waits until someone confirms that there are so many. Null: it doesn't wait."""
+    failures: int
+    """Runs that failed in a row. It stops after three."""
+    stopped_reason: str | None
+    """Why it has stopped, for people. Null: it runs, or someone has turned it off."""
+    next_run_at: datetime | None
+    """For `daily`: when it runs next. Null: at any time, or it is off."""
+    last_run_at: datetime | None
+    """When its last run began. Null: it had none."""
+    created_at: datetime
+    """When it was created."""
+    updated_at: datetime
+    """When it was last changed."""
+    etag: str | None
+    """The version, for `if_match`: of an object that a call of its own returned, and not a list or a part of a
+    response.
+    """
+    _has_version = True
+    _kinds = {"next_run_at": time, "last_run_at": time, "created_at": time, "updated_at": time}
+    _known = (
+        "id",
+        "name",
+        "enabled",
+        "user_id",
+        "key_id",
+        "when",
+        "who",
+        "steps",
+        "max_users",
+        "waiting_count",
+        "failures",
+        "stopped_reason",
+        "next_run_at",
+        "last_run_at",
+        "created_at",
+        "updated_at",
+    )
+
+
+class RulePerson(Model):
+    """Someone with whom a rule would begin."""
+
+    __slots__ = ()
+    id: str
+    """ID of the user."""
+    name: str
+    """The user's name."""
+    email: str
+    """The user's email."""
+    _known = ("id", "name", "email")
+
+
+class RuleStepPreview(Model):
+    """A step of a rule, and the people who wait for it."""
+
+    __slots__ = ()
+    do: str
+    """What is done."""
+    waiting: int
+    """People who wait for it."""
+    next_at: datetime | None
+    """When the first of them is due. Null: there is no one."""
+    _kinds = {"next_at": time}
+    _known = ("do", "waiting", "next_at")
+
+
+class RulePreview(Model):
+    """Effect of a rule, before it runs."""
+
+    __slots__ = ()
+    count: int
+    """People with whom it would begin now or, every day, at its next run. Of a rule that begins with an event:
+    everyone whom it is for.
+    """
+    users: list[RulePerson]
+    """The first of them."""
+    ceiling: int
+    """People with whom it begins in a day at most, unless someone confirms more."""
+    next_run_at: datetime | None
+    """For `daily`: when it would run next. Null: at any time."""
+    steps: list[RuleStepPreview]
+    """Its steps."""
+    _kinds = {"users": each(RulePerson), "next_run_at": time, "steps": each(RuleStepPreview)}
+    _known = ("count", "users", "ceiling", "next_run_at", "steps")
 
 
 class NotReverted(Model):

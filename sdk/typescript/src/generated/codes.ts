@@ -200,6 +200,9 @@ export class RequestTimeout extends APIError {}
 /** Create a new one. */
 export class RevokedKey extends Unauthorized {}
 
+/** Delete rules that are not needed any more. */
+export class RuleLimitReached extends Forbidden {}
+
 /**
  * The password is right, but the user is not signed in yet. Send a code of their authenticator app, or a recovery code,
  * with the `challenge` of this answer to `POST /v1/users/verify-challenge`, within five minutes.
@@ -305,6 +308,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["replay_limit_reached", 403, ReplayLimitReached],
   ["request_timeout", 408, RequestTimeout],
   ["revoked_key", 401, RevokedKey],
+  ["rule_limit_reached", 403, RuleLimitReached],
   ["second_factor_required", 401, SecondFactorRequired],
   ["session_ended", 401, SessionEnded],
   ["stopping", 503, Stopping],

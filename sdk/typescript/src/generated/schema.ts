@@ -37,7 +37,7 @@ export interface components {
             email: string;
             /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. */
             kind?: "person" | "application" | (string & {});
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups, events and rules, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
             /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: "active" | "invited" | "suspended" | (string & {});
@@ -135,7 +135,7 @@ export interface components {
              */
             name: string;
             /**
-             * @description The application's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
+             * @description The application's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups, events and rules, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
              * @enum {string}
              */
             role?: "admin" | "member" | "viewer" | (string & {});
@@ -249,7 +249,7 @@ export interface components {
              */
             key_id: string | null;
             /** @description What is done to each user. */
-            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "ends_at" | "setup_links" | "add_to_group" | "remove_from_group" | "undo_import" | (string & {});
+            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "ends_at" | "setup_links" | "add_to_group" | "remove_from_group" | "end_sessions" | "undo_import" | (string & {});
             /** @description For `role`: the new role or, if the job undoes another one, the role that is taken back. */
             role: string | null;
             /** @description For `metadata`: keys that are set, or with null removed. */
@@ -274,6 +274,11 @@ export interface components {
              * @example job_065n1d2k5m8q3t6u9v2b4f7h1s
              */
             undoes: string | null;
+            /**
+             * @description ID of the rule whose run it is. Null: none.
+             * @example rule_065n1e9c3k7u1g5m0h8t4d2q6s
+             */
+            rule_id: string | null;
             /** @description `failed`: it ended early, for the reason in `error`. Users who were changed by then stay so. */
             status: "queued" | "running" | "finished" | "failed" | "canceled" | (string & {});
             /** @description Why it failed. */
@@ -332,10 +337,10 @@ export interface components {
         /** @description The change, and its users: either a `filter` or `ids`. */
         BulkJobCreate: {
             /**
-             * @description `role` sets the `role`, `metadata` merges the `metadata`, `ends_at` sets the `ends_at`, `setup_links` creates a link for each user with which they set their password. `restore` brings deleted users back, by their `ids`. `add_to_group` and `remove_from_group` change who is in the group `group_id`: members keep their role there, new ones have none.
+             * @description `role` sets the `role`, `metadata` merges the `metadata`, `ends_at` sets the `ends_at`, `setup_links` creates a link for each user with which they set their password. `restore` brings deleted users back, by their `ids`. `add_to_group` and `remove_from_group` change who is in the group `group_id`: members keep their role there, new ones have none. `end_sessions` signs them out everywhere.
              * @enum {string}
              */
-            action: "activate" | "add_to_group" | "delete" | "ends_at" | "metadata" | "remove_from_group" | "restore" | "role" | "setup_links" | "suspend" | (string & {});
+            action: "activate" | "add_to_group" | "delete" | "end_sessions" | "ends_at" | "metadata" | "remove_from_group" | "restore" | "role" | "setup_links" | "suspend" | (string & {});
             filter?: components["schemas"]["BulkFilter"];
             /**
              * @description The users with these IDs. Null: as if it were missing.
@@ -596,7 +601,7 @@ export interface components {
             body: string;
         };
         /** @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status. */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "email_unproven" | "id_taken" | "changed_since" | "token_invalid" | "challenge_invalid" | "bad_message" | "oauth_refused" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "key_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "bulk_job_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "email_unproven" | "id_taken" | "changed_since" | "left_alone" | "token_invalid" | "challenge_invalid" | "bad_message" | "oauth_refused" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "key_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "bulk_job_limit_reached" | "rule_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /** @description One problem with a request. */
         ErrorDetail: {
             /**
@@ -676,10 +681,7 @@ export interface components {
         };
         /** @description The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`. */
         EventObject: {
-            /**
-             * @description ID of the user, group, API key, session, token or webhook.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
+            /** @description ID of the user, group, API key, session, token or webhook. */
             id?: string;
             /** @description The name of the user, group or API key. */
             name?: string;
@@ -814,6 +816,7 @@ export interface components {
             group_id?: string;
             filter?: Record<string, never> | null;
             undoes?: string | null;
+            rule_id?: string | null;
             /** Format: int64 */
             total?: number;
             /** Format: int64 */
@@ -856,14 +859,14 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.*" | "application.updated" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "import.*" | "import.finished" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.*" | "application.updated" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "rule.*" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.*" | "import.finished" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
         /** @description An event to revert. */
         EventRevert: {
             /** @description `true`: only return what would be put back. Default: `false`. */
             dry_run?: boolean;
         };
         /** @description What happened. Later versions can add types: ignore those you don't know. */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.updated" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "import.finished" | "settings.updated" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.updated" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.finished" | "settings.updated" | "server.test" | (string & {});
         /** @description All data about a user. */
         Export: {
             user: components["schemas"]["User"];
@@ -1134,7 +1137,7 @@ export interface components {
              */
             masked: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "rules:read" | "rules:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow: string[] | null;
             rate_limit: string | null;
@@ -1608,7 +1611,7 @@ export interface components {
             not_reverted: components["schemas"]["NotReverted"][];
         };
         /**
-         * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+         * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups, events and rules, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
          * @enum {string}
          */
         Role: "member" | "viewer" | "admin" | "owner" | (string & {});
@@ -1638,6 +1641,201 @@ export interface components {
              */
             p95_ms: number;
         };
+        /** @description A rule: when it begins for someone, for whom, and what is done. `when`, `who` and `steps` are as they were sent. */
+        Rule: {
+            /**
+             * @description ID of the rule.
+             * @example rule_065n1e9c3k7u1g5m0h8t4d2q6s
+             */
+            id: string;
+            name: string;
+            /** @description Whether it runs. */
+            enabled: boolean;
+            /** @description ID of its author, whose rights it has and with which it ends. Null: the command line. */
+            user_id: string | null;
+            /** @description ID of the API key whose scopes it has. Null: none. */
+            key_id: string | null;
+            /** @description When it begins for someone, as in `RuleWhen`. */
+            when: Record<string, never>;
+            /** @description For whom: filters of users, as in `BulkFilter`. */
+            who: Record<string, never>;
+            /** @description What is done, step by step. */
+            steps: Record<string, never>[];
+            /**
+             * Format: int64
+             * @description People with whom it begins in a day at most, or 5 % of all users, if more.
+             */
+            max_users: number;
+            /**
+             * Format: int64
+             * @description People for whom it waits until someone confirms that there are so many. Null: it doesn't wait.
+             */
+            waiting_count: number | null;
+            /**
+             * Format: int64
+             * @description Runs that failed in a row. It stops after three.
+             */
+            failures: number;
+            /** @description Why it has stopped, for people. Null: it runs, or someone has turned it off. */
+            stopped_reason: string | null;
+            /**
+             * Format: date-time
+             * @description For `daily`: when it runs next. Null: at any time, or it is off.
+             */
+            next_run_at: string | null;
+            /**
+             * Format: date-time
+             * @description When its last run began. Null: it had none.
+             */
+            last_run_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /** @description A rule to create. */
+        RuleCreate: {
+            /**
+             * @description What the rule does, for people.
+             * @example Suspend who is inactive
+             */
+            name: string;
+            when: components["schemas"]["RuleWhen"];
+            /** @description What is done. */
+            steps: components["schemas"]["RuleStep"][];
+            /** @description Whether it runs. Default: false. */
+            enabled?: boolean;
+            who?: components["schemas"]["BulkFilter"];
+            /**
+             * Format: int64
+             * @description People with whom it begins in a day at most, or 5 % of all users, if that is more. If there are others, it waits until someone confirms their number. Default: 50.
+             * @example 50
+             */
+            max_users?: number;
+        };
+        /** @description Someone with whom a rule would begin. */
+        RulePerson: {
+            /**
+             * @description ID of the user.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            id: string;
+            name: string;
+            /** Format: email */
+            email: string;
+        };
+        /** @description Effect of a rule, before it runs. */
+        RulePreview: {
+            /**
+             * Format: int64
+             * @description People with whom it would begin now or, every day, at its next run. Of a rule that begins with an event: everyone whom it is for.
+             */
+            count: number;
+            /** @description The first of them. */
+            users: components["schemas"]["RulePerson"][];
+            /**
+             * Format: int64
+             * @description People with whom it begins in a day at most, unless someone confirms more.
+             */
+            ceiling: number;
+            /**
+             * Format: date-time
+             * @description For `daily`: when it would run next. Null: at any time.
+             */
+            next_run_at: string | null;
+            /** @description Its steps. */
+            steps: components["schemas"]["RuleStepPreview"][];
+        };
+        /** @description Options of a run. */
+        RuleRun: {
+            /**
+             * Format: int64
+             * @description How many people it begins with: its `waiting_count`, if it waits, or the count of its preview. If it is another number, nothing happens. Without, a rule that waits goes on waiting.
+             */
+            confirm_count?: number;
+        };
+        /** @description A step: what is done to each person. Before each step, they are looked at again: who doesn't match any longer is left alone from then on. */
+        RuleStep: {
+            /**
+             * @description `role` sets the `role`, `metadata` merges the `metadata`, `setup_link` mails a link with which they set their password, `end_sessions` signs them out everywhere.
+             * @enum {string}
+             */
+            do: "activate" | "add_to_group" | "delete" | "end_sessions" | "metadata" | "remove_from_group" | "role" | "setup_link" | "suspend" | (string & {});
+            /**
+             * Format: int64
+             * @description Days to wait after the step before. Default: `0`.
+             * @example 14
+             */
+            after_days?: number;
+            group_id?: string;
+            role?: components["schemas"]["Role"];
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description A step of a rule, and the people who wait for it. */
+        RuleStepPreview: {
+            /** @description What is done. */
+            do: "suspend" | "activate" | "delete" | "add_to_group" | "remove_from_group" | "role" | "metadata" | "setup_link" | "end_sessions" | (string & {});
+            /**
+             * Format: int64
+             * @description People who wait for it.
+             */
+            waiting: number;
+            /**
+             * Format: date-time
+             * @description When the first of them is due. Null: there is no one.
+             */
+            next_at: string | null;
+        };
+        /** @description The fields of a rule to change. Missing fields are left unchanged. */
+        RuleUpdate: {
+            name?: string;
+            enabled?: boolean;
+            when?: components["schemas"]["RuleWhen"];
+            who?: components["schemas"]["BulkFilter"];
+            /** @description What is done. Null: as if it were missing. */
+            steps?: components["schemas"]["RuleStep"][] | null;
+            /** Format: int64 */
+            max_users?: number;
+        };
+        /** @description When a rule begins for someone: with an `event` about them, every day at a time (`daily`), or so many days `before` or `after` a moment. One of the four. */
+        RuleWhen: {
+            /**
+             * @description An event type about a user.
+             * @example user.created
+             */
+            event?: string;
+            /**
+             * @description A time of day, for all who match then. On a day without it, the next moment that there is; on a day that has it twice, the first.
+             * @example 06:00
+             */
+            daily?: string;
+            /**
+             * @description For `daily`: the time zone, by its name in the IANA database. Default: UTC.
+             * @example Europe/Berlin
+             */
+            zone?: string;
+            /**
+             * @description The moment that it begins before.
+             * @enum {string}
+             */
+            before?: "ends_at" | (string & {});
+            /**
+             * @description The moment that it begins after.
+             * @enum {string}
+             */
+            after?: "created_at" | "ends_at" | "invited_at" | "last_active_at" | "suspended_at" | (string & {});
+            /**
+             * Format: int64
+             * @description For `before` and `after`: how many days.
+             * @example 90
+             */
+            days?: number;
+        };
         /** @description Data that identity providers keep about a user by SCIM, beside the fields of the user. */
         ScimRecord: {
             /**
@@ -1665,7 +1863,7 @@ export interface components {
          * @description What an API key can be used for.
          * @enum {string}
          */
-        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
+        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "rules:read" | "rules:write" | "metrics:read" | (string & {});
         /** @description A second factor of a user: an authenticator app or a passkey. `secret`, `otpauth_url` and `recovery_codes` are only returned once. */
         SecondFactor: {
             /**

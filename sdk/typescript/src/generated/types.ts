@@ -210,13 +210,49 @@ export interface RevertedEvent extends Object<"RevertedEvent"> {}
 
 /**
  * The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
- * requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full
- * access, except to owners. `owner`: Full access.
+ * requests. `viewer`: Can read all users, groups, events and rules, and have webhooks. Otherwise like a member. `admin`:
+ * Full access, except to owners. `owner`: Full access.
  */
 export type Role = Schemas["Role"];
 
 /** Requests to an endpoint. */
 export interface RouteUsage extends Object<"RouteUsage"> {}
+
+/** A rule: when it begins for someone, for whom, and what is done. `when`, `who` and `steps` are as they were sent. */
+export interface Rule extends Object<"Rule"> {
+  /** The version, for `ifMatch`: of an object that a call of its own returned, and not a list or a part of a response. */
+  readonly etag?: string;
+}
+
+/** A rule to create. */
+export interface RuleCreate extends Object<"RuleCreate"> {}
+
+/** Someone with whom a rule would begin. */
+export interface RulePerson extends Object<"RulePerson"> {}
+
+/** Effect of a rule, before it runs. */
+export interface RulePreview extends Object<"RulePreview"> {}
+
+/** Options of a run. */
+export interface RuleRun extends Object<"RuleRun"> {}
+
+/**
+ * A step: what is done to each person. Before each step, they are looked at again: who doesn't match any longer is left
+ * alone from then on.
+ */
+export interface RuleStep extends Object<"RuleStep"> {}
+
+/** A step of a rule, and the people who wait for it. */
+export interface RuleStepPreview extends Object<"RuleStepPreview"> {}
+
+/** The fields of a rule to change. Missing fields are left unchanged. */
+export interface RuleUpdate extends Object<"RuleUpdate"> {}
+
+/**
+ * When a rule begins for someone: with an `event` about them, every day at a time (`daily`), or so many days `before` or
+ * `after` a moment. One of the four.
+ */
+export interface RuleWhen extends Object<"RuleWhen"> {}
 
 /** Data that identity providers keep about a user by SCIM, beside the fields of the user. */
 export interface ScimRecord extends Object<"ScimRecord"> {}

@@ -10,8 +10,9 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, Struct
 
 from rollbook import roles
-from rollbook.records import event_types, examples, rules
+from rollbook.records import event_types, examples
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
+from rollbook.records.rules import HIDDEN
 from rollbook.records.user_list.query import SORTABLE
 from rollbook.roles import Status
 from rollbook.schemas import Schema, listed, says
@@ -22,7 +23,7 @@ MAX_POSITION = 40
 ANY_TEXT = "^[^\\x00]*$"
 NO_LINE_BREAK = r"(?!\n)"
 """Needed because Python's `$` also matches before a trailing line break; the API description does without it."""
-NO_HIDDEN = f"(?!.*{rules.HIDDEN})"
+NO_HIDDEN = f"(?!.*{HIDDEN})"
 """The API description does without it, too: not all languages can say these ranges."""
 NO_CONTROLS = f"^{NO_HIDDEN}" + r"[^\x00-\x1f\x7f]+$" + NO_LINE_BREAK
 CONTROL_FREE = f"^{NO_HIDDEN}" + r"[^\x00-\x1f\x7f]*$" + NO_LINE_BREAK

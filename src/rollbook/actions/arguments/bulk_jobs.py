@@ -26,11 +26,12 @@ BulkAction = Literal[
     "setup_links",
     "add_to_group",
     "remove_from_group",
+    "end_sessions",
 ]
 GROUP_ACTIONS = ("add_to_group", "remove_from_group")
 
 
-class BulkFilter(UserFilters):
+class BulkFilter(UserFilters, forbid_unknown_fields=True):
     """All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only
     people."""
 
@@ -46,7 +47,7 @@ class BulkJobCreate(Body, kw_only=True):
             "`role` sets the `role`, `metadata` merges the `metadata`, `ends_at` sets the `ends_at`, `setup_links` "
             "creates a link for each user with which they set their password. `restore` brings deleted users back, by "
             "their `ids`. `add_to_group` and `remove_from_group` change who is in the group `group_id`: members keep "
-            "their role there, new ones have none."
+            "their role there, new ones have none. `end_sessions` signs them out everywhere."
         ),
     ]
     filter: BulkFilter | UnsetType = UNSET

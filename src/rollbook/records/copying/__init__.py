@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rollbook.config import Settings
-from rollbook.records import clients, groups, second_factors, sign_outs, users, webhooks
+from rollbook.records import clients, groups, second_factors, sign_outs, user_rules, users, webhooks
 from rollbook.records.connect import is_sqlite
 from rollbook.records.webhooks import deliveries, replays
 from rollbook.storage.database import DatabaseUnusable, Engine, Queries
@@ -138,9 +138,11 @@ TABLES = (
     _table(
         "bulk_jobs",
         "id, user_id, key_id, address, action, options, undoes, status, error, error_code, parts_done, total, done, "
-        "changed, unchanged, refused, created_at, started_at, finished_at, session_id",
+        "changed, unchanged, refused, created_at, started_at, finished_at, session_id, rule_id, rule_step",
         "id",
     ),
+    CopyTable("rules", user_rules.UserRule._fields, "id"),
+    CopyTable("rule_people", ("rule_id", "user_id", "occasion", "step", "due_at"), "rule_id, user_id, occasion"),
     _table("bulk_job_parts", "id, changed, refused, users, results, sealed", "id"),
     # Those that wait or run have their files elsewhere: they end where they are looked for.
     _table(

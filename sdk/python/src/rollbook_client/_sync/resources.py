@@ -35,6 +35,8 @@ from ..types import (
     ReplayOnly,
     RevertedEvent,
     Role,
+    Rule,
+    RulePreview,
     Scope,
     SecondFactor,
     SecondFactors,
@@ -841,8 +843,9 @@ class Applications(Resource):
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
                 characters, and no invisible ones. At most 255 characters.
             role: The application's role. `member`: Can read and change their own user, API keys and sessions,
-                and read the log of their requests. `viewer`: Can read all users, groups and events, and have
-                webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
+                and read the log of their requests. `viewer`: Can read all users, groups, events and rules, and
+                have webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default:
+                `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
@@ -953,8 +956,9 @@ class Applications(Resource):
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
                 characters, and no invisible ones. At most 255 characters.
             role: The application's role. `member`: Can read and change their own user, API keys and sessions,
-                and read the log of their requests. `viewer`: Can read all users, groups and events, and have
-                webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
+                and read the log of their requests. `viewer`: Can read all users, groups, events and rules, and
+                have webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default:
+                `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
                 objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
@@ -1115,9 +1119,9 @@ class BulkJobs(Resource):
             action: `role` sets the `role`, `metadata` merges the `metadata`, `ends_at` sets the `ends_at`,
                 `setup_links` creates a link for each user with which they set their password. `restore` brings
                 deleted users back, by their `ids`. `add_to_group` and `remove_from_group` change who is in the
-                group `group_id`: members keep their role there, new ones have none. One of `activate`,
-                `add_to_group`, `delete`, `ends_at`, `metadata`, `remove_from_group`, `restore`, `role`,
-                `setup_links`, `suspend`.
+                group `group_id`: members keep their role there, new ones have none. `end_sessions` signs them
+                out everywhere. One of `activate`, `add_to_group`, `delete`, `end_sessions`, `ends_at`,
+                `metadata`, `remove_from_group`, `restore`, `role`, `setup_links`, `suspend`.
             filter: All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users.
                 Without `kind`, only people.
             ids: The users with these IDs. Null: as if it were missing.
@@ -2071,7 +2075,8 @@ class Keys(Resource):
                 `users:read`, `users:write`, `users:grant`, `users:import`, `users:delete`, `users:verify`,
                 `users:export`, `groups:read`, `groups:write`, `tokens:create`, `tokens:consume`, `keys:read`,
                 `keys:write`, `sessions:read`, `sessions:write`, `sessions:create`, `sessions:verify`,
-                `events:read`, `requests:read`, `webhooks:read`, `webhooks:write`, `metrics:read`.
+                `events:read`, `requests:read`, `webhooks:read`, `webhooks:write`, `rules:read`, `rules:write`,
+                `metrics:read`.
             unused_since: Only keys that work, were created before this RFC 3339 time, and have not been used
                 from then on.
             expires_before: Only keys that work, and expire before this RFC 3339 time.
@@ -2479,6 +2484,354 @@ class RequestsWithRawResponse:
         found = Requests(client, raw=True)
         self.list = raw_page(found.list)
         self.get = raw(found.get)
+
+
+class Rules(Resource):
+    """`client.rules`"""
+
+    def list(self, *, limit: int = 1000, offset: int | None = None) -> Pager[Rule]:
+        """List rules.
+
+        Returns rules, oldest first. All that a rule says can be sent to create it again.
+
+        Scope: `rules:read`.
+
+        Args:
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+            offset: Number of items to skip. Default: 0.
+
+        Example:
+            >>> for rule in client.rules.list():
+            ...     print(rule.id)
+        """
+        return self._pages(build("GET", "/v1/rules", query={"limit": limit, "offset": offset}), Rule, "offset")
+
+    def create(
+        self,
+        *,
+        name: str,
+        when: Mapping[str, Any],
+        steps: Sequence[Mapping[str, Any]],
+        enabled: bool | Omit = OMIT,
+        who: BulkFilter | Omit = OMIT,
+        max_users: int | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> Rule:
+        """Create a rule.
+
+        Does `steps` to everyone for whom `when` comes and who matches `who`, once for each occasion: an event,
+        a day, or the moment that it goes by. It is off until it is `enabled`; call `POST /v1/rules/preview`
+        first to see whom it would be for. It acts with your rights, and with the scopes of your key, as they
+        are then: also requires `users:read`, `users:write`, and what its steps need. The server can have 100
+        rules.
+
+        Scope: `rules:write`.
+
+        Args:
+            name: What the rule does, for people. At most 100 characters.
+            when: When a rule begins for someone: with an `event` about them, every day at a time (`daily`), or
+                so many days `before` or `after` a moment. One of the four.
+            steps: What is done.
+            enabled: Whether it runs. Default: false.
+            who: All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users.
+                Without `kind`, only people.
+            max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
+                there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            RuleLimitReached: Delete rules that are not needed any more.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+
+        Example:
+            >>> rule = client.rules.create(
+            ...     name="Suspend who is inactive",
+            ...     when={"after": "last_active_at", "days": 90},
+            ...     who={"role": "member"},
+            ...     steps=[{"do": "end_sessions"}, {"do": "suspend", "after_days": 14}],
+            ... )
+            >>> rule.id
+            'rule_065n1e9c3k7u1g5m0h8t4d2q6s'
+        """
+        return self._call(
+            build(
+                "POST",
+                "/v1/rules",
+                body={
+                    "name": name,
+                    "when": when,
+                    "steps": steps,
+                    "enabled": enabled,
+                    "who": who,
+                    "max_users": max_users,
+                },
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Rule),
+        )
+
+    def preview_new(
+        self,
+        *,
+        name: str,
+        when: Mapping[str, Any],
+        steps: Sequence[Mapping[str, Any]],
+        enabled: bool | Omit = OMIT,
+        who: BulkFilter | Omit = OMIT,
+        max_users: int | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> RulePreview:
+        """Preview a new rule.
+
+        Returns what the preview of a rule would, without creating it.
+
+        Scope: `rules:read`.
+
+        Args:
+            name: What the rule does, for people. At most 100 characters.
+            when: When a rule begins for someone: with an `event` about them, every day at a time (`daily`), or
+                so many days `before` or `after` a moment. One of the four.
+            steps: What is done.
+            enabled: Whether it runs. Default: false.
+            who: All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users.
+                Without `kind`, only people.
+            max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
+                there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+
+        Example:
+            >>> rule_preview = client.rules.preview_new(
+            ...     name="Suspend who is inactive",
+            ...     when={"after": "last_active_at", "days": 90},
+            ...     who={"role": "member"},
+            ...     steps=[{"do": "end_sessions"}, {"do": "suspend", "after_days": 14}],
+            ... )
+        """
+        return self._call(
+            build(
+                "POST",
+                "/v1/rules/preview",
+                body={
+                    "name": name,
+                    "when": when,
+                    "steps": steps,
+                    "enabled": enabled,
+                    "who": who,
+                    "max_users": max_users,
+                },
+                idempotency_key=idempotency_key,
+            ),
+            one_of(RulePreview),
+        )
+
+    def get(self, rule_id: str) -> Rule:
+        """Get a rule.
+
+        Returns the rule, and how it is doing: when it runs next, and for how many people it waits until someone
+        says yes.
+
+        Scope: `rules:read`.
+
+        Args:
+            rule_id: ID of the rule.
+
+        Raises:
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+
+        Example:
+            >>> rule = client.rules.get("rule_065n1e9c3k7u1g5m0h8t4d2q6s")
+            >>> rule.id
+            'rule_065n1e9c3k7u1g5m0h8t4d2q6s'
+        """
+        return self._call(build("GET", f"/v1/rules/{segment(rule_id)}"), one_of(Rule))
+
+    def update(
+        self,
+        rule_id: str,
+        *,
+        name: str | Omit = OMIT,
+        enabled: bool | Omit = OMIT,
+        when: Mapping[str, Any] | Omit = OMIT,
+        who: BulkFilter | Omit = OMIT,
+        steps: Sequence[Mapping[str, Any]] | None | Omit = OMIT,
+        max_users: int | Omit = OMIT,
+        if_match: str | None = None,
+    ) -> Rule:
+        """Update a rule.
+
+        Fields you don't send are left unchanged. Whoever changes what it does, or enables it, is its author
+        from then on: it acts with their rights. People who wait for a step go on, unless it goes by another
+        event, time or moment. To turn it off, send `enabled` as false: who waits goes on when it is enabled
+        again, if they still match.
+
+        Scope: `rules:write`.
+
+        Args:
+            rule_id: ID of the rule.
+            name: What the rule does, for people. At most 100 characters.
+            enabled: Whether it runs. Default: false.
+            when: When a rule begins for someone: with an `event` about them, every day at a time (`daily`), or
+                so many days `before` or `after` a moment. One of the four.
+            who: All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users.
+                Without `kind`, only people.
+            steps: What is done. Null: as if it were missing.
+            max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
+                there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
+            if_match: Only if the object still has this version, its `etag`.
+
+        Raises:
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
+
+        Example:
+            >>> rule = client.rules.update("rule_065n1e9c3k7u1g5m0h8t4d2q6s", enabled=True)
+            >>> rule.id
+            'rule_065n1e9c3k7u1g5m0h8t4d2q6s'
+        """
+        return self._call(
+            build(
+                "PATCH",
+                f"/v1/rules/{segment(rule_id)}",
+                body={
+                    "name": name,
+                    "enabled": enabled,
+                    "when": when,
+                    "who": who,
+                    "steps": steps,
+                    "max_users": max_users,
+                },
+                headers={"If-Match": if_match},
+            ),
+            one_of(Rule),
+        )
+
+    def delete(self, rule_id: str, *, if_match: str | None = None) -> None:
+        """Delete a rule.
+
+        Who waits for a step is left alone. Its runs stay, and can be undone.
+
+        Scope: `rules:write`.
+
+        Args:
+            rule_id: ID of the rule.
+            if_match: Only if the object still has this version, its `etag`.
+
+        Raises:
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+            PreconditionFailed: `If-Match` names an outdated version.
+
+        Example:
+            >>> client.rules.delete("rule_065n1e9c3k7u1g5m0h8t4d2q6s")
+        """
+        return self._call(build("DELETE", f"/v1/rules/{segment(rule_id)}", headers={"If-Match": if_match}), nothing)
+
+    def preview(self, rule_id: str, *, idempotency_key: str | None = None) -> RulePreview:
+        """Preview a rule.
+
+        Returns how many people the rule would begin with now or, if it runs every day, at its next run, and the
+        first 100 of them; for a rule that begins with an event, everyone whom it is for. Nothing is changed.
+        Also requires the scope `users:read`.
+
+        Scope: `rules:read`.
+
+        Args:
+            rule_id: ID of the rule.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+
+        Example:
+            >>> rule_preview = client.rules.preview("rule_065n1e9c3k7u1g5m0h8t4d2q6s")
+        """
+        return self._call(
+            build("POST", f"/v1/rules/{segment(rule_id)}/preview", idempotency_key=idempotency_key), one_of(RulePreview)
+        )
+
+    def run(self, rule_id: str, *, confirm_count: int | Omit = OMIT, idempotency_key: str | None = None) -> Rule:
+        """Run a rule.
+
+        Lets an enabled rule look at once for people it is for. If it waits because there are more than its
+        ceiling, or would, send how many there are as `confirm_count`: it begins with them then. Returns the
+        rule; its runs are bulk jobs.
+
+        Scope: `rules:write`.
+
+        Args:
+            rule_id: ID of the rule.
+            confirm_count: How many people it begins with: its `waiting_count`, if it waits, or the count of its
+                preview. If it is another number, nothing happens. Without, a rule that waits goes on waiting.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+
+        Example:
+            >>> rule = client.rules.run("rule_065n1e9c3k7u1g5m0h8t4d2q6s", confirm_count=1204)
+            >>> rule.id
+            'rule_065n1e9c3k7u1g5m0h8t4d2q6s'
+        """
+        return self._call(
+            build(
+                "POST",
+                f"/v1/rules/{segment(rule_id)}/run",
+                body={"confirm_count": confirm_count},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Rule),
+        )
+
+    def runs(self, rule_id: str, *, before: str | None = None, limit: int = 1000) -> Pager[BulkJob]:
+        """List runs of a rule.
+
+        Returns the bulk jobs by which the rule did its steps, newest first: the newest 200 of the last 30 days.
+        Each has results and can be undone. Also requires the scope `users:write`.
+
+        Scope: `rules:read`.
+
+        Args:
+            rule_id: ID of the rule.
+            before: Only runs older than the one with this ID. At most 40 characters.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+
+        Raises:
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+
+        Example:
+            >>> for bulk_job in client.rules.runs("rule_065n1e9c3k7u1g5m0h8t4d2q6s"):
+            ...     print(bulk_job.id)
+        """
+        return self._pages(
+            build("GET", f"/v1/rules/{segment(rule_id)}/runs", query={"before": before, "limit": limit}),
+            BulkJob,
+            "before",
+        )
+
+    @property
+    def with_raw_response(self) -> RulesWithRawResponse:
+        """Calls that return the response with its headers."""
+        return RulesWithRawResponse(self._client)
+
+
+class RulesWithRawResponse:
+    def __init__(self, client: Rollbook) -> None:
+        found = Rules(client, raw=True)
+        self.list = raw_page(found.list)
+        self.create = raw(found.create)
+        self.preview_new = raw(found.preview_new)
+        self.get = raw(found.get)
+        self.update = raw(found.update)
+        self.delete = raw(found.delete)
+        self.preview = raw(found.preview)
+        self.run = raw(found.run)
+        self.runs = raw_page(found.runs)
 
 
 class Server(Resource):
@@ -3123,9 +3476,9 @@ class Users(Resource):
                 to guess are rejected: common ones, and those made of a common word or the user's name or email,
                 with digits or signs. Nothing is truncated.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
-                the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
-                Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
-                for a new user: `member`.
+                the log of their requests. `viewer`: Can read all users, groups, events and rules, and have
+                webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+                Default for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
             private_metadata: Like `metadata`, for data that the user doesn't see, such as what another system
@@ -3335,9 +3688,9 @@ class Users(Resource):
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
-                the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
-                Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
-                for a new user: `member`.
+                the log of their requests. `viewer`: Can read all users, groups, events and rules, and have
+                webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+                Default for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
             private_metadata: Like `metadata`, for data that the user doesn't see, such as what another system
@@ -3435,9 +3788,9 @@ class Users(Resource):
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
-                the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
-                Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
-                for a new user: `member`.
+                the log of their requests. `viewer`: Can read all users, groups, events and rules, and have
+                webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+                Default for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
                 objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
@@ -4402,6 +4755,10 @@ class Resources:
     @property
     def bulk_jobs(self) -> BulkJobs:
         return BulkJobs(cast("Rollbook", self))
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(cast("Rollbook", self))
 
     @property
     def events(self) -> Events:

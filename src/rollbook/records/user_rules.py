@@ -1,0 +1,293 @@
+"""Rules that change users: when, for whom and what each does, how it is doing, and the people at it. What becomes of a
+person at a step is stored in the transaction of their result (`bulk_jobs.advance`), so that it happens once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from rollbook import clock, ids
+from rollbook.records.background_jobs import COLLECTING
+from rollbook.records.bulk_jobs import PART
+from rollbook.records.presenting import Flag, Hidden, OrNull, Shown, Time, presenter
+from rollbook.records.user_list.query import Filters, passing
+from rollbook.storage.database import Queries, Statement, Tx, existing, first, in_parts, scalar
+
+MAX_RULES = 100
+DONE = 99
+"""Step of people who are done."""
+SCANNED = 20_000
+"""Numbers of users among which a read looks for those whom a rule is for: some 20 ms."""
+
+
+class UserRule(NamedTuple):
+    """A rule as stored. Its defaults are those of a new one."""
+
+    id: str
+    name: str
+    enabled: Flag
+    user_id: OrNull  # whose rights it has: who last changed what it does; empty: the command line
+    key_id: str | None
+    lineage: Hidden[str | None]
+    when_json: Annotated[str, Shown("Raw({0}.encode())", "when")]
+    who_json: Annotated[str, Shown("Raw({0}.encode())", "who")]
+    steps_json: Annotated[str, Shown("Raw({0}.encode())", "steps")]
+    max_users: int
+    waiting_count: int | None = None  # for whom it waits until someone says yes
+    confirmed: Hidden[int] = 0
+    taken: Hidden[int] = 0
+    taken_on: Hidden[int] = 0
+    seen_seq: Hidden[int] = 0
+    scanned_at: Hidden[int] = 0
+    failures: int = 0
+    retry_at: Hidden[int] = 0
+    stopped_reason: str | None = None
+    next_run_at: Time | None = None
+    last_run_at: Time | None = None
+    version: Hidden[int] = 1
+    created_at: Time = 0
+    updated_at: Time = 0
+
+
+class Due(NamedTuple):
+    """A person at a rule, and the occasion."""
+
+    user_id: str
+    occasion: str
+
+
+class Waiting(NamedTuple):
+    """People who wait for a step."""
+
+    step: int
+    people: int
+    next_at: int
+
+
+COLUMNS = ", ".join(UserRule._fields)
+ADD = f"INSERT INTO rules ({COLUMNS}) VALUES ({', '.join('?' * len(UserRule._fields))})"
+BY_ID = Statement(f"SELECT {COLUMNS} FROM rules WHERE id = ?", locks=True)
+ALL = f"SELECT {COLUMNS} FROM rules ORDER BY id LIMIT ? OFFSET ?"
+ENABLED = f"SELECT {COLUMNS} FROM rules WHERE enabled = 1 ORDER BY id"
+COUNT = "SELECT count(*) FROM rules"
+REMOVE = "DELETE FROM rules WHERE id = ?"
+TAKE_IN = """
+    INSERT INTO rule_people (rule_id, user_id, occasion, step, due_at) VALUES (?, ?, ?, 0, ?) ON CONFLICT DO NOTHING"""
+# The first people of each step, found by the index: a million of them cost no more.
+BUSY = f"""
+    SELECT rules.id, steps.step FROM rules
+    CROSS JOIN (SELECT 0 AS step UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4) AS steps
+    WHERE rules.enabled = 1 AND rules.retry_at <= ? AND EXISTS (
+        SELECT 1 FROM rule_people AS p WHERE p.rule_id = rules.id AND p.step = steps.step AND p.due_at <= ?)
+      AND NOT EXISTS (
+        SELECT 1 FROM bulk_jobs AS j WHERE j.rule_id = rules.id AND j.finished_at IS NULL
+          AND j.status <> '{COLLECTING}')
+    ORDER BY rules.id, steps.step"""
+COUNT_DUE = "SELECT count(*) FROM rule_people WHERE rule_id = ? AND step = ? AND due_at <= ?"
+# The plus sign keeps the index of steps out of it: they are read in the order of the key.
+DUE = """
+    SELECT user_id, occasion FROM rule_people
+    WHERE rule_id = ? AND user_id > ? AND +step = ? AND +due_at <= ? ORDER BY user_id, occasion LIMIT ?"""
+AT_STEP = f"""
+    SELECT user_id, occasion FROM rule_people
+    WHERE rule_id = ? AND step = ? AND user_id IN ({", ".join("?" * PART)})"""
+MOVE = "UPDATE rule_people SET step = ?, due_at = ? WHERE rule_id = ? AND user_id = ? AND occasion = ?"
+LEAVE = "DELETE FROM rule_people WHERE rule_id = ? AND user_id = ? AND occasion = ?"
+WAITING = """
+    SELECT step, count(*), min(due_at) FROM rule_people WHERE rule_id = ? AND step < ? GROUP BY step ORDER BY step"""
+COUNT_WAITING = "SELECT count(*) FROM rule_people WHERE rule_id = ? AND step < ?"
+FORGET_PEOPLE = "DELETE FROM rule_people WHERE rule_id = ?"
+ERASE = "DELETE FROM rule_people WHERE rule_id IN (SELECT id FROM rules) AND user_id = ?"
+MAX_SEQ = "SELECT max(seq) FROM users"
+NOT_YET = """
+    AND NOT EXISTS (
+        SELECT 1 FROM rule_people AS p WHERE p.rule_id = ? AND p.user_id = users.id AND p.occasion = {})"""
+SHORTEN = f"UPDATE rule_people SET step = {DONE} WHERE rule_id = ? AND step >= ? AND step < {DONE}"
+MOMENTS = {
+    "ends_at": "ends_at",
+    "created_at": "created_at",
+    "last_active_at": "last_active_at",
+    "invited_at": "coalesce(status_since,created_at)",
+    "suspended_at": "coalesce(status_since,created_at)",
+}
+"""Moments that a rule can go by, as SQL."""
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+decoded = msgspec.json.decode
+public = presenter(UserRule)
+"""All that may be seen of a rule, also in events."""
+
+
+def text(values: Any) -> str:
+    """A part of a rule as it is stored."""
+    return _encode(values).decode()
+
+
+async def get(queries: Queries, id: str) -> UserRule:
+    """Raises NotFound."""
+    return UserRule._make(await existing(queries, BY_ID, id))
+
+
+async def find(queries: Queries, id: str) -> UserRule | None:
+    row = await queries.one(BY_ID, id)
+    return UserRule._make(row) if row else None
+
+
+async def some(queries: Queries, limit: int, offset: int) -> list[UserRule]:
+    """Oldest first."""
+    return [UserRule._make(row) for row in await queries.all(ALL, limit, offset)]
+
+
+async def enabled(queries: Queries) -> list[UserRule]:
+    return [UserRule._make(row) for row in await queries.all(ENABLED)]
+
+
+async def count(queries: Queries) -> int:
+    return await scalar(queries, COUNT)
+
+
+def new_id() -> str:
+    return ids.new("rule")
+
+
+async def add(tx: Tx, new: UserRule) -> None:
+    await tx.run(ADD, *new)
+
+
+async def change(tx: Tx, rule: UserRule, changed: Mapping[str, Any], is_edit: bool = False) -> UserRule:
+    """Set these columns. Only an edit is another version: what its runs note is none."""
+    if is_edit:
+        changed = {**changed, "version": rule.version + 1, "updated_at": clock.now()}
+    names = ", ".join([f"{name} = ?" for name in changed])
+    await tx.run(f"UPDATE rules SET {names} WHERE id = ?", *changed.values(), rule.id)
+    return rule._replace(**changed)
+
+
+async def remove(tx: Tx, id: str) -> None:
+    await tx.run(REMOVE, id)
+    await tx.run(FORGET_PEOPLE, id)
+
+
+# ---- people
+
+
+async def take_in(tx: Tx, id: str, people: Sequence[Due], due_at: int) -> None:
+    """People for whom a rule begins. Who has been taken in for the occasion isn't again."""
+    await tx.many(TAKE_IN, [(id, *person, due_at) for person in people])
+
+
+async def busy(queries: Queries) -> list[tuple[str, int]]:
+    """Rules and steps that people are due for, without those of which a job is under way."""
+    now = clock.now()
+    return [(row[0], row[1]) for row in await queries.all(BUSY, now, now)]
+
+
+async def count_due(queries: Queries, id: str, step: int, by: int) -> int:
+    return await scalar(queries, COUNT_DUE, id, step, by)
+
+
+async def due(queries: Queries, id: str, step: int, by: int, after: str, limit: int) -> list[Due]:
+    """People who are due at a step by a time, by ID, from the user after this one on."""
+    return [Due._make(row) for row in await queries.all(DUE, id, after, step, by, limit)]
+
+
+async def at_step(queries: Queries, id: str, step: int, user_ids: Sequence[str]) -> set[Due]:
+    [part] = in_parts(user_ids, PART)
+    return {Due._make(row) for row in await queries.all(AT_STEP, id, step, *part)}
+
+
+async def move(tx: Tx, id: str, people: Sequence[Due], step: int, due_at: int) -> None:
+    await tx.many(MOVE, [(step, due_at, id, *person) for person in people])
+
+
+async def leave(tx: Tx, id: str, people: Sequence[Due]) -> None:
+    """Forget people whose occasion can't come again."""
+    await tx.many(LEAVE, [(id, *person) for person in people])
+
+
+async def waiting(queries: Queries, id: str) -> list[Waiting]:
+    return [Waiting._make(row) for row in await queries.all(WAITING, id, DONE)]
+
+
+async def count_waiting(queries: Queries, id: str) -> int:
+    return await scalar(queries, COUNT_WAITING, id, DONE)
+
+
+async def shorten(tx: Tx, id: str, steps: int) -> None:
+    """The rule has so many steps now: who waits for a later one is done."""
+    await tx.run(SHORTEN, id, steps)
+
+
+async def forget_people(tx: Tx, id: str) -> None:
+    await tx.run(FORGET_PEOPLE, id)
+
+
+async def erase(tx: Tx, user_id: str) -> None:
+    await tx.run(ERASE, user_id)
+
+
+class Sought(NamedTuple):
+    """People whom a rule is for."""
+
+    rule_id: str
+    filters: Filters
+    moment: str
+    """A name of MOMENTS; empty: the occasion is `occasion`."""
+    occasion: str
+    spares_owners: bool
+    but: str
+    """ID of a user whom it leaves alone, too."""
+
+
+async def seek(queries: Queries, sought: Sought, after: int) -> tuple[list[Due], int | None]:
+    """People whom a rule is for, and who have not been taken in, of the users whose numbers are the next SCANNED; and
+    the number to go on after. None: there are no others."""
+    sql, values = await _statement(queries, sought, " AND seq > ? AND seq <= ?", [after, after + SCANNED])
+    last = await first(queries, MAX_SEQ) or 0
+    return [Due._make(row) for row in await queries.all(sql, *values)], (
+        after + SCANNED if last > after + SCANNED else None
+    )
+
+
+async def seek_few(queries: Queries, sought: Sought, limit: int) -> list[Due]:
+    """Some of these people, where an index of the filters leads to them."""
+    sql, values = await _statement(queries, sought)
+    return [Due._make(row) for row in await queries.all(f"{sql} LIMIT ?", *values, limit)]
+
+
+async def count_sought(queries: Queries, sought: Sought) -> int:
+    sql, values = await _statement(queries, sought)
+    return await scalar(queries, f"SELECT count(*) FROM ({sql}) AS people", *values)
+
+
+async def first_sought(queries: Queries, sought: Sought, limit: int) -> list[tuple[str, str, str]]:
+    """ID, name and email of the first of these people, as they were added."""
+    sql, values = await _statement(queries, sought)
+    named = f"SELECT users.id, name, email FROM users JOIN ({sql}) AS people ON people.id = users.id"
+    return [(row[0], row[1], row[2]) for row in await queries.all(f"{named} ORDER BY seq LIMIT ?", *values, limit)]
+
+
+async def matching(queries: Queries, sought: Sought) -> set[Due]:
+    """People whom a rule is for, whether or not they have been taken in."""
+    sql, values = await _statement(queries, sought, not_yet="")
+    return {Due._make(row) for row in await queries.all(sql, *values)}
+
+
+async def _statement(
+    queries: Queries, sought: Sought, among: str = "", numbers: Sequence[int] = (), not_yet: str = NOT_YET
+) -> tuple[str, list[Any]]:
+    """A SELECT of the ID and occasion of people, and its values."""
+    where = await passing(queries, sought.filters)
+    moment = MOMENTS.get(sought.moment)
+    occasion, own = ("CAST(? AS text)", [sought.occasion]) if moment is None else (f"CAST({moment} AS text)", [])
+    spares = " AND role <> 'owner'" if sought.spares_owners else ""
+    but = [sought.but] if sought.but else []
+    sql = (
+        f"SELECT id, {occasion} AS occasion FROM users WHERE true{among}{where.sql}{spares}{' AND id <> ?' * len(but)}"
+    )
+    values: list[Any] = [*own, *numbers, *where.values, *but]
+    if not not_yet:
+        return sql, values
+    return f"{sql}{not_yet.format(occasion)}", [*values, sought.rule_id, *own]
