@@ -1,3 +1,3 @@
 """Rollbook: a self-hosted users API."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

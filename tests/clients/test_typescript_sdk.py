@@ -101,7 +101,7 @@ def test_the_folder_alone_can_be_packed_and_installed(tmp_path: Path) -> None:
         assert (
             subprocess.run(command, cwd=application, capture_output=True, text=True, check=True).stdout == "function\n"
         )
-    packed = ["rollbook-client-0.1.0.tgz", "sdk/typescript/rollbook-client-0.1.0.tgz"]
+    packed = ["rollbook-client-1.0.0.tgz", "sdk/typescript/rollbook-client-1.0.0.tgz"]
     ignored = subprocess.run(["git", "check-ignore", *packed], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ignored.stdout.split() == packed
 
