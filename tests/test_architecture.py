@@ -46,6 +46,7 @@ ROOMS = (
         "schemas",
         "trace_context",
         "units",
+        "unix",
         "_client",
     ),
 )
@@ -116,6 +117,7 @@ INSIDE = {
     ("rollbook.cli.backends", "rollbook.records.user_search.folding"): "only a name that no group has is compared",
     ("rollbook.cli.targets", "rollbook.cli.folder"): "a command needs one of the two backends, each expensive to load",
     ("rollbook.cli.targets", "rollbook.cli.remote"): "a command needs one of the two backends, each expensive to load",
+    ("rollbook.cli.commands", "rollbook.cli.version"): "only --version looks for the commit",
     ("rollbook.cli.main", "rollbook.cli.server"): "only what was called is loaded, so that the server starts fast",
     ("rollbook.cli.main", "rollbook.cli.commands"): "only what was called is loaded, so that the server starts fast",
     ("rollbook.cli.users", "rollbook.cli.imports"): "only `users import` reads files and draws a bar",

@@ -50,6 +50,7 @@ APART = Stage("apart", ROOT / ".venv-{}.{}".format(*sys.version_info), DEV.locks
 """The environment of this version of Python alone, beside `.venv`, which may have another one."""
 RUNTIME = Stage("runtime", ROOT / ".venv", ("build.txt", "runtime.txt"))
 DEPLOY = Stage("deploy", ROOT / ".venv-deploy", ("deploy.txt",), holds_project=False)
+RELEASE = Stage("release", ROOT / ".venv-release", ("release.txt",), holds_project=False)
 CLIENTS = Stage("clients", ROOT / ".venv-clients", ("clients.txt",), holds_project=False)
 BENCH = Stage("bench", ROOT / ".venv-bench", ("bench.txt",), holds_project=False)
 MIGRATE = Stage("migrate", ROOT / ".venv-migrate", ("migrate.txt",), holds_project=False)
@@ -68,6 +69,7 @@ ENOUGH = {
     RUNTIME.name: (RUNTIME, DEV),
     DEV.name: (DEV,),
     DEPLOY.name: (DEPLOY,),
+    RELEASE.name: (RELEASE,),
     CLIENTS.name: (CLIENTS,),
     BENCH.name: (BENCH,),
     MIGRATE.name: (MIGRATE,),

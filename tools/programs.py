@@ -19,6 +19,8 @@ PACKED = ROOT / ".venv-programs"
 OLDEST_NODE = (20, 19)
 OLDEST_NODE_OF_OTHERS = (24, 0)
 """What n8n and Node-RED run on."""
+NEWEST_PYTHON = 14
+"""Of the versions 3.N that are supported; requires-python of pyproject.toml has the oldest."""
 OLDEST_POSTGRESQL = 14
 OLDEST_GO = (1, 23)
 # The first is Chromium without windows: the same pages for a quarter of the work.
@@ -118,15 +120,30 @@ def _find_go() -> str | None:
     return found if tuple(int(part) for part in re.findall(r"\d+", said)[:2]) >= OLDEST_GO else None
 
 
+def find_pythons() -> list[str]:
+    """One Python of each supported version but the running one, the oldest first, with all that an environment needs:
+    a version manager may put names on PATH that don't work."""
+    question = "import ensurepip, sqlite3, ssl, sys, venv; print('%d.%d' % sys.version_info[:2])"
+    managed = [Path.home() / folder for folder in (".pyenv/versions", ".local/share/uv/python")]
+    found: dict[int, str] = {}
+    for minor in range(11, NEWEST_PYTHON + 1):
+        name = f"python3.{minor}"
+        paths = [f"/usr/bin/{name}", shutil.which(name), *(path for at in managed for path in at.glob(f"*/bin/{name}"))]
+        for path in map(str, filter(None, paths)):
+            said = (
+                subprocess.run([path, "-c", question], check=False, capture_output=True, text=True)
+                if Path(path).exists()
+                else None
+            )
+            if said and said.stdout.strip() == f"3.{minor}" and minor != sys.version_info.minor:
+                found.setdefault(minor, path)
+    return list(found.values())
+
+
 def find_shipped_python() -> str | None:
-    """A Python of the image's version with all that an environment needs: a version manager may put names on PATH that
-    don't work."""
-    question = f"import ensurepip, sqlite3, ssl, sys, venv; sys.exit('%d.%d' % sys.version_info[:2] != {SHIPPED!r})"
-    for name in (f"python{SHIPPED}", f"/usr/bin/python{SHIPPED}", "python3", "/usr/bin/python3"):
-        path = shutil.which(name)
-        if path and subprocess.run([path, "-c", question], check=False, capture_output=True).returncode == 0:
-            return path
-    return None
+    """A Python of the image's version, which may be the running one."""
+    own = "{}.{}".format(*sys.version_info)
+    return sys.executable if own == SHIPPED else next((path for path in find_pythons() if path.endswith(SHIPPED)), None)
 
 
 def _find_font() -> str | None:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import needs
-import sbom
+import release as releasing
 from environment import APART, DEV, INSTALLER, RUNTIME, Stage, find_uv, prepare, prepare_node, prepare_packages, provide
 from programs import BROWSER, CLUSTER, FONT, NODE, ROOT, SHIPPED, SHIPPED_PYTHON, Need, SetupFailed, missing, npm
 
 Arguments = Sequence[str]
 
 MADE = (
-    f".venv .venv-{SHIPPED} .venv-bench .venv-clients .venv-connect .venv-deploy .venv-migrate .venv-programs node_modules dist .pytest_cache "
+    f".venv .venv-{SHIPPED} .venv-bench .venv-clients .venv-connect .venv-deploy .venv-migrate .venv-programs .venv-release node_modules dist .pytest_cache "
     ".ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist "
     "integrations/n8n/dist integrations/n8n/node_modules integrations/zapier/node_modules "
     "integrations/hosts/n8n/node_modules integrations/hosts/node-red/node_modules "
@@ -207,7 +207,7 @@ def fuzz(arguments: Arguments) -> NoReturn:
 
 
 def lock(arguments: Arguments) -> int:
-    """Update the lock files to the newest allowed versions, and the bill of materials that is made of them."""
+    """Update the lock files to the newest allowed versions."""
     prepare(DEV)
     provide(NODE)
     uv = find_uv()
@@ -234,6 +234,7 @@ def lock(arguments: Arguments) -> int:
         "uv": ["--group=uv"],
         "clients": ["--group=clients"],
         "deploy": ["--group=deploy"],
+        "release": ["--group=release"],
         "bench": ["--group=bench"],
         "connect": ["--group=connect", *interpreted],
         "migrate": ["--group=migrate", "--constraints=requirements/bench.txt"],
@@ -253,10 +254,14 @@ def lock(arguments: Arguments) -> int:
         ]
         if subprocess.run(command, check=False).returncode != 0:
             return 1
-    sbom.SBOM.write_text(sbom.text())
     return subprocess.run(
         [*npm(), "install", "--package-lock-only", "--ignore-scripts", "--no-audit"], check=False
     ).returncode
+
+
+def release(arguments: Arguments) -> int:
+    """Build what is released into dist/, twice, compare, install and try it; ARGS="--sign KEY" signs the checksums."""
+    return releasing.release(arguments)
 
 
 def clean(arguments: Arguments) -> int:
@@ -285,6 +290,7 @@ TASKS: dict[str, Callable[[Arguments], int]] = {
         fuzz,
         screenshots,
         lock,
+        release,
         clean,
     )
 }

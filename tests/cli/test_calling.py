@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shlex
 import socket
@@ -374,9 +375,11 @@ def is_ready(url: str) -> bool:
         return False
 
 
-def test_version_names_what_runs() -> None:
-    assert good("version").splitlines()[0] == f"rollbook {__version__}"
-    assert json.loads(good("version", "--json"))["rollbook"] == __version__
+def test_version_names_what_runs_and_the_commit_of_a_checkout() -> None:
+    described = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    commit = subprocess.run(described, capture_output=True, text=True, check=True).stdout.strip()
+    said = good("--version")
+    assert said.startswith(f"rollbook {__version__} ({commit}), Python {platform.python_version()}, SQLite 3.")
 
 
 def test_migrate_says_what_is_pending_and_applies_it(tmp_path: Path) -> None:

@@ -105,6 +105,10 @@ def test_each_of_the_three_ways_opens_the_port(tmp_path: Path) -> None:
         ) as start:
             start.listens()
             assert ("sent unencrypted" in start.logged) == (flags == ("--insecure-http",))
+            if flags == tls:  # for another name: that is all right for one's own server, and for no other
+                address = good("health", data=tmp_path / "data0").removesuffix(": database ok\n")
+                assert address.startswith("https://127.0.0.1:")
+                assert "certificate verify failed" in refused("health", url=address)
     with started(tmp_path, "--host", "127.0.0.2", "--port", "0", "--data", "local") as start:
         start.listens()
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
+import struct
 import time
 from collections.abc import Iterator
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from rollbook.cli import server_address
 from tests.cli.command import good, refused, rollbook
-from tests.harness import OWNER_EMAIL, Server, running
+from tests.harness import OWNER_EMAIL, Server, free_port, running, serving
 from tests.nodes.pair import wait_until
 
 
@@ -35,6 +39,33 @@ def test_open_prints_the_dashboard_of_the_server(server: Server, tmp_path: Path)
     assert good("open", "--data", data, public_url="https://users.example.com/") == "https://users.example.com\n"
     assert good("open", data=tmp_path, url="https://u.example.com/v1") == "https://u.example.com\n"
     assert "No server is running" in refused("open", "--data", str(tmp_path))
+
+
+def test_health_is_an_exit_status(server: Server, tmp_path: Path) -> None:
+    assert good("health", "--data", str(server.data)) == f"{server.url}: database ok\n"
+    assert good("health", port=server.port, host="0.0.0.0", data=tmp_path) == f"{server.url}: database ok\n"
+    assert good("health", url=f"{server.url}/v1") == f"{server.url}: database ok\n"
+    port = free_port()
+    assert f"http://127.0.0.1:{port} does not answer" in refused("health", port=port, data=tmp_path)
+    assert "does not answer" in refused("health", port=port, data=tmp_path, url=f"http://127.0.0.1:{port}")
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other, serving(other):  # answers 404, in HTML
+        address = f"http://127.0.0.1:{other.server_port}"
+        assert f"{address} does not answer as Rollbook does" in refused("health", "--url", address)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_systemd_hears_when_the_server_answers(tmp_path: Path, workers: str) -> None:
+    name = f"rollbook-{os.getpid()}-{workers}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"\0{name}")
+        manager.settimeout(60)
+        manager.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        with running(tmp_path / "data", "--workers", workers, environment={"NOTIFY_SOCKET": f"@{name}"}) as server:
+            message, [(_, _, credentials)], *_ = manager.recvmsg(64, 64)
+            assert good("health", "--data", str(server.data))
+            assert message == b"READY=1"
+            # From the main process: systemd believes no other.
+            assert server.process is not None and struct.unpack("3i", credentials)[0] == server.process.pid
 
 
 def test_a_second_server_on_a_folder_names_the_first_and_each_is_found_without_the_other(tmp_path: Path) -> None:

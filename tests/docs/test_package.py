@@ -40,6 +40,16 @@ def test_the_wheel_holds_the_guide_and_all_files_of_the_package(installed: Path)
     }
 
 
+def test_an_installed_command_names_the_commit_it_was_built_from(installed: Path) -> None:
+    described = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    commit = subprocess.run(described, capture_output=True, text=True, check=True).stdout.strip()
+    program = (
+        f"import sys; sys.path.insert(0, {str(installed)!r}); from rollbook.cli import version; print(version.line())"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"rollbook {rollbook.__version__} ({commit}), ")
+
+
 def test_an_installed_server_shows_the_guide(installed: Path, tmp_path: Path) -> None:
     page = installed / "rollbook" / "docs" / "users.md"
     page.write_text(f"{page.read_text()}\n## Only in this package\n")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from rollbook.mailing import MailServer
 from rollbook.records import events, marks, users
 from rollbook.storage import postgres_tls
 from rollbook.storage.database import Database, Queries, first
+from rollbook.unix import resource
 
 LONG_LOG = 256 * units.MEBIBYTE
 LITTLE_SPACE, NO_SPACE = 1024 * units.MEBIBYTE, 100 * units.MEBIBYTE

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import logging
 import os
 import time
@@ -36,6 +35,7 @@ from rollbook.records import import_rows, imports, users
 from rollbook.records.import_rows import FileFacts, Raw, RefusedRow
 from rollbook.records.imports import Import, Refusal
 from rollbook.storage.database import Tx
+from rollbook.unix import fcntl
 
 logger = logging.getLogger("rollbook")
 

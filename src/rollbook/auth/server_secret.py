@@ -11,7 +11,6 @@ can no longer be revealed, webhooks need new secrets, and authenticator apps mus
 
 from __future__ import annotations
 
-import fcntl
 import hmac
 import os
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rollbook.config import ConfigurationError
+from rollbook.unix import fcntl
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM

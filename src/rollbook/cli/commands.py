@@ -8,7 +8,6 @@ from importlib import import_module
 
 import click
 
-from rollbook import __version__
 from rollbook.cli import completion, options
 
 COMMANDS = {
@@ -33,13 +32,13 @@ COMMANDS = {
     "api": "Send any API call and print the response.",
     "mcp": "Let an assistant on this machine use Rollbook (MCP).",
     "doctor": "Check this installation and say how to fix what is wrong.",
+    "health": "Ask a server whether it can handle requests.",
     "backup": "Back up the SQLite database to a file.",
     "migrate": "Apply pending migrations to the database.",
     "copy": "Copy everything to another database, such as from SQLite to PostgreSQL.",
     "secret": "Change the server's secret, and the keys that sign access tokens.",
     "mail": "Try the settings of mail.",
     "openapi": "Print the OpenAPI description of the API.",
-    "version": "Print the versions of Rollbook, Python and SQLite.",
 }
 """In the order of `--help`, each with the first sentence of its own help: so the list waits for no imports. The module
 of the same name contains `app`."""
@@ -121,7 +120,9 @@ def _options_for(problem: click.NoSuchOption) -> list[str]:
 
 def _version(context: click.Context, parameter: click.Parameter, is_set: bool) -> None:
     if is_set and not context.resilient_parsing:
-        print(f"rollbook {__version__}")
+        from rollbook.cli import version
+
+        print(version.line())
         context.exit()
 
 
@@ -140,7 +141,11 @@ app = _Commands(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     params=[
         options.option(
-            "--version", "Print the version and exit.", is_eager=True, expose_value=False, callback=_version
+            "--version",
+            "Print the versions of Rollbook, with its commit, Python and SQLite.",
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
         ),
         options.option(
             "--install-completion",

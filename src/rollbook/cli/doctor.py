@@ -18,7 +18,7 @@ from rollbook import __version__, machine, units
 from rollbook.actions import checks, keys, stored_settings
 from rollbook.actions.checks import Finding, fault, judged, ok, warning
 from rollbook.auth import server_secret
-from rollbook.cli import options, server_address
+from rollbook.cli import health, options, server_address
 from rollbook.cli.output import as_json, counted, program, where
 from rollbook.cli.server import FIRST_START
 from rollbook.config import PREFIX, ConfigurationError, Settings, Source, load, without_secrets
@@ -274,11 +274,8 @@ def _port(settings: Settings) -> Finding:
 
 
 def _answers(settings: Settings) -> bool:
-    kind = http.client.HTTPSConnection if settings.tls_cert else http.client.HTTPConnection
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    with suppress(OSError, http.client.HTTPException), closing(kind(host, settings.port, timeout=2)) as connection:
-        connection.request("GET", "/health/live")
-        return connection.getresponse().status == 200
+    with suppress(OSError, http.client.HTTPException):
+        return health.ask(health.address_of(settings), "/health/live", is_own=True)[0] == 200
     return False
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
+import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,7 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
         nonlocal published
         published = server_address.Published(settings.data, settings.public_url.rstrip("/") or url)
         _announce(settings, prepared, url)
+        _tell_manager("READY=1")
         if other is not None:
             _say(
                 [
@@ -64,6 +68,13 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
             published.withdraw()
         else:
             _report_created(settings, prepared)
+
+
+def _tell_manager(state: str) -> None:
+    """Tell systemd, for a unit with `Type=notify`: sd_notify(3)."""
+    if address := os.environ.get("NOTIFY_SOCKET"):
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.sendto(state.encode(), re.sub("^@", "\0", address))
 
 
 def _report_created(settings: Settings, prepared: FirstStart) -> None:

@@ -6,11 +6,12 @@ its own.
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 from contextlib import suppress
 from pathlib import Path
+
+from rollbook.unix import fcntl
 
 NAME = "server.url"
 """The file. A second server that runs on the folder has `server.url.2`."""
@@ -45,7 +46,9 @@ class Published:
 
 def find(data: Path) -> str | None:
     """The address that people and programs use for the server that runs on this folder; of several, for the first. None
-    if none does."""
+    if none does, as on Windows."""
+    if not fcntl:
+        return None
     return next(filter(None, map(_address, sorted(data.glob(f"{NAME}*")))), None)
 
 

@@ -16,7 +16,6 @@ import errno
 import gc
 import logging
 import os
-import resource
 import signal
 import socket
 import struct
@@ -33,6 +32,7 @@ from rollbook.http.origins import plain
 from rollbook.http.request import Application
 from rollbook.http.tls import Secure
 from rollbook.http.worker import Worker
+from rollbook.unix import resource
 
 # Connections that the kernel completes before we accept them.
 BACKLOG = 2048

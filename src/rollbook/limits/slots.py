@@ -9,7 +9,6 @@ one's part.
 from __future__ import annotations
 
 import errno
-import fcntl
 import mmap
 import os
 import tempfile
@@ -20,6 +19,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from rollbook.errors import Overloaded
+from rollbook.unix import fcntl
 
 MAX_SLOTS = 1_000
 """Slots of one server, of all kinds together."""

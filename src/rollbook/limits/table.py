@@ -14,7 +14,6 @@ and unlock.
 from __future__ import annotations
 
 import errno
-import fcntl
 import mmap
 import os
 import tempfile
@@ -26,6 +25,7 @@ from rollbook.limits import meter
 from rollbook.limits.meter import Meter
 from rollbook.limits.windows import SIZE, UNLIMITED, Left, Starts, Verdict, clear, look, seen, settle, undo, worth
 from rollbook.quota import NO_LIMIT, Limit
+from rollbook.unix import fcntl
 
 # A group: the digests of its slots side by side, so that one search finds the slot, then the numbers of each slot.
 _WORD = 8

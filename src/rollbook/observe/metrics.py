@@ -13,10 +13,10 @@ import sys
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from resource import RLIMIT_NOFILE, getrlimit
 from typing import NamedTuple
 
 from rollbook import __version__, errors
+from rollbook.unix import resource
 
 UNMATCHED = -1
 """The route index of a request that matched no route."""
@@ -282,7 +282,12 @@ class Metrics:
                 [process.started for process in usages],
             ),
             ("gauge", "process_open_fds", "Open file descriptors.", [process.open_files for process in usages]),
-            ("gauge", "process_max_fds", "Open file descriptors allowed.", [getrlimit(RLIMIT_NOFILE)[0]] * len(usages)),
+            (
+                "gauge",
+                "process_max_fds",
+                "Open file descriptors allowed.",
+                [resource.getrlimit(resource.RLIMIT_NOFILE)[0]] * len(usages),
+            ),
         ):
             text.family(kind, name, help)
             for usage, value in zip(usages, values, strict=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from rollbook.storage.postgres_connection import FAILING, Address, copy_rows, re
 from rollbook.storage.postgres_text import numbered
 from rollbook.storage.sqlite_backup import sync_folder
 from rollbook.storage.sqlite_connection import Reads, connect_reader, connect_writer
+from rollbook.unix import fcntl
 
 BATCH = 10_000
 """Rows that are held at a time."""

@@ -7,7 +7,6 @@ the snapshot needs stays in it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -18,6 +17,7 @@ from pathlib import Path
 from rollbook import units
 from rollbook.storage.database import DatabaseUnusable
 from rollbook.storage.sqlite_connection import connect_reader
+from rollbook.unix import fcntl
 
 STEP = 256
 """Pages that are copied at a time: 1 MiB."""

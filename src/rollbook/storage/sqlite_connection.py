@@ -3,7 +3,6 @@ share."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Coroutine, Iterable, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 from rollbook.errors import StorageUnavailable
 from rollbook.machine import available_memory
 from rollbook.storage.database import DatabaseUnusable, Duplicate, Engine, Row, Tx
+from rollbook.unix import fcntl
 
 T = TypeVar("T")
 Synchronous = Literal["full", "normal"]
