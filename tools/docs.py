@@ -298,7 +298,7 @@ def _flag(option: Any) -> str:
     return f"`{option.opts[0]}`{other}{' (required)' if option.required else ''}"
 
 
-COMMON = ("json", "quiet", "yes", "limit", "offset", "all", "password")
+COMMON = ("json", "quiet", "yes", "dry_run", "limit", "offset", "all", "password")
 """Options of many commands, which docs/cli.md describes once."""
 
 PARTS: dict[str, Callable[[], str]] = {

@@ -31,6 +31,7 @@ Row = tuple[str, list[str], str]
 """A field or parameter: its name, its type and bounds in words, and its meaning."""
 COMMON = {
     "conventions.md#safe-retries": ("Idempotency-Key",),
+    "conventions.md#preview-a-change": ("dry_run",),
     "conventions.md#pages-of-lists": ("limit", "offset", "cursor"),
     "conventions.md#versions": ("If-Match", "If-None-Match"),
     "users.md#choose-response-fields": ("fields",),

@@ -72,7 +72,7 @@ CHOSEN = {
 # Without a password, people set theirs by a link: what most workflows that create users want.
 DEFAULTS: dict[str, dict[str, Any]] = {"create_user": {"status": "invited"}}
 # Pages are read by following `Link`. The others are for programs.
-LEFT_OUT = {"limit", "offset", "cursor", "count", "consistency", "wait", "If-Match", "If-None-Match"}
+LEFT_OUT = {"limit", "offset", "cursor", "count", "consistency", "wait", "dry_run", "If-Match", "If-None-Match"}
 WORDS = {"id": "ID", "ids": "IDs", "ip": "IP", "url": "URL", "api": "API", "q": "Search"}
 SMALL_WORDS = {"a", "an", "of", "or", "the", "to"}
 

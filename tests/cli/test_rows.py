@@ -88,6 +88,14 @@ def missing(route: Route, commands: list[Command]) -> set[str]:
     return wanted
 
 
+def test_every_change_can_be_previewed_on_the_command_line() -> None:
+    rows = {(route.method, route.path): route for route in ROUTES}
+    for name, command in commands().items():
+        if isinstance(command, Command) and command.call is not None and command.call != ("POST", "/v1/imports"):
+            previews = any("--dry-run" in parameter.opts for parameter in command.params)
+            assert previews == rows[command.call].can_be_previewed, name
+
+
 def test_what_stands_for_a_field_is_there() -> None:
     for name, command in commands().items():
         flags = {flag for each in command.params for flag in (*each.opts, *each.secondary_opts)}

@@ -24,8 +24,8 @@ def of(http: httpx2.Client, id: str, type: str) -> Body:
     return http.get("/v1/events", params={"user": id, "type": type, "order": "desc", "limit": 1}).json()[0]
 
 
-def revert(http: httpx2.Client, event: Body, **body: Any) -> httpx2.Response:
-    return http.post(f"/v1/events/{event['id']}/revert", json=body)
+def revert(http: httpx2.Client, event: Body, **query: str) -> httpx2.Response:
+    return http.post(f"/v1/events/{event['id']}/revert", params=query)
 
 
 def reverted(http: httpx2.Client, event: Body) -> tuple[Body, list[str]]:
@@ -139,7 +139,7 @@ def test_an_update_is_put_back_but_for_what_has_changed_since(http: httpx2.Clien
     event = of(http, id, "user.promoted")
     http.patch(path, json={"name": "Carl", "metadata": {"plan": "solo"}})
     log = Log(http)
-    preview = revert(http, event, dry_run=True).json()
+    preview = revert(http, event, dry_run="true").json()
     assert log.news() == [] and read(http, id)["name"] == "Carl"
     answer = revert(http, event)
     fits(answer, RevertedEvent)

@@ -227,9 +227,7 @@ WAYS: dict[str, Way] = {
         False,
     ),
     "undo": Way(lambda by, id, about: by.post(f"/v1/events/{about}/revert", json={}), renamed),
-    "dry run of undo": Way(
-        lambda by, id, about: by.post(f"/v1/events/{about}/revert", json={"dry_run": True}), renamed
-    ),
+    "dry run of undo": Way(lambda by, id, about: by.post(f"/v1/events/{about}/revert?dry_run=true"), renamed),
     "name in bulk": in_bulk("update", name="Mo Bulk"),
     "suspension in bulk": in_bulk("suspend"),
     "activation in bulk": in_bulk("activate", suspended),
@@ -264,7 +262,7 @@ def test_what_a_dry_run_of_an_undo_would_do_is_not_done(http: Client) -> None:
     [id] = fresh(http, ["member"])
     event = renamed(http, id)
     with unchanged(http, [id]):
-        answer = http.post(f"/v1/events/{event}/revert", json={"dry_run": True})
+        answer = http.post(f"/v1/events/{event}/revert?dry_run=true")
     assert answer.json() == http.post(f"/v1/events/{event}/revert", json={}).json()
 
 

@@ -30,7 +30,8 @@ def test_it_says_how_many_keys_and_webhooks_of_others_stop(
             assert answer.status_code == 200, answer.text
             return unescape(answer.text)
 
-        assert f"{stops} pause as well." in text(f"/admin/users/{id}/events")
+        in_all = "In all, this stops 4 API keys and 1 webhook."
+        assert f"{stops} pause as well. {in_all}" in text(f"/admin/users/{id}/events")
         assert f"{stops} end with a role below admin." in text(f"/admin/users/{id}")
         asks, keys = text(f"/admin/users/{id}/delete"), f"/admin/keys?created_by={id}"
         assert f"{stops} end as well." in asks and f'href="{keys}"' in asks
@@ -39,6 +40,10 @@ def test_it_says_how_many_keys_and_webhooks_of_others_stop(
         assert f"{stops} pause as well." in listed and f"{stops} end as well." in listed
         assert f"{stops} pause as well." in text("/admin/users/bulk", op="suspend", id=id)
         assert f"{stops} end as well." in text("/admin/users/bulk", op="delete", id=id)
+        assert f"{stops} end as well. {in_all}" in asks
+        assert all(in_all in text("/admin/users/bulk", op=op, id=id) for op in ("suspend", "delete"))
+        assert "In all, this stops 2 API keys and 1 webhook." in text("/admin/users/bulk", op="role:member", id=id)
+        assert "In all" not in text("/admin/users/bulk", op="activate", id=id)
         assert "that they created for others" not in text(f"/admin/users/{viewer['id']}")
         assert owner.post(f"/admin/users/{id}/suspend").status_code == 303
         assert "3 API keys and webhooks that they created for others paused as well." in text("/admin/users")

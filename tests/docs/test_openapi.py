@@ -56,10 +56,9 @@ def test_what_is_said_once_is_said_of_the_call(route: Route) -> None:
     whole, short = (of["paths"][route.path][route.method.lower()] for of in (WHOLE, DESCRIPTION))
     for part in ("operationId", "summary", "security", "tags"):
         assert short[part] == whole[part]
-    assert _without_scope(short) == _without_scope(whole)
-    assert [_resolved(each) for each in short.get("parameters", ())] == [
-        _resolved(each) for each in whole.get("parameters", ())
-    ]
+    words = DESCRIPTION["paths"][route.path]["put"] if short["description"] == "See `PUT`." else short
+    assert _without_scope(words) == _without_scope(whole)
+    assert _parameters(short) == _parameters(whole)
     for status, answer in whole["responses"].items():
         content = answer.get("content", {})
         general = _resolved(short["responses"]["default"])
@@ -76,6 +75,15 @@ def test_what_is_said_once_is_said_of_the_call(route: Route) -> None:
             code for code in content.get("application/json", {}).get("examples", ()) if code != "not_ready"
         } <= codes
         assert answer.get("headers", {}).keys() <= own.get("headers", {}).keys() | general["headers"].keys()
+
+
+def _parameters(operation: dict[str, Any]) -> list[Any]:
+    """Its parameters, without examples of times."""
+    parameters = json.loads(json.dumps([_resolved(each) for each in operation.get("parameters", ())]))
+    for parameter in parameters:
+        if parameter["schema"].get("format") == "date-time":
+            parameter["schema"].pop("examples", None)
+    return parameters
 
 
 def _without_scope(operation: dict[str, Any]) -> str:

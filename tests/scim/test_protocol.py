@@ -171,6 +171,7 @@ def test_filters_are_bounded(idp: Provider) -> None:
     ]:
         refused(idp.http.get("/Users", params={"filter": filter}), 400, "invalidFilter")
     refused(idp.http.get("/Users?filter=%ff"), 400, "invalidValue")
+    refused(idp.http.post("/Users?dry_run=true", json=user()), 400, "invalidValue")
 
 
 @once

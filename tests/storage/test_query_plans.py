@@ -296,7 +296,7 @@ async def everything(call: Calls) -> None:
     await call("GET", f"/v1/users/{id}?at={now}")
     await call("GET", f"/v1/users/{id}?at={renamed['id']}")
     await call("GET", f"/v1/events/{renamed['id']}")
-    await call("POST", f"/v1/events/{renamed['id']}/revert", {"dry_run": True})
+    await call("POST", f"/v1/events/{renamed['id']}/revert?dry_run=true", {})
     await call("POST", f"/v1/events/{renamed['id']}/revert", {})
     await call("GET", f"/v1/users/{id}/export")
     await call("PATCH", f"/v1/groups/{group}", {"name": "Devs", "external_id": "y"})

@@ -246,18 +246,27 @@ async def _add(
         rule_id=None if run is None else run.rule_id,
         rule_step=None if run is None else run.step,
     )
-    await on.db.write(_begin, new)
+    if not on.is_dry:
+        await on.db.write(_begin, new)
     try:
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder_of_files(on.settings.data)) as file:
             targets, stored = JobTargets(file), 0
             await choose(targets)
+            if on.is_dry:
+                return await on.write(_begin_and_start, new, targets.total)
             for some in targets.parts():
                 await on.db.write(bulk_jobs.add_parts, new.id, stored, some)
                 stored += len(some)
         return await on.write(_start, new.id, targets.total, run)
     except BaseException:
-        await on.db.write(bulk_jobs.give_up, new.id)
+        if not on.is_dry:
+            await on.db.write(bulk_jobs.give_up, new.id)
         raise
+
+
+async def _begin_and_start(tx: Tx, new: BulkJob, total: int) -> BulkJob:
+    await _begin(tx, new)
+    return await _start(tx, new.id, total)
 
 
 async def _begin(tx: Tx, new: BulkJob) -> None:

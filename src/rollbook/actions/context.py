@@ -61,6 +61,8 @@ class Rollbook:
 
     write: Write
     write_together: WriteTogether
+    is_dry = False
+    """True if nothing that is written is kept."""
 
     def __init__(
         self, settings: Settings, db: Database, limiter: Limiter | None = None, slots: Slots | None = None
@@ -125,7 +127,8 @@ class Rollbook:
         return other
 
     def dry(self) -> Self:
-        """A copy in which an action does all that it does, and nothing of it is kept."""
+        """A copy in which an action does all that it does, and nothing of it is kept. Wrong passwords and codes count
+        all the same: who asks for a preview must not learn more by guessing."""
 
         async def write(fn: Callable[..., Awaitable[T]], *args: Any) -> T:
             result: list[T] = []
@@ -138,7 +141,10 @@ class Rollbook:
                 await self.write(undone)
             return result[0]
 
-        return self.writing(write)
+        other = self.writing(write)
+        other.is_dry = True
+        other.active = {}
+        return other
 
     def run(self, action: Coroutine[Any, Any, T]) -> T:
         """An action to its end, for code without an event loop: commands and the first start."""

@@ -207,7 +207,8 @@ async def cancel(on: Rollbook, by: Principal, id: str) -> Import:
     require(by, "users:write")
     job = await IMPORTS.get(on.db, known("imp", id))
     job = await on.write(background_jobs.cancel, by, IMPORTS, _finish, job)
-    import_files.remove(on.settings.data, id)
+    if not on.is_dry:
+        import_files.remove(on.settings.data, id)
     return job
 
 

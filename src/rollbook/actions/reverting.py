@@ -10,7 +10,6 @@ from rollbook import clock
 from rollbook.actions import events, keys, webhooks
 from rollbook.actions import groups as group_actions
 from rollbook.actions import users as user_actions
-from rollbook.actions.arguments.events import EventRevert
 from rollbook.actions.arguments.keys import KeyUpdate
 from rollbook.actions.arguments.webhooks import WebhookUpdate
 from rollbook.actions.checking import check
@@ -81,22 +80,14 @@ class _Way(NamedTuple):
     act: Callable[[Tx, Rollbook, Principal, Reversal], Awaitable[object]]
 
 
-async def revert(on: Rollbook, by: Principal, id: str, options: EventRevert) -> Reversal:
+async def revert(on: Rollbook, by: Principal, id: str) -> Reversal:
     """Revert an event
 
     Puts the fields back that the event changed, and restores a user who was deleted. Fields that have changed since
     stay as they are, and are named. This needs the same permissions as making the change yourself, and is recorded as
-    an event of its own. With `dry_run`, the response is the same, and nothing is changed. Fails with 409 if nothing can
-    be put back: passwords, API keys that were revoked and users who were erased can't be.
+    an event of its own. Fails with 409 if nothing can be put back: passwords, API keys that were revoked and users who
+    were erased can't be.
     """
-    if not options.dry_run:
-        return await _revert(on, by, id)
-    # People prove who they are for what is done, not to see what would be.
-    proven = Principal(by.caller, by.address, by.request_id, by.trace_id, None, by.session_id, by.client)
-    return await _revert(on.dry(), proven, id)
-
-
-async def _revert(on: Rollbook, by: Principal, id: str) -> Reversal:
     event = await events.get(on, by, id)
     if event.type in _ACTIONS:
         return await _revert_by_action(on, by, event)

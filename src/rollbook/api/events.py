@@ -19,7 +19,7 @@ from msgspec import UNSET, Struct, UnsetType
 from rollbook import errors
 from rollbook.actions import events, reverting
 from rollbook.actions.arguments import MAX_POSITION
-from rollbook.actions.arguments.events import EventRevert, FollowEvents, ListEvents, StreamEvents
+from rollbook.actions.arguments.events import FollowEvents, ListEvents, StreamEvents
 from rollbook.actions.checking import refuse
 from rollbook.actions.event_feeds import Feed
 from rollbook.actions.reverting import Reversal
@@ -264,7 +264,7 @@ ROWS: dict[str, list[Route]] = {
         get(events.get, "events:read", None, Event, show_event),
     ],
     "/v1/events/{eventId}/revert": [
-        post(reverting.revert, "events:read", EventRevert, RevertedEvent, show_reverted).but(
+        post(reverting.revert, "events:read", None, RevertedEvent, show_reverted).but(
             errors=(
                 errors.NotReversible,
                 *TAKEN,

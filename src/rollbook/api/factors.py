@@ -18,7 +18,7 @@ from rollbook.actions.arguments.factors import (
 from rollbook.actions.second_factors import ActivatedFactor, EnrolledFactor, Factors, VerifiedFactor
 from rollbook.api import show
 from rollbook.api.call import Call
-from rollbook.api.route import CODE, Route, Special, delete, get, post
+from rollbook.api.route import CHECKS, CODE, Route, Special, delete, get, post
 from rollbook.http.request import Response
 from rollbook.records import examples
 from rollbook.records import second_factors as factor_records
@@ -135,7 +135,7 @@ ROWS: dict[str, list[Route]] = {
     "/v1/users/{userId}/second-factors/verify": [
         post(
             second_factors.verify_second_factor, "users:verify", SecondFactorCode, VerifiedCode, show_verified_code
-        ).but(errors=(*CODE, errors.UserSuspended), special=Special(replays=False)),
+        ).but(errors=(*CODE, errors.UserSuspended), special=CHECKS),
     ],
     "/v1/users/{userId}/second-factors/{factorId}": [
         get(second_factors.get_second_factor, "users:write", None, SecondFactor, show_second_factor).but(

@@ -13,7 +13,7 @@ from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.actions.keys import IssuedKey, KeyPage
 from rollbook.api import show, take
 from rollbook.api.call import Call
-from rollbook.api.route import FOUND, PROOF, Route, Special, delete, get, patch, post
+from rollbook.api.route import CHECKS, FOUND, PROOF, Route, delete, get, patch, post
 from rollbook.http.request import Response
 from rollbook.records import examples
 from rollbook.records import keys as key_records
@@ -132,7 +132,7 @@ ROWS: dict[str, list[Route]] = {
     ],
     "/v1/keys/{keyId}/reveal": [
         post(keys.reveal, "keys:write", PasswordProof, Key, show_key_revealed).but(
-            errors=(*PROOF, errors.WrongCode), special=Special(replays=False)
+            errors=(*PROOF, errors.WrongCode), special=CHECKS
         ),
     ],
     "/v1/keys/{keyId}/rotate": [

@@ -179,7 +179,7 @@ def _body_types(route: Route) -> list[str]:
 
 
 def _request_headers(route: Route) -> list[str]:
-    names = []
+    names = ["dry_run"] if route.can_be_previewed else []
     if route.method == "POST" and route.special.replays:
         names.append("Idempotency-Key")
     if errors.PreconditionFailed in route.errors:

@@ -4,7 +4,8 @@
   beside it if one of its codes is the call's own. The headers of errors and the form that every error has are there.
 - Examples of objects are those of their fields. Fields that a schema has of another one are described in that one, and
   filters in the parameters.
-- Responses and parameters that are there more than once become components.
+- Responses and parameters that are there more than once become components, and what `PUT` and `PATCH` have in common is
+  said of `PUT`.
 """
 
 from __future__ import annotations
@@ -50,9 +51,15 @@ def share(description: Schema) -> Schema:
         # `security` names the scope.
         rest = re.sub(r"Scope: `[^`]+`\.\s*", "", operation["description"]).strip()
         operation["description"] = rest or operation["description"]
+        for parameter in operation.get("parameters", ()):
+            if "schema" in parameter:
+                parameter["schema"] = _plain(parameter["schema"])
         bodies = operation.get("requestBody", {}).get("content", {})
         for kind in [*bodies][1:]:  # a merge patch, whose schema and example are those of JSON
             bodies[kind] = {"schema": bodies[kind]["schema"]}
+    for item in description["paths"].values():
+        if "patch" in item and item["patch"]["description"] == item.get("put", {}).get("description"):
+            item["patch"]["description"] = "See `PUT`."
     answers = [
         (operation["responses"], status, "Error" if status == "default" else f"R{status}")
         for operation in operations
@@ -167,6 +174,8 @@ def _plain(schema: Schema) -> Schema:
     left_out = {"title"}
     if "properties" in schema or "x-extensible-enum" in schema or schema.get("format") in ("date-time", "email"):
         left_out.add("examples")
+    if "$ref" in schema.get("items", {}):
+        schema = {**schema, "items": {"$ref": schema["items"]["$ref"]}}
     return {key: value for key, value in schema.items() if key not in left_out} | (
         {"properties": dict(schema["properties"])} if "properties" in schema else {}
     )

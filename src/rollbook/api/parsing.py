@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 from urllib.parse import unquote
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rollbook.actions import arguments
 from rollbook.actions.arguments import applications as application_arguments
@@ -38,6 +39,13 @@ _ITEM = re.compile(r"(\w+)\[[0-9]*\]").fullmatch
 
 class NoQuery(arguments.Query):
     """Query of endpoints without parameters."""
+
+
+@cache
+def with_dry_run(kind: type[arguments.Query]) -> type[Struct]:
+    """The query of a call that can be previewed."""
+    about = Annotated[bool, Meta(description="`true`: change nothing.")]
+    return msgspec.defstruct(kind.__name__, [("dry_run", about, False)], bases=(kind,), frozen=True, kw_only=True)
 
 
 class EmptyBody(arguments.Body):

@@ -6,7 +6,7 @@ from rollbook import errors
 from rollbook.actions import passwords, verification
 from rollbook.actions.arguments.passwords import ChallengeAnswer, Credentials, PasswordChange
 from rollbook.api import show
-from rollbook.api.route import CODE, PROOF, Route, Special, post, put
+from rollbook.api.route import CHECKS, CODE, PROOF, Route, post, put
 from rollbook.api.users import ShownFields, User, show_user_listed
 
 ROWS: dict[str, list[Route]] = {
@@ -20,14 +20,14 @@ ROWS: dict[str, list[Route]] = {
                 errors.TooManyAttempts,
                 errors.Overloaded,
             ),
-            special=Special(replays=False),
+            special=CHECKS,
         ),
     ],
     "/v1/users/verify-challenge": [
         post(verification.verify_challenge, "users:verify", ChallengeAnswer, User, show_user_listed).but(
             query=ShownFields,
             errors=(errors.InvalidChallenge, *CODE),
-            special=Special(replays=False),
+            special=CHECKS,
         ),
     ],
     "/v1/users/{userId}/password": [

@@ -14,17 +14,21 @@ import re
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from rollbook.actions import users
 from rollbook.actions.context import Rollbook
+from rollbook.actions.previews import DryRun
 from rollbook.actions.principal import Caller, Principal
 from rollbook.api import idempotency, parsing
 from rollbook.api import users as user_calls
 from rollbook.api.call import Call, Services
 from rollbook.api.route import Route
+from rollbook.errors import ApiError
 from rollbook.gate import BY_API, Accepted, Gate
 from rollbook.http import coding
 from rollbook.http.driver import resumed
-from rollbook.http.request import Request, Response
+from rollbook.http.request import Request, Response, line
 from rollbook.http.routing import Answer, Ids, Plan, settled
 from rollbook.json_objects import read_object
 
@@ -34,6 +38,7 @@ Act = Callable[[Rollbook, Call, Ids], Coroutine[Any, Any, Any]]
 
 # Parsed queries that a row remembers, and the longest: lists are mostly asked for in the same few ways.
 MAX_QUERIES, LONGEST_QUERY = 64, 512
+DRY_RUN = line("X-Dry-Run", "true")
 # JSON's null counts as no body: some generated clients can't send less.
 _NO_BODY = re.compile(rb"(?:\s*null\s*)?\Z").match
 
@@ -121,8 +126,11 @@ def _runner(route: Route, services: Services) -> Perform:
     # What GET returns holds no secret: those that create or reveal one are POSTs. Rows without a key choose their own
     # coding.
     is_compressed = route.method == "GET" and route.scope is not None
+    can_be_previewed = route.can_be_previewed
 
     def run(call: Call, ids: Ids) -> Answer:
+        if can_be_previewed and call.query.dry_run:
+            return _previewed(call, ids, act, shows)
         if can_be_replayed and (key := idempotency.key_of(call.request)) is not None:
             return idempotency.once(call, key, lambda on: act(on, call, ids), shows)
         work = act(services, call, ids)
@@ -142,6 +150,19 @@ def _runner(route: Route, services: Services) -> Perform:
         return response
 
     return run
+
+
+async def _previewed(call: Call, ids: Ids, act: Act, shows: Callable[[Call, Any], Response]) -> Response:
+    """The response to a change of which nothing is kept."""
+    preview = DryRun(call.services)
+    try:
+        response = shows(call, await act(preview.on, call, ids))
+    except ApiError as error:
+        error.headers["X-Dry-Run"] = "true"
+        raise
+    ends = (await preview.ends()).text
+    head = response.head + DRY_RUN + (line("X-Dry-Run-Ends", ends) if ends else b"")
+    return structs.replace(response, head=head)
 
 
 def _action(route: Route) -> Act:
@@ -164,6 +185,8 @@ def _as_it_is(call: Call, response: Response) -> Response:
 def _reader_of_queries(route: Route) -> Callable[[str], Any]:
     """From a query string to the type of the row. Raises InvalidParameter."""
     kind = route.query or parsing.NoQuery
+    if route.can_be_previewed:
+        kind = parsing.with_dry_run(kind)
     remembered: dict[str, Any] = {}
 
     def query_of(text: str) -> Any:

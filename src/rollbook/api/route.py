@@ -37,9 +37,12 @@ class Special(NamedTuple):
     time."""
     optional_body: bool = False
     """True if a PUT says enough without a body."""
+    previews: bool = True
+    """False if the call only checks, reveals or sends, so that there is nothing to preview."""
 
 
 USUAL = Special()
+CHECKS = Special(replays=False, previews=False)
 
 
 class Route(NamedTuple):
@@ -78,6 +81,11 @@ class Route(NamedTuple):
     @property
     def streams_body(self) -> bool:
         return self.special.streams_body
+
+    @property
+    def can_be_previewed(self) -> bool:
+        """Test whether it takes `dry_run`."""
+        return self.method != "GET" and self.special.previews and not self.streams_body
 
     def with_max_body(self, size: int) -> Route:
         return self._replace(special=self.special._replace(max_body=size))

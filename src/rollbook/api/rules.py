@@ -21,7 +21,7 @@ from rollbook.actions.rules import MAX_NAMED, Preview
 from rollbook.api import show, take
 from rollbook.api.bulk_jobs import BulkJob, show_bulk_job_list
 from rollbook.api.call import Call
-from rollbook.api.route import Route, delete, get, patch, post
+from rollbook.api.route import Route, Special, delete, get, patch, post
 from rollbook.http.request import Response
 from rollbook.records import examples, user_rules
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
@@ -132,7 +132,7 @@ ROWS: dict[str, list[Route]] = {
     ],
     "/v1/rules/preview": [
         post(rules.preview_new_rule, "rules:read", RuleCreate, RulePreview, show_preview).but(
-            errors=(errors.NotFound,)
+            errors=(errors.NotFound,), special=Special(previews=False)
         ),
     ],
     "/v1/rules/{ruleId}": [
@@ -143,7 +143,7 @@ ROWS: dict[str, list[Route]] = {
         delete(rules.delete, "rules:write").but(errors=(errors.PreconditionFailed,), takes=take.versions),
     ],
     "/v1/rules/{ruleId}/preview": [
-        post(rules.preview, "rules:read", None, RulePreview, show_preview),
+        post(rules.preview, "rules:read", None, RulePreview, show_preview).but(special=Special(previews=False)),
     ],
     "/v1/rules/{ruleId}/run": [
         post(rules.run, "rules:write", RuleRun, Rule, show_rule),

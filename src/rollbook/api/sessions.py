@@ -13,7 +13,7 @@ from rollbook.actions.arguments.sessions import ListSessions, SessionCreate, Ses
 from rollbook.actions.users import presented
 from rollbook.api import show
 from rollbook.api.call import Call
-from rollbook.api.route import FOUND, Route, Special, delete, get, post
+from rollbook.api.route import CHECKS, FOUND, Route, Special, delete, get, post
 from rollbook.api.users import ShownFields, User, chosen
 from rollbook.http.request import Response
 from rollbook.records import examples
@@ -150,12 +150,13 @@ ROWS: dict[str, list[Route]] = {
                 errors.TooManyAttempts,
                 errors.Overloaded,
             ),
-            special=Special(replays=False),
+            # The token of a session that isn't kept would work wherever it is verified without asking us.
+            special=Special(replays=False, previews=False),
         ),
     ],
     "/v1/sessions/refresh": [
         post(app_sessions.refresh, "sessions:create", SessionRefresh, SessionTokens, show_session_refreshed).but(
-            errors=(errors.SessionEnded,)
+            errors=(errors.SessionEnded,), special=Special(previews=False)
         ),
     ],
     "/v1/sessions/verify": [
@@ -163,7 +164,7 @@ ROWS: dict[str, list[Route]] = {
             query=ShownFields,
             errors=(errors.SessionEnded,),
             takes=take_verification,
-            special=Special(replays=False),
+            special=CHECKS,
         ),
     ],
     "/v1/sessions/{sessionId}": [

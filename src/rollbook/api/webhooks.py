@@ -30,7 +30,7 @@ from rollbook.actions.webhook_deliveries import DeliveryDetails
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.api import show, take
 from rollbook.api.call import Call
-from rollbook.api.route import FOUND, PROOF, Route, Special, delete, get, patch, post
+from rollbook.api.route import CHECKS, FOUND, PROOF, Route, Special, delete, get, patch, post
 from rollbook.delivery import outcomes
 from rollbook.http.request import Response
 from rollbook.records import examples
@@ -311,14 +311,16 @@ ROWS: dict[str, list[Route]] = {
     ],
     "/v1/webhooks/{webhookId}/reveal": [
         post(webhooks.reveal, "webhooks:write", PasswordProof, Webhook, show_webhook).but(
-            errors=(*PROOF, errors.WrongCode), special=Special(replays=False)
+            errors=(*PROOF, errors.WrongCode), special=CHECKS
         ),
     ],
     "/v1/webhooks/{webhookId}/rotate-secret": [
         post(webhooks.rotate_secret, "webhooks:write", WebhookRotation, Webhook, show_webhook),
     ],
     "/v1/webhooks/{webhookId}/test": [
-        post(webhook_deliveries.test, "webhooks:write", WebhookTest, Delivery, show_delivery),
+        post(webhook_deliveries.test, "webhooks:write", WebhookTest, Delivery, show_delivery).but(
+            special=Special(previews=False)
+        ),
     ],
     "/v1/webhooks/{webhookId}/deliveries": [
         get(webhook_deliveries.list_deliveries, "webhooks:read", ListDeliveries, list[Delivery], show_delivery_list),

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
-from rollbook.cli.output import Failure, Misuse, Refused, Unreachable, hint, program
+from rollbook.cli.output import Failure, Misuse, Refused, Unreachable, counted, hint, program
 from rollbook.errors import ApiError, DatabaseTimeout, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ THINGS = {
 """Objects by the first step of their path: their name, and the command that lists them."""
 PARTS = {"deliveries": "delivery", "second-factors": "second factor"}
 """Objects within others, by the step of their path."""
+ENDS = {"sessions": "session", "keys": "API key", "webhooks": "webhook"}
 WHOLE = {"fields": "*"}
 """The query of calls that return a user, with all fields."""
 
@@ -57,6 +58,8 @@ class Answer(NamedTuple):
     """The query of the next page."""
     position: str = ""
     """The position in the log up to where a list of events or requests goes."""
+    ends: str = ""
+    """Sessions, API keys and webhooks that would end, as in `X-Dry-Run-Ends`."""
 
 
 class Body(NamedTuple):
@@ -82,6 +85,23 @@ class ExportFile(NamedTuple):
     parts: Iterator[bytes]
 
 
+class Previewed(Exception):
+    """The end of a command with --dry-run."""
+
+    def __init__(self, value: Any, ends: list[str]) -> None:
+        """`value` is the JSON of the last response."""
+        self.value = value
+        self._ends = ends
+        super().__init__()
+
+    def __str__(self) -> str:
+        counts = [(int(count), ENDS[name]) for name, _, count in (part.partition("=") for part in self._ends)]
+        ends = " and ".join(counted(count, name) for count, name in counts)
+        users = self.value.get("total") if isinstance(self.value, dict) else None  # of a bulk job
+        change = "" if users is None else f" It would change {counted(users, 'user')}."
+        return f"Dry run: nothing was changed.{change}{f' It would end {ends}.' if ends else ''}"
+
+
 class Backend(ABC):
     """All methods may raise ApiError with the message of the API, and Failure. What they return has the format of the
     API, with all fields."""
@@ -100,14 +120,27 @@ class Backend(ABC):
     """True if there was no database before this command."""
     location: str
     """The place that users are looked for in, for people: a URL, or a database without its password."""
+    previews: int = 0
+    """Changes that are left to preview; then the command ends. 0: changes are made."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._may_name = True
+        self._ends: list[str] = []
+
+    def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
+        """Have an API call answered. Of a preview, the last change raises Previewed."""
+        if not self.previews or method == "GET":
+            return self._ask(method, path, query, body)
+        answer = self._ask(method, path, {**(query or {}), "dry_run": "true"}, body)
+        self._ends += answer.ends.split(", ") if answer.ends else ()
+        self.previews -= 1
+        if not self.previews:
+            raise Previewed(answer.value, self._ends)
+        return answer
 
     @abstractmethod
-    def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
-        """Have an API call answered."""
+    def _ask(self, method: str, path: str, query: Mapping[str, Any] | None, body: Shown | None) -> Answer: ...
 
     @abstractmethod
     def body(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> AbstractContextManager[Body]:

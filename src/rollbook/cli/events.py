@@ -31,6 +31,7 @@ LIKE = {
 """The widths of the columns of events that have not happened yet."""
 TRIES = 20
 """Earlier changes that are tried, to name one that can be put back."""
+DRY_RUN = {"dry_run": "true"}
 NEWEST_FIRST = {"order": "newest first", "wait": "`events tail`", "limit": "--limit"}
 
 
@@ -104,25 +105,25 @@ def get_event(server: options.Server, event_id: str) -> None:
     options.argument("event_id", "ID", required=False),
     options.option("--last", "The newest change, whoever made it. If it can't be put back, nothing is."),
     options.JSON,
-    fields=event_arguments.EventRevert,
+    options.DRY_RUN,
     call=("POST", f"{ONE}/revert"),
+    previews=False,
 )
-def revert_event(server: options.Server, fields: Fields, event_id: str | None, last: bool, json: bool) -> None:
+def revert_event(server: options.Server, event_id: str | None, last: bool, json: bool, dry_run: bool) -> None:
     """Put back what an event changed. What has changed since stays as it is."""
     if last == bool(event_id):
         raise Misuse("Name an event by its ID, or use --last.")
     with server() as backend:
-        body = fields.sent(backend)
         event = _newest_change(backend) if last else backend.one("GET", at("events", str(event_id)))
         try:
-            done = backend.one("POST", at("events", event["id"], "revert"), body=body)
+            done = backend.one("POST", at("events", event["id"], "revert"), DRY_RUN if dry_run else None)
         except (Refused, ApiError) as problem:
             if not last or problem.code != NotReversible.code:
                 raise
             raise Failure(_instead(backend, event, str(problem))) from None
         if json:
             return as_json(done)
-        hint(f"{'Would put' if body.get('dry_run') else 'Put'} back {_named(backend, event)}.")
+        hint(f"{'Would put' if dry_run else 'Put'} back {_named(backend, event)}.")
     details(done["reverted"])
     for refusal in done["not_reverted"]:
         hint(f"Not put back: {refusal['message']}")
@@ -146,7 +147,7 @@ def _instead(backend: Backend, newest: Shown, reason: str) -> str:
     said = f"The newest change, {_named(backend, newest)}, can't be put back. {reason}"
     for event in backend.linked(EVENTS, {"type": ",".join(REVERTIBLE), "before": newest["id"], "order": "desc"}, TRIES):
         with suppress(Refused, ApiError):
-            backend.one("POST", at("events", event["id"], "revert"), body={"dry_run": True})
+            backend.one("POST", at("events", event["id"], "revert"), DRY_RUN)
             command = backend.command("events", "revert", event["id"])
             return f"{said} The newest that can is {_named(backend, event)}: {command}"
     return said

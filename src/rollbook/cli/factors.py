@@ -90,6 +90,7 @@ def activate_factor(server: options.Server, user: str, factor_id: str, code: str
     options.JSON,
     fields=factor_arguments.SecondFactorCode,
     call=("POST", f"{OF_USER}/verify"),
+    previews=False,
     elsewhere={"code": "CODE"},
 )
 def verify_code(server: options.Server, fields: Fields, user: str, code: str, json: bool) -> None:

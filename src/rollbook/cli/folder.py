@@ -39,6 +39,7 @@ T = TypeVar("T")
 
 _NEXT = re.compile(rb'<[^>?]*\?([^>]*)>; rel="next"').search
 _KIND = re.compile(rb"Content-Type: ([^\r;]*)").search
+_ENDS = re.compile(rb"X-Dry-Run-Ends: ([^\r]*)").search
 _POSITION = re.compile(rb"(?:Request|Event)-Position: ([^\r]*)").search
 
 
@@ -72,14 +73,15 @@ class Folder(Backend):
     def close(self) -> None:
         self._on.db.close()
 
-    def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
+    def _ask(self, method: str, path: str, query: Mapping[str, Any] | None, body: Shown | None) -> Answer:
         response = self._response(method, path, query or {}, body)
-        following, position = _NEXT(response.head), _POSITION(response.head)
+        following, position, ends = _NEXT(response.head), _POSITION(response.head), _ENDS(response.head)
         return Answer(
             response.status,
             msgspec.json.decode(response.body) if response.body else None,
             "" if following is None else following[1].decode(),
             "" if position is None else position[1].decode(),
+            "" if ends is None else ends[1].decode(),
         )
 
     @contextmanager

@@ -143,7 +143,9 @@ def remove_members(server: options.Server, group: str, users: tuple[str, ...]) -
     """Remove users from a group."""
     with server() as backend:
         team = backend.group(group)
-        for user_id in _ids(backend, users):
+        ids = _ids(backend, users)
+        backend.previews *= len(ids)
+        for user_id in ids:
             backend.ask("DELETE", at("groups", team["id"], "members", user_id))
         hint(f"{len(set(users)):,} removed from {team['name']}.")
 

@@ -139,6 +139,7 @@ def set_key(
     QUIET,
     fields=password_arguments.PasswordProof,
     call=("POST", f"{ONE}/reveal"),
+    previews=False,
     elsewhere={"password": "--password"},
     running=True,
 )

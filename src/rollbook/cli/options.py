@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import click
 from msgspec import Struct
 
-from rollbook.cli.backends import Backend
+from rollbook.cli import output
+from rollbook.cli.backends import Backend, Previewed
 from rollbook.cli.completion import emails, profiles
 from rollbook.cli.output import INTERRUPTED, Failure, Misuse, Refused, hint, wrong_values
 from rollbook.cli.profile_store import DEFAULT
@@ -97,6 +98,7 @@ PUBLIC_URL = option(
     metavar="URL",
 )
 YES = option("--yes -y", "Don't ask for confirmation.")
+DRY_RUN = option("--dry-run", "Only say what would happen, and change nothing.")
 NAMED = argument("user", "EMAIL|ID", shell_complete=emails)
 NAMED_OR_OWN = argument("user", "EMAIL|ID", required=False, shell_complete=emails)
 PASSWORD = option(
@@ -262,23 +264,32 @@ def on_server(
     flags: Mapping[str, str] = {},
     optional: Iterable[str] = (),
     running: bool = False,
+    previews: bool = True,
 ) -> Callable[[Function], Command]:
     """A command on what --data, --url, --key and --profile name; with `running`, on a server that runs. The function
     gets the Server (Running), with `fields` the Fields that were given, then the parameters by name.
 
     `fields` are those of the query or body of `call`, each an option unless it is `elsewhere`; `flags` and `optional`
-    as `fields.options_of` has them.
+    as `fields.options_of` has them. A command that changes something has --dry-run, unless `previews` is False.
     """
     opened = running_server if running else backend
     where = _SERVER if running else _FOLDER_OR_SERVER
     own = [parameter for parameter in parameters if isinstance(parameter, click.Argument)]
     more = [parameter for parameter in parameters if not isinstance(parameter, click.Argument)]
     field_options = [] if fields is None else _options_of(fields, elsewhere, flags, optional)
+    previews = previews and call is not None and call[0] != "GET"
+    if previews:
+        more.append(DRY_RUN)
 
     def add(function: Function) -> Command:
         def run(**values: Any) -> None:
-            server = partial(opened, **{str(parameter.name): values.pop(str(parameter.name)) for parameter in where})
-            with _faults_of(added):
+            server: Any = partial(
+                opened, **{str(parameter.name): values.pop(str(parameter.name)) for parameter in where}
+            )
+            if previews and values.pop("dry_run"):
+                server = partial(_previewing, server)
+                values |= {"yes": True} if "yes" in values else {}
+            with _faults_of(added), _preview(values.get("json", True)):
                 if fields is None:
                     function(server, **values)
                 else:
@@ -291,6 +302,25 @@ def on_server(
         return added
 
     return add
+
+
+@contextmanager
+def _previewing(server: Server, make: bool = False) -> Iterator[Backend]:
+    """Opens what a command was pointed at, for a preview of what it would change. It creates no database."""
+    with server() as backend:
+        backend.previews = 1
+        yield backend
+
+
+@contextmanager
+def _preview(as_json: bool) -> Iterator[None]:
+    """Ends with what a preview has found: for people, or with the response as JSON."""
+    try:
+        yield
+    except Previewed as preview:
+        if as_json and preview.value is not None:
+            output.as_json(preview.value)
+        hint(str(preview))
 
 
 def _options_of(

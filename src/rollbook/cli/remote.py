@@ -85,7 +85,7 @@ class Remote(Backend):
         except msgspec.DecodeError:
             raise self.stranger(200) from None
 
-    def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
+    def _ask(self, method: str, path: str, query: Mapping[str, Any] | None, body: Shown | None) -> Answer:
         """Waits for the rate limit, and tries again after a lost connection."""
         with self._failures(path):
             response = self._client.request(method, path, OMIT if body is None else body, query=query, headers=HEADERS)
@@ -94,7 +94,7 @@ class Remote(Backend):
         if following is not None and not next:
             raise self.stranger(response.status_code)
         position = response.headers.get("request-position") or response.headers.get("event-position", "")
-        return Answer(response.status_code, response.parsed, next, position)
+        return Answer(response.status_code, response.parsed, next, position, response.headers.get("x-dry-run-ends", ""))
 
     def issuer(self) -> str:
         return str(self.one("GET", "/.well-known/openid-configuration")["issuer"])

@@ -131,6 +131,7 @@ def show_personal_data(server: options.Server, user: str) -> None:
     options.QUIET,
     fields=password_arguments.Credentials,
     call=("POST", f"{USERS}/verify-password"),
+    previews=False,
     elsewhere={"email": "EMAIL", "password": "--password", **FIELDS},
 )
 def verify_password(
@@ -152,6 +153,7 @@ def verify_password(
     options.QUIET,
     fields=password_arguments.ChallengeAnswer,
     call=("POST", f"{USERS}/verify-challenge"),
+    previews=False,
     elsewhere={"challenge": "CHALLENGE", "code": "CODE", **FIELDS},
 )
 def verify_challenge(
@@ -307,6 +309,7 @@ def set_user(
         fields.require_any("--password")
     with server() as backend:
         record = backend.user(user)
+        backend.previews *= (secret is not None) + bool(fields)
         if secret is not None:
             current = options.with_password(
                 password, secret, lambda chosen: _set_password(backend, record["id"], chosen, current)
@@ -320,7 +323,7 @@ def set_user(
 def _set_password(backend: Backend, id: str, chosen: str, current: str | None) -> str | None:
     """The password that proves from now on who changes their own user; None if no proof was given."""
     backend.set_password(id, chosen, current)
-    return None if current is None else chosen
+    return current if current is None or backend.previews else chosen
 
 
 @options.on_server(
@@ -526,6 +529,7 @@ def export_users(
     options.JSON,
     fields=import_arguments.ImportOptions,
     call=("POST", "/v1/imports"),
+    previews=False,
 )
 def import_users(
     server: options.Server, fields: Fields, file: Path, report: Path | None, refused: Path | None, json: bool

@@ -129,6 +129,7 @@ def set_webhook(server: options.Server, fields: Fields, webhook_id: str, json: b
     QUIET_SECRET,
     fields=password_arguments.PasswordProof,
     call=("POST", ONE + "/reveal"),
+    previews=False,
     elsewhere={"password": "--password"},
     running=True,
 )
@@ -203,6 +204,7 @@ def _in_words(delivery: Shown) -> Shown:
     options.JSON,
     fields=webhook_arguments.WebhookTest,
     call=("POST", ONE + "/test"),
+    previews=False,
     running=True,
 )
 def send_test(server: options.Running, fields: Fields, webhook_id: str, json: bool) -> None:

@@ -27,7 +27,7 @@ from rollbook.gate import BY_MCP, Gate
 from rollbook.http.boundary import describe
 from rollbook.http.request import Request, Response
 from rollbook.http.routing import settled
-from rollbook.mcp.tools import TOOLS, Parts, Tool, parts
+from rollbook.mcp.tools import DRY_RUN, TOOLS, Parts, Tool, parts
 from rollbook.records.rules import EMAIL_LENGTH
 
 PURPOSE = "confirmations"
@@ -104,6 +104,7 @@ WINDOW = 10 * clock.MINUTE
 _TOLD = ("error", "code", "param", "errors", "request_id")
 _ETAG = re.compile(rb'ETag: "([^"\r]*)"').search
 _NEXT = re.compile(rb'<[^>?]*\?([^>]*)>; rel="next"').search
+_ENDS = re.compile(rb"X-Dry-Run-Ends: ([^\r]*)").search
 _TOTAL = re.compile(rb"X-Total-Count: ([0-9]+)").search
 _LIMITS = re.compile(rb"RateLimit-(Limit|Remaining|Reset): ([0-9]+)").findall
 
@@ -182,6 +183,9 @@ class Calls:
         """The response of the API as an object, with how to go on or back."""
         if isinstance(value, list):
             value = _page(value, response.head)
+        if arguments.get(DRY_RUN) is True:
+            ends = _ENDS(response.head)
+            return {**value, DRY_RUN: True, "would_end": "" if ends is None else ends[1].decode()}
         if tool.undone_by:
             value = {"user": value or {"id": arguments["user_id"]}}
             value["undo"] = {"tool": tool.undone_by, "arguments": {"user_id": arguments["user_id"]}}

@@ -20,6 +20,8 @@ from rollbook.schemas import Schema, paragraphs
 _ROWS = {f"{row.method} {row.path}": row for row in ROUTES}
 _PATH = {"{userId}": "user_id", "{webhookId}": "webhook_id"}
 _ID = re.compile(r"[\w-]{1,64}", re.A).fullmatch
+DRY_RUN = "dry_run"
+"""The argument of all tools that change something."""
 MAX_VALUES = 10
 """Values of a list's items that are worth naming: a model knows event types by the events that it has seen."""
 _LISTED = "role,status,external_id,created_at,last_active_at,ends_at"
@@ -68,7 +70,8 @@ class Tool(NamedTuple):
 
     def must_ask(self, arguments: Mapping[str, Any]) -> bool:
         """Test whether a person has to confirm a call with these arguments."""
-        return self.asks == "*" or any(name in arguments for name in self.asks.split())
+        is_dry = self.row.can_be_previewed and arguments.get(DRY_RUN) is True
+        return not is_dry and (self.asks == "*" or any(name in arguments for name in self.asks.split()))
 
 
 TOOLS = {
@@ -236,6 +239,8 @@ def _arguments(tool: Tool, without: str) -> tuple[dict[str, Schema], list[str]]:
             properties[name]["description"] = says
         if name in needed:
             required.append(name)
+    if row.can_be_previewed:
+        properties[DRY_RUN] = {"type": "boolean", "description": "True: only returns what would happen."}
     return properties, required
 
 
@@ -275,7 +280,7 @@ class Parts(NamedTuple):
 def parts(tool: Tool, arguments: Mapping[str, Any]) -> Parts:
     """The API call that a tool makes with these arguments. Raises InvalidParameter."""
     row, left, name = tool.row, dict(arguments), tool.id_name
-    accepted = [*filter(None, (name, *tool.takes.split()))]
+    accepted = [*filter(None, (name, *tool.takes.split(), DRY_RUN if row.can_be_previewed else None))]
     known = f"Arguments: {', '.join(accepted) or 'none'}."
     faults = [
         Fault(arg, f"{quoted(arg)} is not an argument of this tool. {did_you_mean(arg, accepted)}{known}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import msgspec
@@ -195,6 +197,18 @@ CHANNEL = "events"
 """Notified of every commit that recorded events, see `Database.listen`."""
 
 _encode = msgspec.json.Encoder().encode
+_about: ContextVar[set[str] | None] = ContextVar("about", default=None)
+
+
+@contextmanager
+def noted() -> Iterator[set[str]]:
+    """IDs of the users whom events are about that are recorded within it."""
+    users = set[str]()
+    former = _about.set(users)
+    try:
+        yield users
+    finally:
+        _about.reset(former)
 
 
 async def record(
@@ -210,6 +224,8 @@ async def record(
         was = await _stored(tx, user_id, now, before, was)
     event = (ids.new("evt"), type, user_id, now, *by, text.decode(), None if was is None else was.decode())
     await dialect(tx).event_log.append(tx, event)
+    if (about := _about.get()) is not None:
+        about.add(user_id)
     tx.notify(CHANNEL)
 
 
@@ -236,6 +252,9 @@ def row(type: str, user_id: str, by: Actor, object: Mapping[str, Any], before: M
 async def record_many(tx: Tx, events: Iterable[Row]) -> None:
     """Record these, rows of `event_log.COLUMNS`. To be done last: until the commit, no one else on PostgreSQL can
     number events."""
+    if (about := _about.get()) is not None:
+        events = list(events)
+        about |= {event[2] for event in events}
     await dialect(tx).event_log.append_many(tx, events)
     tx.notify(CHANNEL)
 

@@ -280,6 +280,14 @@ GOING_BACK = f"""
     UNION SELECT lineages.user_id, keys.id, keys.user_id FROM lineages JOIN keys ON keys.lineage = lineages.lineage
       WHERE lineages.user_id IN ({", ".join("?" * AT_ONCE)}) AND {WORKS}
     ORDER BY 2 LIMIT ?"""
+_THESE = ", ".join("?" * AT_ONCE)
+IN_USE = f"""
+    SELECT id FROM keys WHERE {_IS_SUSPENDED.format("keys")} = 0 AND id IN (
+      SELECT id FROM keys WHERE user_id IN ({_THESE}) AND {WORKS}
+      UNION SELECT id FROM keys
+        WHERE created_by IN ({_THESE}) AND created_by IS NOT NULL AND created_by != user_id AND {WORKS}
+      UNION SELECT keys.id FROM lineages JOIN keys ON keys.lineage = lineages.lineage
+        WHERE lineages.user_id IN ({_THESE}) AND {WORKS})"""
 SIGN_IN = "sign-in"
 ACTIVITY = f"""
     SELECT user_id, scopes, count(*), max(last_used_at) FROM keys
@@ -562,6 +570,14 @@ async def going_back(queries: Queries, user_ids: Sequence[str], limit: int) -> l
         values = *part, clock.now(), *part, clock.now(), limit
         triples |= {(row[0], row[1], row[2]) for row in await queries.all(GOING_BACK, *values)}
     return sorted(triples)
+
+
+async def in_use(queries: Queries, user_ids: Sequence[str]) -> set[str]:
+    """IDs of the keys of these users, and of those that go back to them, that no suspension stops."""
+    key_ids = set[str]()
+    for part in in_parts(user_ids, AT_ONCE):
+        key_ids |= {row[0] for row in await queries.all(IN_USE, *[*part, clock.now()] * 3)}
+    return key_ids
 
 
 async def that_go_back_to(queries: Queries, user_id: str, ids: Sequence[str]) -> list[str]:

@@ -3,13 +3,13 @@ stolen database can't sign anyone in. `app_sessions` has what only those of appl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from rollbook import clock, ids
 from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.presenting import Hidden, Time, presenter
-from rollbook.storage.database import EACH, LOOK_UP, Queries, Statement, Tx, existing, scalar
+from rollbook.storage.database import EACH, LOOK_UP, Queries, Statement, Tx, existing, in_parts, scalar
 
 USER_AGENT_LENGTH = 300
 """Characters of a browser's name that are kept."""
@@ -98,6 +98,12 @@ END_THAT_GO_BACK_TO = Statement(
     together=EACH,
 )
 END_FOR_ROLE = Statement(f"{END_THAT_GO_BACK_TO} AND user_id IN (SELECT id FROM users WHERE role = ?)", together=EACH)
+AT_ONCE = 50
+_THESE = ", ".join("?" * AT_ONCE)
+IN_USE = f"""
+    SELECT id FROM sessions WHERE user_id IN ({_THESE}) AND {_LIVE} AND {_WORKS}
+    UNION SELECT sessions.id FROM lineages JOIN sessions ON sessions.lineage = lineages.lineage
+      WHERE lineages.user_id IN ({_THESE}) AND {_LIVE} AND {_WORKS}"""
 OLD = """
     SELECT id FROM (SELECT id FROM sessions WHERE audience IS NULL AND created_at <= ?
       ORDER BY created_at LIMIT ?) AS oldest
@@ -171,6 +177,15 @@ async def count(queries: Queries, user_id: str, lifetime: Lifetime, audiences: C
     now = clock.now()
     sql, whose = (COUNT, []) if audiences is None else (COUNT_FOR, _padded(audiences))
     return await scalar(queries, sql, user_id, *lifetime.oldest(now), now, *whose)
+
+
+async def in_use(queries: Queries, user_ids: Sequence[str], lifetime: Lifetime) -> set[str]:
+    """IDs of the sessions of these users, and of those that go back to them."""
+    now, session_ids = clock.now(), set[str]()
+    for part in in_parts(user_ids, AT_ONCE):
+        values = *part, *lifetime.oldest(now), now
+        session_ids |= {row[0] for row in await queries.all(IN_USE, *values, *values)}
+    return session_ids
 
 
 def _padded(audiences: Collection[str]) -> list[str]:

@@ -103,11 +103,14 @@ def _plain(tag: str) -> str:
 
 def _query(text: str) -> dict[str, str]:
     """The parameters, by names in lower case. Unknown ones are ignored, such as the mark by which Entra ID asks for the
-    newer of its ways. Raises InvalidParameter."""
+    newer of its ways, except one that asks for less than is done. Raises InvalidParameter."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:
         raise refused("invalidValue", "The query string is not percent-encoded UTF-8.") from None
     if "\0" in "".join([value for _, value in pairs]):
         raise refused("invalidValue", "The query string contains a NUL character.")
-    return {name.lower(): value for name, value in pairs}
+    query = {name.lower(): value for name, value in pairs}
+    if "dry_run" in query:
+        raise refused("invalidValue", "SCIM has no dry_run. Nothing was changed.")
+    return query

@@ -36,10 +36,37 @@ export interface ApplicationListParams {
   consistency?: "eventual" | "strong" | (string & {}) | undefined;
 }
 
+/** Query parameters of `applications.create`. */
+export interface ApplicationCreateParams {
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `applications.update`. */
+export interface ApplicationUpdateParams {
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 /** Query parameters of `applications.delete`. */
 export interface ApplicationDeleteParams {
   /** `true`: erase the user permanently, so that they can't be restored. */
   purge?: boolean | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
 }
 
 export class Applications {
@@ -75,8 +102,8 @@ export class Applications {
    * @example
    * const user = await client.applications.create({ name: "Shop", role: "viewer" });
    */
-  create({ fields, ...body }: ApplicationCreate & FieldsParams, options: CallOptions = {}): Call<User> {
-    return this.#caller.request("POST", "/v1/applications", { ...options, query: { fields }, body });
+  create({ fields, dry_run, ...body }: ApplicationCreate & ApplicationCreateParams, options: CallOptions = {}): Call<User> {
+    return this.#caller.request("POST", "/v1/applications", { ...options, query: { fields, dry_run }, body });
   }
 
   /**
@@ -112,8 +139,8 @@ export class Applications {
    *   rate_limit: "600/minute",
    * });
    */
-  update(applicationId: string, { fields, ...body }: ApplicationPatch & FieldsParams, options: CallOptions = {}): Call<User> {
-    return this.#caller.request("PATCH", `/v1/applications/${segment(applicationId)}`, { ...options, query: { fields }, body });
+  update(applicationId: string, { fields, dry_run, ...body }: ApplicationPatch & ApplicationUpdateParams, options: CallOptions = {}): Call<User> {
+    return this.#caller.request("PATCH", `/v1/applications/${segment(applicationId)}`, { ...options, query: { fields, dry_run }, body });
   }
 
   /**

@@ -3,6 +3,15 @@ import { segment, type Call, type CallOptions, type Caller } from "../client.js"
 import { List } from "../paging.js";
 import type { BulkJob, BulkJobCreate } from "./types.js";
 
+/** Query parameters of `bulk_jobs.create`. */
+export interface BulkJobCreateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 /** Query parameters of `bulk_jobs.list`. */
 export interface BulkJobListParams {
   /** Only jobs older than the one with this ID. */
@@ -17,6 +26,24 @@ export interface BulkJobResultsParams {
   format?: "csv" | "ndjson" | (string & {}) | undefined;
   /** Only users with this result. */
   result?: "changed" | "refused" | "unchanged" | (string & {}) | undefined;
+}
+
+/** Query parameters of `bulk_jobs.cancel`. */
+export interface BulkJobCancelParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `bulk_jobs.undo`. */
+export interface BulkJobUndoParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
 }
 
 export class BulkJobs {
@@ -47,8 +74,8 @@ export class BulkJobs {
    *   confirm_count: 1204,
    * });
    */
-  create(body: BulkJobCreate, options: CallOptions = {}): Call<BulkJob> {
-    return this.#caller.request("POST", "/v1/bulk-jobs", { ...options, body });
+  create({ dry_run, ...body }: BulkJobCreate & BulkJobCreateParams, options: CallOptions = {}): Call<BulkJob> {
+    return this.#caller.request("POST", "/v1/bulk-jobs", { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -108,8 +135,8 @@ export class BulkJobs {
    * @example
    * const bulkJob = await client.bulkJobs.cancel("job_065n1d2k5m8q3t6u9v2b4f7h1s");
    */
-  cancel(jobId: string, options: CallOptions = {}): Call<BulkJob> {
-    return this.#caller.request("POST", `/v1/bulk-jobs/${segment(jobId)}/cancel`, options);
+  cancel(jobId: string, query: BulkJobCancelParams = {}, options: CallOptions = {}): Call<BulkJob> {
+    return this.#caller.request("POST", `/v1/bulk-jobs/${segment(jobId)}/cancel`, { ...options, query: { ...query } });
   }
 
   /**
@@ -128,7 +155,7 @@ export class BulkJobs {
    * @example
    * const bulkJob = await client.bulkJobs.undo("job_065n1d2k5m8q3t6u9v2b4f7h1s");
    */
-  undo(jobId: string, options: CallOptions = {}): Call<BulkJob> {
-    return this.#caller.request("POST", `/v1/bulk-jobs/${segment(jobId)}/undo`, options);
+  undo(jobId: string, query: BulkJobUndoParams = {}, options: CallOptions = {}): Call<BulkJob> {
+    return this.#caller.request("POST", `/v1/bulk-jobs/${segment(jobId)}/undo`, { ...options, query: { ...query } });
   }
 }

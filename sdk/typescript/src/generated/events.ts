@@ -2,7 +2,7 @@
 import { segment, type Call, type CallOptions, type Caller } from "../client.js";
 import { List } from "../paging.js";
 import { Feed } from "../following.js";
-import type { Event, EventRevert, RevertedEvent } from "./types.js";
+import type { Event, RevertedEvent } from "./types.js";
 
 /** Query parameters of `events.list`. */
 export interface EventListParams {
@@ -28,6 +28,15 @@ export interface EventListParams {
   limit?: number | undefined;
   /** Seconds to wait if there is nothing yet. Only with `order=asc`. */
   wait?: number | undefined;
+}
+
+/** Query parameters of `events.revert`. */
+export interface EventRevertParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
 }
 
 /** Query parameters of `events.follow`. */
@@ -92,8 +101,8 @@ export class Events {
    *
    * Puts the fields back that the event changed, and restores a user who was deleted. Fields that have changed since stay as
    * they are, and are named. This needs the same permissions as making the change yourself, and is recorded as an event of
-   * its own. With `dry_run`, the response is the same, and nothing is changed. Fails with 409 if nothing can be put back:
-   * passwords, API keys that were revoked and users who were erased can't be.
+   * its own. Fails with 409 if nothing can be put back: passwords, API keys that were revoked and users who were erased
+   * can't be.
    *
    * Scope: `events:read`.
    * @param eventId ID of the event.
@@ -106,10 +115,10 @@ export class Events {
    * @throws {NotReversible} The event is of a type that can't be undone, or all of it has changed since.
    * @throws {PreconditionFailed} `If-Match` names an outdated version.
    * @example
-   * const revertedEvent = await client.events.revert("evt_065n1ijrg1t7ne57u1m417e15k", {  });
+   * const revertedEvent = await client.events.revert("evt_065n1ijrg1t7ne57u1m417e15k");
    */
-  revert(eventId: string, body: EventRevert = {}, options: CallOptions = {}): Call<RevertedEvent> {
-    return this.#caller.request("POST", `/v1/events/${segment(eventId)}/revert`, { ...options, body });
+  revert(eventId: string, query: EventRevertParams = {}, options: CallOptions = {}): Call<RevertedEvent> {
+    return this.#caller.request("POST", `/v1/events/${segment(eventId)}/revert`, { ...options, query: { ...query } });
   }
 
   /**

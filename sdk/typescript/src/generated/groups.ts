@@ -21,12 +21,75 @@ export interface GroupListParams {
   offset?: number | undefined;
 }
 
+/** Query parameters of `groups.create`. */
+export interface GroupCreateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `groups.update`. */
+export interface GroupUpdateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `groups.put`. */
+export interface GroupPutParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `groups.delete`. */
+export interface GroupDeleteParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 /** Query parameters of `groups.members.list`. */
 export interface MemberListParams {
   /** Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages. */
   limit?: number | undefined;
   /** The start of a page, taken from a `Link` header. Opaque. */
   cursor?: string | undefined;
+}
+
+/** Query parameters of `groups.members.add`. */
+export interface MemberAddParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `groups.members.set`. */
+export interface MemberSetParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `groups.members.remove`. */
+export interface MemberRemoveParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
 }
 
 export class Members {
@@ -69,8 +132,8 @@ export class Members {
    *   ],
    * });
    */
-  add(groupId: string, body: MembersAdd, options: CallOptions = {}): Call<AddedMembers> {
-    return this.#caller.request("POST", `/v1/groups/${segment(groupId)}/members`, { ...options, body });
+  add(groupId: string, { dry_run, ...body }: MembersAdd & MemberAddParams, options: CallOptions = {}): Call<AddedMembers> {
+    return this.#caller.request("POST", `/v1/groups/${segment(groupId)}/members`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -89,8 +152,8 @@ export class Members {
    *   role: "lead",
    * });
    */
-  set(groupId: string, userId: string, body: MemberUpdate = {}, options: CallOptions = {}): Call<Member> {
-    return this.#caller.request("PUT", `/v1/groups/${segment(groupId)}/members/${segment(userId)}`, { ...options, body });
+  set(groupId: string, userId: string, { dry_run, ...body }: MemberUpdate & MemberSetParams = {}, options: CallOptions = {}): Call<Member> {
+    return this.#caller.request("PUT", `/v1/groups/${segment(groupId)}/members/${segment(userId)}`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -105,8 +168,8 @@ export class Members {
    * @example
    * await client.groups.members.remove("group_065n1e8q5o1v3g7m2h9c4t0d6s", "user_065n18a8k1rnhbvqalm9j3ts0c");
    */
-  remove(groupId: string, userId: string, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("DELETE", `/v1/groups/${segment(groupId)}/members/${segment(userId)}`, options);
+  remove(groupId: string, userId: string, query: MemberRemoveParams = {}, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("DELETE", `/v1/groups/${segment(groupId)}/members/${segment(userId)}`, { ...options, query: { ...query } });
   }
 }
 
@@ -148,8 +211,8 @@ export class Groups {
    *   metadata: { cost_center: "4711" },
    * });
    */
-  create(body: GroupCreate, options: CallOptions = {}): Call<Group> {
-    return this.#caller.request("POST", "/v1/groups", { ...options, body });
+  create({ dry_run, ...body }: GroupCreate & GroupCreateParams, options: CallOptions = {}): Call<Group> {
+    return this.#caller.request("POST", "/v1/groups", { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -182,8 +245,8 @@ export class Groups {
    * @example
    * const group = await client.groups.update("group_065n1e8q5o1v3g7m2h9c4t0d6s", { metadata: { cost_center: "4712" } });
    */
-  update(groupId: string, body: GroupPatch, options: CallOptions = {}): Call<Group> {
-    return this.#caller.request("PATCH", `/v1/groups/${segment(groupId)}`, { ...options, body });
+  update(groupId: string, { dry_run, ...body }: GroupPatch & GroupUpdateParams, options: CallOptions = {}): Call<Group> {
+    return this.#caller.request("PATCH", `/v1/groups/${segment(groupId)}`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -200,8 +263,8 @@ export class Groups {
    * @example
    * const group = await client.groups.put("group_065n1e8q5o1v3g7m2h9c4t0d6s", { name: "Engineering" });
    */
-  put(groupId: string, body: GroupUpdate, options: CallOptions = {}): Call<Group> {
-    return this.#caller.request("PUT", `/v1/groups/${segment(groupId)}`, { ...options, body });
+  put(groupId: string, { dry_run, ...body }: GroupUpdate & GroupPutParams, options: CallOptions = {}): Call<Group> {
+    return this.#caller.request("PUT", `/v1/groups/${segment(groupId)}`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -216,7 +279,7 @@ export class Groups {
    * @example
    * await client.groups.delete("group_065n1e8q5o1v3g7m2h9c4t0d6s");
    */
-  delete(groupId: string, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("DELETE", `/v1/groups/${segment(groupId)}`, options);
+  delete(groupId: string, query: GroupDeleteParams = {}, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("DELETE", `/v1/groups/${segment(groupId)}`, { ...options, query: { ...query } });
   }
 }

@@ -63,6 +63,33 @@ export interface ImportReportParams {
   format?: "csv" | "ndjson" | "rows" | (string & {}) | undefined;
 }
 
+/** Query parameters of `imports.cancel`. */
+export interface ImportCancelParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `imports.runTested`. */
+export interface ImportRunTestedParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `imports.undo`. */
+export interface ImportUndoParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 /** An import that could not go on, or was canceled. What was imported by then stays. */
 export class ImportFailed extends RollbookError {
   override name = "ImportFailed";
@@ -157,8 +184,8 @@ export class Imports {
    * @example
    * const job = await client.imports.cancel("imp_065n1c7m8h1u9f3s6d2q5b8k4g");
    */
-  cancel(importId: string, options: CallOptions = {}): Call<Import> {
-    return this.#caller.request("POST", `/v1/imports/${segment(importId)}/cancel`, options);
+  cancel(importId: string, query: ImportCancelParams = {}, options: CallOptions = {}): Call<Import> {
+    return this.#caller.request("POST", `/v1/imports/${segment(importId)}/cancel`, { ...options, query: { ...query } });
   }
 
   /**
@@ -175,8 +202,8 @@ export class Imports {
    * @example
    * const job = await client.imports.runTested("imp_065n1c7m8h1u9f3s6d2q5b8k4g");
    */
-  runTested(importId: string, options: CallOptions = {}): Call<Import> {
-    return this.#caller.request("POST", `/v1/imports/${segment(importId)}/run`, options);
+  runTested(importId: string, query: ImportRunTestedParams = {}, options: CallOptions = {}): Call<Import> {
+    return this.#caller.request("POST", `/v1/imports/${segment(importId)}/run`, { ...options, query: { ...query } });
   }
 
   /**
@@ -195,8 +222,8 @@ export class Imports {
    * @example
    * const bulkJob = await client.imports.undo("imp_065n1c7m8h1u9f3s6d2q5b8k4g");
    */
-  undo(importId: string, options: CallOptions = {}): Call<BulkJob> {
-    return this.#caller.request("POST", `/v1/imports/${segment(importId)}/undo`, options);
+  undo(importId: string, query: ImportUndoParams = {}, options: CallOptions = {}): Call<BulkJob> {
+    return this.#caller.request("POST", `/v1/imports/${segment(importId)}/undo`, { ...options, query: { ...query } });
   }
 
   /**

@@ -33,6 +33,42 @@ export interface KeyListParams {
   offset?: number | undefined;
 }
 
+/** Query parameters of `keys.create`. */
+export interface KeyCreateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `keys.update`. */
+export interface KeyUpdateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `keys.revoke`. */
+export interface KeyRevokeParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `keys.rotate`. */
+export interface KeyRotateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 export class Keys {
   readonly #caller: Caller;
 
@@ -76,8 +112,8 @@ export class Keys {
    *   rate_limit: "50/minute",
    * });
    */
-  create(body: KeyCreate, options: CallOptions = {}): Call<Key> {
-    return this.#caller.request("POST", "/v1/keys", { ...options, body });
+  create({ dry_run, ...body }: KeyCreate & KeyCreateParams, options: CallOptions = {}): Call<Key> {
+    return this.#caller.request("POST", "/v1/keys", { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -115,8 +151,8 @@ export class Keys {
    *   current_password: "correct horse battery staple",
    * });
    */
-  update(keyId: string, body: KeyUpdate, options: CallOptions = {}): Call<Key> {
-    return this.#caller.request("PATCH", `/v1/keys/${segment(keyId)}`, { ...options, body });
+  update(keyId: string, { dry_run, ...body }: KeyUpdate & KeyUpdateParams, options: CallOptions = {}): Call<Key> {
+    return this.#caller.request("PATCH", `/v1/keys/${segment(keyId)}`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -130,8 +166,8 @@ export class Keys {
    * @example
    * await client.keys.revoke("key_065n19esg1vsvaetc6pc73vuso");
    */
-  revoke(keyId: string, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("DELETE", `/v1/keys/${segment(keyId)}`, options);
+  revoke(keyId: string, query: KeyRevokeParams = {}, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("DELETE", `/v1/keys/${segment(keyId)}`, { ...options, query: { ...query } });
   }
 
   /**
@@ -166,7 +202,7 @@ export class Keys {
    * @example
    * const key = await client.keys.rotate("key_065n19esg1vsvaetc6pc73vuso", { overlap: 3600 });
    */
-  rotate(keyId: string, body: KeyRotation = {}, options: CallOptions = {}): Call<Key> {
-    return this.#caller.request("POST", `/v1/keys/${segment(keyId)}/rotate`, { ...options, body });
+  rotate(keyId: string, { dry_run, ...body }: KeyRotation & KeyRotateParams = {}, options: CallOptions = {}): Call<Key> {
+    return this.#caller.request("POST", `/v1/keys/${segment(keyId)}/rotate`, { ...options, query: { dry_run }, body });
   }
 }

@@ -11,6 +11,42 @@ export interface RuleListParams {
   offset?: number | undefined;
 }
 
+/** Query parameters of `rules.create`. */
+export interface RuleCreateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `rules.update`. */
+export interface RuleUpdateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `rules.delete`. */
+export interface RuleDeleteParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `rules.run`. */
+export interface RuleRunParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 /** Query parameters of `rules.runs`. */
 export interface RuleRunsParams {
   /** Only runs older than the one with this ID. */
@@ -61,8 +97,8 @@ export class Rules {
    *   ],
    * });
    */
-  create(body: RuleCreate, options: CallOptions = {}): Call<Rule> {
-    return this.#caller.request("POST", "/v1/rules", { ...options, body });
+  create({ dry_run, ...body }: RuleCreate & RuleCreateParams, options: CallOptions = {}): Call<Rule> {
+    return this.#caller.request("POST", "/v1/rules", { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -94,8 +130,8 @@ export class Rules {
    * @example
    * const rule = await client.rules.update("rule_065n1e9c3k7u1g5m0h8t4d2q6s", { enabled: true });
    */
-  update(ruleId: string, body: RuleUpdate, options: CallOptions = {}): Call<Rule> {
-    return this.#caller.request("PATCH", `/v1/rules/${segment(ruleId)}`, { ...options, body });
+  update(ruleId: string, { dry_run, ...body }: RuleUpdate & RuleUpdateParams, options: CallOptions = {}): Call<Rule> {
+    return this.#caller.request("PATCH", `/v1/rules/${segment(ruleId)}`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -110,8 +146,8 @@ export class Rules {
    * @example
    * await client.rules.delete("rule_065n1e9c3k7u1g5m0h8t4d2q6s");
    */
-  delete(ruleId: string, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("DELETE", `/v1/rules/${segment(ruleId)}`, options);
+  delete(ruleId: string, query: RuleDeleteParams = {}, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("DELETE", `/v1/rules/${segment(ruleId)}`, { ...options, query: { ...query } });
   }
 
   /**
@@ -165,8 +201,8 @@ export class Rules {
    * @example
    * const rule = await client.rules.run("rule_065n1e9c3k7u1g5m0h8t4d2q6s", { confirm_count: 1204 });
    */
-  run(ruleId: string, body: RuleRun = {}, options: CallOptions = {}): Call<Rule> {
-    return this.#caller.request("POST", `/v1/rules/${segment(ruleId)}/run`, { ...options, body });
+  run(ruleId: string, { dry_run, ...body }: RuleRun & RuleRunParams = {}, options: CallOptions = {}): Call<Rule> {
+    return this.#caller.request("POST", `/v1/rules/${segment(ruleId)}/run`, { ...options, query: { dry_run }, body });
   }
 
   /**

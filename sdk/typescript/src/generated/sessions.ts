@@ -16,6 +16,15 @@ export interface SessionListParams {
   offset?: number | undefined;
 }
 
+/** Query parameters of `sessions.end`. */
+export interface SessionEndParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 export class Sessions {
   readonly #caller: Caller;
 
@@ -119,7 +128,7 @@ export class Sessions {
    * @example
    * await client.sessions.end("ses_065n19qk2l1v7fm8c0t3b5d6eg");
    */
-  end(sessionId: string, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("DELETE", `/v1/sessions/${segment(sessionId)}`, options);
+  end(sessionId: string, query: SessionEndParams = {}, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("DELETE", `/v1/sessions/${segment(sessionId)}`, { ...options, query: { ...query } });
   }
 }

@@ -2,6 +2,24 @@
 import type { Call, CallOptions, Caller } from "../client.js";
 import type { ConsumedToken, TokenConsume, TokenRequest } from "./types.js";
 
+/** Query parameters of `tokens.request`. */
+export interface TokenRequestParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `tokens.consume`. */
+export interface TokenConsumeParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 export class Tokens {
   readonly #caller: Caller;
 
@@ -22,8 +40,8 @@ export class Tokens {
    * @example
    * await client.tokens.request({ email: "charlie.c@example.com", purpose: "reset_password", address: "203.0.113.7" });
    */
-  request(body: TokenRequest, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("POST", "/v1/tokens/request", { ...options, body });
+  request({ dry_run, ...body }: TokenRequest & TokenRequestParams, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("POST", "/v1/tokens/request", { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -44,7 +62,7 @@ export class Tokens {
    * @example
    * const consumedToken = await client.tokens.consume({ token: "Example-Only-Example-Only-Example-Only-Exam" });
    */
-  consume(body: TokenConsume, options: CallOptions = {}): Call<ConsumedToken> {
-    return this.#caller.request("POST", "/v1/tokens/consume", { ...options, body });
+  consume({ dry_run, ...body }: TokenConsume & TokenConsumeParams, options: CallOptions = {}): Call<ConsumedToken> {
+    return this.#caller.request("POST", "/v1/tokens/consume", { ...options, query: { dry_run }, body });
   }
 }

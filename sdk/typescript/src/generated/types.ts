@@ -92,9 +92,6 @@ export interface EventObject extends Object<"EventObject"> {}
 /** An event type, all of a group such as `user.*`, or `*` for all, including those of later versions. */
 export type EventPattern = Schemas["EventPattern"];
 
-/** An event to revert. */
-export interface EventRevert extends Object<"EventRevert"> {}
-
 /** What happened. Later versions can add types: ignore those you don't know. */
 export type EventType = Schemas["EventType"];
 

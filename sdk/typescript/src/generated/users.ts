@@ -70,10 +70,15 @@ export interface UserListParams {
   consistency?: "eventual" | "strong" | (string & {}) | undefined;
 }
 
-/** Which fields to return. */
-export interface FieldsParams {
+/** Query parameters of `users.create`. */
+export interface UserCreateParams {
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
   fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
 }
 
 /** Query parameters of `users.count`. */
@@ -126,6 +131,21 @@ export interface UserCountParams {
   status_since_before?: string | Date | undefined;
 }
 
+/** Query parameters of `users.bulk`. */
+export interface UserBulkParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Which fields to return. */
+export interface FieldsParams {
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+}
+
 /** Query parameters of `users.get`. */
 export interface UserGetParams {
   /** Return the user as they were at this RFC 3339 time, or right after the event with this ID. */
@@ -134,16 +154,155 @@ export interface UserGetParams {
   fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
 }
 
+/** Query parameters of `users.update`. */
+export interface UserUpdateParams {
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.put`. */
+export interface UserPutParams {
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 /** Query parameters of `users.delete`. */
 export interface UserDeleteParams {
   /** `true`: erase the user permanently, so that they can't be restored. */
   purge?: boolean | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.setPassword`. */
+export interface UserSetPasswordParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.createToken`. */
+export interface UserCreateTokenParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.revokeToken`. */
+export interface UserRevokeTokenParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.suspend`. */
+export interface UserSuspendParams {
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.activate`. */
+export interface UserActivateParams {
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.adopt`. */
+export interface UserAdoptParams {
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.restore`. */
+export interface UserRestoreParams {
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "ends_at" | "last_active_at" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.second_factors.create`. */
+export interface UsersSecondFactorCreateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.second_factors.activate`. */
+export interface UsersSecondFactorActivateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
 }
 
 /** Query parameters of `users.second_factors.remove`. */
 export interface UsersSecondFactorRemoveParams {
   /** A code of your authenticator app, or a recovery code. Required to change your own second factors with an API key. */
   code?: string | undefined;
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.second_factors.lift`. */
+export interface UsersSecondFactorLiftParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `users.second_factors.regenerateCodes`. */
+export interface UsersSecondFactorRegenerateCodesParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
 }
 
 export class UsersSecondFactors {
@@ -208,8 +367,8 @@ export class UsersSecondFactors {
    *   issuer: "Acme",
    * });
    */
-  create(userId: string, body: SecondFactorCreate, options: CallOptions = {}): Call<SecondFactor> {
-    return this.#caller.request("POST", `/v1/users/${segment(userId)}/second-factors`, { ...options, body });
+  create(userId: string, { dry_run, ...body }: SecondFactorCreate & UsersSecondFactorCreateParams, options: CallOptions = {}): Call<SecondFactor> {
+    return this.#caller.request("POST", `/v1/users/${segment(userId)}/second-factors`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -229,8 +388,8 @@ export class UsersSecondFactors {
    *   code: "287082",
    * });
    */
-  activate(userId: string, factorId: string, body: SecondFactorActivation, options: CallOptions = {}): Call<SecondFactor> {
-    return this.#caller.request("POST", `/v1/users/${segment(userId)}/second-factors/${segment(factorId)}/activate`, { ...options, body });
+  activate(userId: string, factorId: string, { dry_run, ...body }: SecondFactorActivation & UsersSecondFactorActivateParams, options: CallOptions = {}): Call<SecondFactor> {
+    return this.#caller.request("POST", `/v1/users/${segment(userId)}/second-factors/${segment(factorId)}/activate`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -287,8 +446,8 @@ export class UsersSecondFactors {
    * @example
    * await client.users.secondFactors.lift("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
-  lift(userId: string, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("DELETE", `/v1/users/${segment(userId)}/second-factors`, options);
+  lift(userId: string, query: UsersSecondFactorLiftParams = {}, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("DELETE", `/v1/users/${segment(userId)}/second-factors`, { ...options, query: { ...query } });
   }
 
   /**
@@ -306,8 +465,8 @@ export class UsersSecondFactors {
    * @example
    * const recoveryCodes = await client.users.secondFactors.regenerateCodes("user_065n18a8k1rnhbvqalm9j3ts0c", {  });
    */
-  regenerateCodes(userId: string, body: RecoveryCodesCreate = {}, options: CallOptions = {}): Call<RecoveryCodes> {
-    return this.#caller.request("POST", `/v1/users/${segment(userId)}/recovery-codes`, { ...options, body });
+  regenerateCodes(userId: string, { dry_run, ...body }: RecoveryCodesCreate & UsersSecondFactorRegenerateCodesParams = {}, options: CallOptions = {}): Call<RecoveryCodes> {
+    return this.#caller.request("POST", `/v1/users/${segment(userId)}/recovery-codes`, { ...options, query: { dry_run }, body });
   }
 }
 
@@ -352,8 +511,8 @@ export class Users {
    *   password: "securepassword123",
    * });
    */
-  create({ fields, ...body }: UserCreate & FieldsParams, options: CallOptions = {}): Call<User> {
-    return this.#caller.request("POST", "/v1/users", { ...options, query: { fields }, body });
+  create({ fields, dry_run, ...body }: UserCreate & UserCreateParams, options: CallOptions = {}): Call<User> {
+    return this.#caller.request("POST", "/v1/users", { ...options, query: { fields, dry_run }, body });
   }
 
   /**
@@ -390,8 +549,8 @@ export class Users {
    *   ],
    * });
    */
-  bulk(body: Bulk, options: CallOptions = {}): Call<BulkResults> {
-    return this.#caller.request("POST", "/v1/users/bulk", { ...options, body, cost: body.operations.length });
+  bulk({ dry_run, ...body }: Bulk & UserBulkParams, options: CallOptions = {}): Call<BulkResults> {
+    return this.#caller.request("POST", "/v1/users/bulk", { ...options, query: { dry_run }, body, cost: body.operations.length });
   }
 
   /**
@@ -485,8 +644,8 @@ export class Users {
    *   metadata: { plan: "team", trial_ends: null },
    * });
    */
-  update(userId: string, { fields, ...body }: UserPatch & FieldsParams, options: CallOptions = {}): Call<User> {
-    return this.#caller.request("PATCH", `/v1/users/${segment(userId)}`, { ...options, query: { fields }, body });
+  update(userId: string, { fields, dry_run, ...body }: UserPatch & UserUpdateParams, options: CallOptions = {}): Call<User> {
+    return this.#caller.request("PATCH", `/v1/users/${segment(userId)}`, { ...options, query: { fields, dry_run }, body });
   }
 
   /**
@@ -517,8 +676,8 @@ export class Users {
    *   email: "charlie.c@example.com",
    * });
    */
-  put(userId: string, { fields, ...body }: UserUpdate & FieldsParams, options: CallOptions = {}): Call<User> {
-    return this.#caller.request("PUT", `/v1/users/${segment(userId)}`, { ...options, query: { fields }, body });
+  put(userId: string, { fields, dry_run, ...body }: UserUpdate & UserPutParams, options: CallOptions = {}): Call<User> {
+    return this.#caller.request("PUT", `/v1/users/${segment(userId)}`, { ...options, query: { fields, dry_run }, body });
   }
 
   /**
@@ -558,8 +717,8 @@ export class Users {
    * @example
    * await client.users.setPassword("user_065n18a8k1rnhbvqalm9j3ts0c", { password: "another-good-one", current_password: "securepassword123" });
    */
-  setPassword(userId: string, body: PasswordChange, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("PUT", `/v1/users/${segment(userId)}/password`, { ...options, body });
+  setPassword(userId: string, { dry_run, ...body }: PasswordChange & UserSetPasswordParams, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("PUT", `/v1/users/${segment(userId)}/password`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -599,8 +758,8 @@ export class Users {
    *   data: { plan: "pro" },
    * });
    */
-  createToken(userId: string, body: TokenCreate, options: CallOptions = {}): Call<Token> {
-    return this.#caller.request("POST", `/v1/users/${segment(userId)}/tokens`, { ...options, body });
+  createToken(userId: string, { dry_run, ...body }: TokenCreate & UserCreateTokenParams, options: CallOptions = {}): Call<Token> {
+    return this.#caller.request("POST", `/v1/users/${segment(userId)}/tokens`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -615,8 +774,8 @@ export class Users {
    * @example
    * await client.users.revokeToken("user_065n18a8k1rnhbvqalm9j3ts0c", "tok_065n19t5rh1ut9c6n8p2q4v7eg");
    */
-  revokeToken(userId: string, tokenId: string, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("DELETE", `/v1/users/${segment(userId)}/tokens/${segment(tokenId)}`, options);
+  revokeToken(userId: string, tokenId: string, query: UserRevokeTokenParams = {}, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("DELETE", `/v1/users/${segment(userId)}/tokens/${segment(tokenId)}`, { ...options, query: { ...query } });
   }
 
   /**
@@ -632,7 +791,7 @@ export class Users {
    * @example
    * const user = await client.users.suspend("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
-  suspend(userId: string, query: FieldsParams = {}, options: CallOptions = {}): Call<User> {
+  suspend(userId: string, query: UserSuspendParams = {}, options: CallOptions = {}): Call<User> {
     return this.#caller.request("POST", `/v1/users/${segment(userId)}/suspend`, { ...options, query: { ...query } });
   }
 
@@ -647,7 +806,7 @@ export class Users {
    * @example
    * const user = await client.users.activate("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
-  activate(userId: string, query: FieldsParams = {}, options: CallOptions = {}): Call<User> {
+  activate(userId: string, query: UserActivateParams = {}, options: CallOptions = {}): Call<User> {
     return this.#caller.request("POST", `/v1/users/${segment(userId)}/activate`, { ...options, query: { ...query } });
   }
 
@@ -667,7 +826,7 @@ export class Users {
    * @example
    * const user = await client.users.adopt("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
-  adopt(userId: string, query: FieldsParams = {}, options: CallOptions = {}): Call<User> {
+  adopt(userId: string, query: UserAdoptParams = {}, options: CallOptions = {}): Call<User> {
     return this.#caller.request("POST", `/v1/users/${segment(userId)}/adopt`, { ...options, query: { ...query } });
   }
 
@@ -685,7 +844,7 @@ export class Users {
    * @example
    * const user = await client.users.restore("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
-  restore(userId: string, query: FieldsParams = {}, options: CallOptions = {}): Call<User> {
+  restore(userId: string, query: UserRestoreParams = {}, options: CallOptions = {}): Call<User> {
     return this.#caller.request("POST", `/v1/users/${segment(userId)}/restore`, { ...options, query: { ...query } });
   }
 

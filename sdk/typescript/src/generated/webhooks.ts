@@ -13,6 +13,42 @@ export interface WebhookListParams {
   offset?: number | undefined;
 }
 
+/** Query parameters of `webhooks.create`. */
+export interface WebhookCreateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `webhooks.update`. */
+export interface WebhookUpdateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `webhooks.delete`. */
+export interface WebhookDeleteParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `webhooks.rotateSecret`. */
+export interface WebhookRotateSecretParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 /** Query parameters of `webhooks.deliveries.list`. */
 export interface DeliveryListParams {
   /** Only deliveries with this outcome, or `failed` for all that did not succeed. */
@@ -35,12 +71,39 @@ export interface DeliveryListParams {
   limit?: number | undefined;
 }
 
+/** Query parameters of `webhooks.deliveries.resend`. */
+export interface DeliveryResendParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
 /** Query parameters of `webhooks.replays.list`. */
 export interface ReplayListParams {
   /** Only replays older than the one with this ID. */
   before?: string | undefined;
   /** Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages. */
   limit?: number | undefined;
+}
+
+/** Query parameters of `webhooks.replays.create`. */
+export interface ReplayCreateParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `webhooks.replays.cancel`. */
+export interface ReplayCancelParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
 }
 
 export class Deliveries {
@@ -98,8 +161,8 @@ export class Deliveries {
    * @example
    * const replay = await client.webhooks.deliveries.resend("webhook_065n1avd4p1q9h2v5c8m3k7r6g", "dlv_065n1p8d3o1k7f2h9v6c4m5r0g");
    */
-  resend(webhookId: string, deliveryId: string, options: CallOptions = {}): Call<Replay> {
-    return this.#caller.request("POST", `/v1/webhooks/${segment(webhookId)}/deliveries/${segment(deliveryId)}/resend`, options);
+  resend(webhookId: string, deliveryId: string, query: DeliveryResendParams = {}, options: CallOptions = {}): Call<Replay> {
+    return this.#caller.request("POST", `/v1/webhooks/${segment(webhookId)}/deliveries/${segment(deliveryId)}/resend`, { ...options, query: { ...query } });
   }
 }
 
@@ -146,8 +209,8 @@ export class Replays {
    *   only: "undelivered",
    * });
    */
-  create(webhookId: string, body: ReplayCreate, options: CallOptions = {}): Call<Replay> {
-    return this.#caller.request("POST", `/v1/webhooks/${segment(webhookId)}/replays`, { ...options, body });
+  create(webhookId: string, { dry_run, ...body }: ReplayCreate & ReplayCreateParams, options: CallOptions = {}): Call<Replay> {
+    return this.#caller.request("POST", `/v1/webhooks/${segment(webhookId)}/replays`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -178,8 +241,8 @@ export class Replays {
    * @example
    * await client.webhooks.replays.cancel("webhook_065n1avd4p1q9h2v5c8m3k7r6g", "replay_065n1q2e4p1l8g3i0u7d5n6s1g");
    */
-  cancel(webhookId: string, replayId: string, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("DELETE", `/v1/webhooks/${segment(webhookId)}/replays/${segment(replayId)}`, options);
+  cancel(webhookId: string, replayId: string, query: ReplayCancelParams = {}, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("DELETE", `/v1/webhooks/${segment(webhookId)}/replays/${segment(replayId)}`, { ...options, query: { ...query } });
   }
 }
 
@@ -220,8 +283,8 @@ export class Webhooks {
    * @example
    * const webhook = await client.webhooks.create({ url: "https://app.example.com/hooks/rollbook", types: ["user.*"] });
    */
-  create(body: WebhookCreate, options: CallOptions = {}): Call<Webhook> {
-    return this.#caller.request("POST", "/v1/webhooks", { ...options, body });
+  create({ dry_run, ...body }: WebhookCreate & WebhookCreateParams, options: CallOptions = {}): Call<Webhook> {
+    return this.#caller.request("POST", "/v1/webhooks", { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -268,8 +331,8 @@ export class Webhooks {
    *   headers: { "X-Tenant": "acme" },
    * });
    */
-  update(webhookId: string, body: WebhookUpdate, options: CallOptions = {}): Call<Webhook> {
-    return this.#caller.request("PATCH", `/v1/webhooks/${segment(webhookId)}`, { ...options, body });
+  update(webhookId: string, { dry_run, ...body }: WebhookUpdate & WebhookUpdateParams, options: CallOptions = {}): Call<Webhook> {
+    return this.#caller.request("PATCH", `/v1/webhooks/${segment(webhookId)}`, { ...options, query: { dry_run }, body });
   }
 
   /**
@@ -284,8 +347,8 @@ export class Webhooks {
    * @example
    * await client.webhooks.delete("webhook_065n1avd4p1q9h2v5c8m3k7r6g");
    */
-  delete(webhookId: string, options: CallOptions = {}): Call<void> {
-    return this.#caller.request("DELETE", `/v1/webhooks/${segment(webhookId)}`, options);
+  delete(webhookId: string, query: WebhookDeleteParams = {}, options: CallOptions = {}): Call<void> {
+    return this.#caller.request("DELETE", `/v1/webhooks/${segment(webhookId)}`, { ...options, query: { ...query } });
   }
 
   /**
@@ -319,8 +382,8 @@ export class Webhooks {
    * @example
    * const webhook = await client.webhooks.rotateSecret("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { overlap: 3600 });
    */
-  rotateSecret(webhookId: string, body: WebhookRotation = {}, options: CallOptions = {}): Call<Webhook> {
-    return this.#caller.request("POST", `/v1/webhooks/${segment(webhookId)}/rotate-secret`, { ...options, body });
+  rotateSecret(webhookId: string, { dry_run, ...body }: WebhookRotation & WebhookRotateSecretParams = {}, options: CallOptions = {}): Call<Webhook> {
+    return this.#caller.request("POST", `/v1/webhooks/${segment(webhookId)}/rotate-secret`, { ...options, query: { dry_run }, body });
   }
 
   /**

@@ -84,12 +84,6 @@ class ListEvents(FollowEvents):
     wait: Wait = 0
 
 
-class EventRevert(Body):
-    """An event to revert."""
-
-    dry_run: Annotated[bool, Meta(description="`true`: only return what would be put back.")] = False
-
-
 class AuditFilters(Body):
     """Filters of the audit log."""
 

@@ -105,6 +105,13 @@ GOING_BACK = f"""
       FROM lineages JOIN webhooks ON webhooks.lineage = lineages.lineage
       WHERE lineages.user_id IN ({", ".join("?" * AT_ONCE)}) AND {_STOPS}
     ORDER BY 2 LIMIT ?"""
+_THESE = ", ".join("?" * AT_ONCE)
+IN_USE = f"""
+    SELECT id FROM webhooks WHERE status = 'enabled' AND id IN (
+      SELECT id FROM webhooks WHERE user_id IN ({_THESE})
+      UNION SELECT id FROM webhooks WHERE created_by IN ({_THESE}) AND created_by != user_id
+      UNION SELECT webhooks.id FROM lineages JOIN webhooks ON webhooks.lineage = lineages.lineage
+        WHERE lineages.user_id IN ({_THESE}))"""
 SUSPENDED_WITH = Statement(
     f"""
     SELECT {COLUMNS} FROM webhooks
@@ -181,6 +188,14 @@ async def going_back(queries: Queries, user_ids: Sequence[str], limit: int) -> l
     for part in in_parts(user_ids, AT_ONCE):
         triples |= {(row[0], row[1], row[2]) for row in await queries.all(GOING_BACK, *part, *part, limit)}
     return sorted(triples)
+
+
+async def in_use(queries: Queries, user_ids: Sequence[str]) -> set[str]:
+    """IDs of the enabled webhooks of these users, and of those that go back to them."""
+    webhook_ids = set[str]()
+    for part in in_parts(user_ids, AT_ONCE):
+        webhook_ids |= {row[0] for row in await queries.all(IN_USE, *part * 3)}
+    return webhook_ids
 
 
 def works(webhook: Webhook) -> bool:

@@ -222,6 +222,8 @@ async def _ask(page: PageRequest, user: User, what: str, status: int = 200) -> R
     """Say what stops, and ask for the name."""
     text, effect, _ = SAYS[what]
     stops = (await stopping.of_users(page, [user]))[user.id]
+    act = users.suspend if what == "suspend" else users.delete
+    stopped = await stopping.previewed(page, lambda on, by: act(on, by, user.id))
     listing = ListPage[Key]([], 0)
     if page.may("keys:read"):
         query = ListKeys(user=user.id, sort="-last_used_at", limit=MAX_KEYS)
@@ -233,7 +235,7 @@ async def _ask(page: PageRequest, user: User, what: str, status: int = 200) -> R
         user=user,
         what=what,
         text=text,
-        effect=effect + (stops.pauses if what == "suspend" else stops.ends),
+        effect=effect + (stops.pauses if what == "suspend" else stops.ends) + stopped,
         keys=listing.items,
         total=listing.total,
         hooks=(await _webhooks(page, user)).items if page.may("webhooks:read") else [],

@@ -33,6 +33,8 @@ ROLE = "role:"
 LINKS, SEND, METADATA, END = "links", "send", "metadata", "ends_at"
 STOPS = {"suspend": "pause", "delete": "end", f"{ROLE}member": "end", f"{ROLE}viewer": "end"}
 """Fate of the API keys and webhooks that the users created for others."""
+MAX_PREVIEWED = 100
+"""Users of whom the page says what would end: those of a list's page."""
 MAX_NAMED = 10
 """Users named on the page that asks; of the rest, the number is given."""
 
@@ -105,6 +107,11 @@ async def ask(page: PageRequest, problems: Mapping[str, str] = {}) -> Response:
         return page.redirect(_back(op, page.form), "none-match" if by_filter else "none-selected")
     if verb := STOPS.get(op):
         stops = stopping.uncounted(verb) if by_filter else await stopping.of_all(page, ids, verb)
+        change = change._replace(effect=change.effect + stops)
+    if not by_filter and len(ids) <= MAX_PREVIEWED and (op in STOPS or op.startswith(ROLE)):
+        role = page.arguments(UserUpdate, {"role": op.removeprefix(ROLE)}) if op.startswith(ROLE) else None
+        operations = [bulk.Operation(op if role is None else "update", id, role) for id in ids]
+        stops = await stopping.previewed(page, lambda on, by: bulk.bulk_users(on, by, operations))
         change = change._replace(effect=change.effect + stops)
     return page.render(
         "admin/bulk.html",

@@ -15,8 +15,9 @@ import msgspec
 from rollbook import clock
 from rollbook.actions import events as event_actions
 from rollbook.actions import reverting
-from rollbook.actions.arguments.events import AuditFilters, EventRevert
+from rollbook.actions.arguments.events import AuditFilters
 from rollbook.actions.events import FoundEvents
+from rollbook.actions.previews import looking
 from rollbook.api import files
 from rollbook.api.files import File
 from rollbook.api.show import for_people
@@ -105,7 +106,7 @@ async def show_one(page: PageRequest, refused: ApiError | None = None) -> Respon
 async def revert(page: PageRequest) -> Response:
     """Put back what the event changed."""
     try:
-        undo = await reverting.revert(page.on, page.by, page.ids[0], EventRevert())
+        undo = await reverting.revert(page.on, page.by, page.ids[0])
     except NotFound:
         raise
     except ApiError as error:
@@ -139,7 +140,7 @@ async def _undo(page: PageRequest, event: Event) -> Undo | None:
     if not page.may("users:write"):
         return None
     try:
-        undo = await reverting.revert(page.on, page.by, event.id, EventRevert(dry_run=True))
+        undo = await reverting.revert(page.on.dry(), looking(page.by), event.id)
     except NotReversible as problem:
         if problem.message == reverting.CHANGES_NOTHING:
             return None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import NamedTuple
 
 from rollbook.actions import creators
+from rollbook.actions.context import Rollbook
 from rollbook.actions.creators import GoingBack
+from rollbook.actions.previews import DryRun, looking, working
+from rollbook.actions.principal import Principal
+from rollbook.errors import ApiError
 from rollbook.records.users import User
 from rollbook.web.page_request import PageRequest
 
@@ -40,6 +44,30 @@ async def of_users(page: PageRequest, users: Iterable[User]) -> dict[str, StopWa
                 len(holdings.keys) + len(holdings.webhooks),
             )
     return stopping
+
+
+async def of_user(page: PageRequest, user: User) -> StopWarnings:
+    """Sentences about one user, also with what is their own."""
+    stops = (await of_users(page, [user]))[user.id]
+    in_all = await page.on.read(working, page.on, [user.id]) if page.may("users:write") else ()
+    return stops._replace(pauses=stops.pauses + _in_all(map(len, in_all)))
+
+
+async def previewed(page: PageRequest, act: Callable[[Rollbook, Principal], Awaitable[object]]) -> str:
+    """A sentence, which begins with a space, that says what an action would end; empty if nothing, or if it would be
+    refused."""
+    preview = DryRun(page.on)
+    try:
+        await act(preview.on, looking(page.by))
+    except ApiError:
+        return ""
+    return _in_all(await preview.ends())
+
+
+def _in_all(counts: Iterable[int]) -> str:
+    named = zip(counts, ("session", "API key", "webhook"), strict=False)
+    texts = [f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in named if count]
+    return f" In all, this stops {', '.join(texts[:-1])}{' and ' if texts[1:] else ''}{texts[-1]}." if texts else ""
 
 
 async def of_all(page: PageRequest, ids: Collection[str], verb: str) -> str:

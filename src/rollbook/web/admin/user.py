@@ -347,6 +347,7 @@ async def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str]
         problems=problems,
         is_allowed=page.may_touch(user.role) and user.id != page.me.user.id,
         stops=(await stopping.of_users(page, [user]))[user.id],
+        stopped=await stopping.previewed(page, lambda on, by: users.delete(on, by, user.id)),
         retention_days=page.on.settings.deleted_retention,
     )
 

@@ -79,7 +79,7 @@ async def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any
         "tabs": [entry for entry in TABS if page.may(entry.scope) and entry.kind in (None, user.kind)],
         "may_touch": page.may_touch(user.role),
         "is_me": user.id == page.me.user.id,
-        "stops": (await stopping.of_users(page, [user]))[user.id],
+        "stops": await stopping.of_user(page, user),
     }
 
 

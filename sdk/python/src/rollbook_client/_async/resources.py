@@ -93,7 +93,12 @@ class AsyncGroupsMembers(AsyncResource):
         )
 
     async def add(
-        self, group_id: str, *, members: Sequence[Mapping[str, Any]], idempotency_key: str | None = None
+        self,
+        group_id: str,
+        *,
+        members: Sequence[Mapping[str, Any]],
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> AddedMembers:
         """Add members to a group.
 
@@ -104,6 +109,9 @@ class AsyncGroupsMembers(AsyncResource):
         Args:
             group_id: ID of the group.
             members: Up to 1,000 users, each once.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -124,13 +132,16 @@ class AsyncGroupsMembers(AsyncResource):
             build(
                 "POST",
                 f"/v1/groups/{segment(group_id)}/members",
+                query={"dry_run": dry_run},
                 body={"members": members},
                 idempotency_key=idempotency_key,
             ),
             one_of(AddedMembers),
         )
 
-    async def set(self, group_id: str, user_id: str, *, role: str | None | Omit = OMIT) -> Member:
+    async def set(
+        self, group_id: str, user_id: str, *, role: str | None | Omit = OMIT, dry_run: bool | None = None
+    ) -> Member:
         """Add or change a member of a group.
 
         Adds the user to the group or, if they are a member, changes their role. Also requires the scope
@@ -143,6 +154,9 @@ class AsyncGroupsMembers(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             role: The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or
                 null: an empty text. At most 255 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
@@ -154,11 +168,16 @@ class AsyncGroupsMembers(AsyncResource):
             ... )
         """
         return await self._call(
-            build("PUT", f"/v1/groups/{segment(group_id)}/members/{segment(user_id)}", body={"role": role}),
+            build(
+                "PUT",
+                f"/v1/groups/{segment(group_id)}/members/{segment(user_id)}",
+                query={"dry_run": dry_run},
+                body={"role": role},
+            ),
             one_of(Member),
         )
 
-    async def remove(self, group_id: str, user_id: str) -> None:
+    async def remove(self, group_id: str, user_id: str, *, dry_run: bool | None = None) -> None:
         """Remove a member from a group.
 
         The user stays. Fails with 404 if they are no member.
@@ -168,6 +187,9 @@ class AsyncGroupsMembers(AsyncResource):
         Args:
             group_id: ID of the group.
             user_id: ID of the user, or `me` for the user the API key belongs to.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -177,7 +199,10 @@ class AsyncGroupsMembers(AsyncResource):
             ...     "group_065n1e8q5o1v3g7m2h9c4t0d6s", "user_065n18a8k1rnhbvqalm9j3ts0c"
             ... )
         """
-        return await self._call(build("DELETE", f"/v1/groups/{segment(group_id)}/members/{segment(user_id)}"), nothing)
+        return await self._call(
+            build("DELETE", f"/v1/groups/{segment(group_id)}/members/{segment(user_id)}", query={"dry_run": dry_run}),
+            nothing,
+        )
 
     @property
     def with_raw_response(self) -> AsyncGroupsMembersWithRawResponse:
@@ -225,6 +250,7 @@ class AsyncUsersSecondFactors(AsyncResource):
         issuer: str | Omit = OMIT,
         code: str | Omit = OMIT,
         current_password: str | Omit = OMIT,
+        dry_run: bool | None = None,
     ) -> SecondFactor:
         """Add an authenticator app.
 
@@ -246,6 +272,9 @@ class AsyncUsersSecondFactors(AsyncResource):
                 factors with an API key. 6 to 64 characters.
             current_password: Your current password. Required to add your own first factor. At most 256
                 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -266,12 +295,13 @@ class AsyncUsersSecondFactors(AsyncResource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/second-factors",
+                query={"dry_run": dry_run},
                 body={"kind": kind, "name": name, "issuer": issuer, "code": code, "current_password": current_password},
             ),
             one_of(SecondFactor),
         )
 
-    async def lift(self, user_id: str) -> None:
+    async def lift(self, user_id: str, *, dry_run: bool | None = None) -> None:
         """Lift the second factors of a user.
 
         For a user who has lost their device and their recovery codes. Removes all factors and codes, so that
@@ -282,6 +312,9 @@ class AsyncUsersSecondFactors(AsyncResource):
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
@@ -290,7 +323,9 @@ class AsyncUsersSecondFactors(AsyncResource):
         Example:
             >>> await client.users.second_factors.lift("user_065n18a8k1rnhbvqalm9j3ts0c")
         """
-        return await self._call(build("DELETE", f"/v1/users/{segment(user_id)}/second-factors"), nothing)
+        return await self._call(
+            build("DELETE", f"/v1/users/{segment(user_id)}/second-factors", query={"dry_run": dry_run}), nothing
+        )
 
     async def verify(self, user_id: str, *, code: str, address: str | Omit = OMIT) -> VerifiedCode:
         """Verify a code.
@@ -351,7 +386,9 @@ class AsyncUsersSecondFactors(AsyncResource):
             build("GET", f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}"), one_of(SecondFactor)
         )
 
-    async def remove(self, user_id: str, factor_id: str, *, code: str | None = None) -> None:
+    async def remove(
+        self, user_id: str, factor_id: str, *, code: str | None = None, dry_run: bool | None = None
+    ) -> None:
         """Remove a second factor.
 
         With the last one, the recovery codes end too, and the password alone signs the user in again. For
@@ -365,6 +402,9 @@ class AsyncUsersSecondFactors(AsyncResource):
             factor_id: ID of the second factor.
             code: A code of your authenticator app, or a recovery code. Required to change your own second
                 factors with an API key. 6 to 64 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             WrongCode: Each code works once.
@@ -379,12 +419,22 @@ class AsyncUsersSecondFactors(AsyncResource):
             ... )
         """
         return await self._call(
-            build("DELETE", f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}", query={"code": code}),
+            build(
+                "DELETE",
+                f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}",
+                query={"code": code, "dry_run": dry_run},
+            ),
             nothing,
         )
 
     async def activate(
-        self, user_id: str, factor_id: str, *, code: str, idempotency_key: str | None = None
+        self,
+        user_id: str,
+        factor_id: str,
+        *,
+        code: str,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> SecondFactor:
         """Activate an authenticator app.
 
@@ -398,6 +448,9 @@ class AsyncUsersSecondFactors(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             factor_id: ID of the second factor.
             code: A code that the app shows. 6 to 64 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -416,13 +469,16 @@ class AsyncUsersSecondFactors(AsyncResource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}/activate",
+                query={"dry_run": dry_run},
                 body={"code": code},
                 idempotency_key=idempotency_key,
             ),
             one_of(SecondFactor),
         )
 
-    async def regenerate_codes(self, user_id: str, *, code: str | Omit = OMIT) -> RecoveryCodes:
+    async def regenerate_codes(
+        self, user_id: str, *, code: str | Omit = OMIT, dry_run: bool | None = None
+    ) -> RecoveryCodes:
         """Create recovery codes.
 
         Returns ten new ones, once. Those the user had stop working. For yourself, send a `code` of a factor you
@@ -434,6 +490,9 @@ class AsyncUsersSecondFactors(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             code: A code of your authenticator app, or a recovery code. Required to change your own second
                 factors with an API key. 6 to 64 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             WrongCode: Each code works once.
@@ -447,7 +506,10 @@ class AsyncUsersSecondFactors(AsyncResource):
             ... )
         """
         return await self._call(
-            build("POST", f"/v1/users/{segment(user_id)}/recovery-codes", body={"code": code}), one_of(RecoveryCodes)
+            build(
+                "POST", f"/v1/users/{segment(user_id)}/recovery-codes", query={"dry_run": dry_run}, body={"code": code}
+            ),
+            one_of(RecoveryCodes),
         )
 
     @property
@@ -561,7 +623,9 @@ class AsyncWebhooksDeliveries(AsyncResource):
             build("GET", f"/v1/webhooks/{segment(webhook_id)}/deliveries/{segment(delivery_id)}"), one_of(Delivery)
         )
 
-    async def resend(self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Replay:
+    async def resend(
+        self, webhook_id: str, delivery_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Replay:
         """Resend a delivery.
 
         Sends the event again, with the same `webhook-id`, even if it was delivered or the webhook is paused.
@@ -572,6 +636,9 @@ class AsyncWebhooksDeliveries(AsyncResource):
         Args:
             webhook_id: ID of the webhook.
             delivery_id: ID of the delivery.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -590,6 +657,7 @@ class AsyncWebhooksDeliveries(AsyncResource):
             build(
                 "POST",
                 f"/v1/webhooks/{segment(webhook_id)}/deliveries/{segment(delivery_id)}/resend",
+                query={"dry_run": dry_run},
                 idempotency_key=idempotency_key,
             ),
             one_of(Replay),
@@ -646,6 +714,7 @@ class AsyncWebhooksReplays(AsyncResource):
         types: Sequence[EventPattern] | None | Omit = OMIT,
         user: str | Omit = OMIT,
         only: ReplayOnly | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Replay:
         """Replay events.
@@ -667,6 +736,9 @@ class AsyncWebhooksReplays(AsyncResource):
             user: Only events about this user, or `me`. At most 40 characters.
             only: `failed`: only events with failed attempts and no successful one. `undelivered`: only events
                 without a successful delivery. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -690,6 +762,7 @@ class AsyncWebhooksReplays(AsyncResource):
             build(
                 "POST",
                 f"/v1/webhooks/{segment(webhook_id)}/replays",
+                query={"dry_run": dry_run},
                 body={"from": from_, "to": to, "types": types, "user": user, "only": only},
                 idempotency_key=idempotency_key,
             ),
@@ -721,7 +794,7 @@ class AsyncWebhooksReplays(AsyncResource):
             build("GET", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}"), one_of(Replay)
         )
 
-    async def cancel(self, webhook_id: str, replay_id: str) -> None:
+    async def cancel(self, webhook_id: str, replay_id: str, *, dry_run: bool | None = None) -> None:
         """Cancel a replay.
 
         No more of its events are sent. If it has finished already, nothing happens.
@@ -731,6 +804,9 @@ class AsyncWebhooksReplays(AsyncResource):
         Args:
             webhook_id: ID of the webhook.
             replay_id: ID of the replay.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -741,7 +817,10 @@ class AsyncWebhooksReplays(AsyncResource):
             ... )
         """
         return await self._call(
-            build("DELETE", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}"), nothing
+            build(
+                "DELETE", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}", query={"dry_run": dry_run}
+            ),
+            nothing,
         )
 
     @property
@@ -838,6 +917,7 @@ class AsyncApplications(AsyncResource):
         role_claim: bool | Omit = OMIT,
         backchannel_logout_url: str | None | Omit = OMIT,
         fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> User:
         """Create an application.
@@ -875,6 +955,9 @@ class AsyncApplications(AsyncResource):
             backchannel_logout_url: Where the application hears of sessions that ended (OpenID Connect
                 Back-Channel Logout). At most 1,024 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -890,7 +973,7 @@ class AsyncApplications(AsyncResource):
             build(
                 "POST",
                 "/v1/applications",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 body={
                     "name": name,
                     "role": role,
@@ -951,6 +1034,7 @@ class AsyncApplications(AsyncResource):
         backchannel_logout_url: str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
         fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> User:
         """Update an application.
@@ -991,6 +1075,9 @@ class AsyncApplications(AsyncResource):
             status: `invited` users have no password yet, and become `active` when they set one. `suspended`
                 users can't sign in or use their API keys until they are activated.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -1010,7 +1097,7 @@ class AsyncApplications(AsyncResource):
             build(
                 "PATCH",
                 f"/v1/applications/{segment(application_id)}",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 body={
                     "name": name,
                     "role": role,
@@ -1031,7 +1118,14 @@ class AsyncApplications(AsyncResource):
             one_of(User),
         )
 
-    async def delete(self, application_id: str, *, purge: bool | None = None, if_match: str | None = None) -> None:
+    async def delete(
+        self,
+        application_id: str,
+        *,
+        purge: bool | None = None,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+    ) -> None:
         """Delete an application.
 
         Its API keys stop working, and its webhooks are disabled. You can restore it for 30 days as every user,
@@ -1042,6 +1136,9 @@ class AsyncApplications(AsyncResource):
         Args:
             application_id: ID of the application, or `me` for the one the API key belongs to.
             purge: `true`: erase the user permanently, so that they can't be restored. Default: False.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -1056,7 +1153,7 @@ class AsyncApplications(AsyncResource):
             build(
                 "DELETE",
                 f"/v1/applications/{segment(application_id)}",
-                query={"purge": purge},
+                query={"purge": purge, "dry_run": dry_run},
                 headers={"If-Match": if_match},
             ),
             nothing,
@@ -1111,6 +1208,7 @@ class AsyncBulkJobs(AsyncResource):
         redirect_url: str | Omit = OMIT,
         group_id: str | Omit = OMIT,
         confirm_count: int | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> BulkJob:
         """Create a bulk job.
@@ -1143,6 +1241,9 @@ class AsyncBulkJobs(AsyncResource):
                 characters.
             group_id: For `add_to_group` and `remove_from_group`: ID of the group. At most 40 characters.
             confirm_count: How many users you expect. If it is another number, nothing happens.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1161,6 +1262,7 @@ class AsyncBulkJobs(AsyncResource):
             build(
                 "POST",
                 "/v1/bulk-jobs",
+                query={"dry_run": dry_run},
                 body={
                     "action": action,
                     "filter": filter,
@@ -1220,7 +1322,7 @@ class AsyncBulkJobs(AsyncResource):
         """
         return self._lines(build("GET", f"/v1/bulk-jobs/{segment(job_id)}/results", query={"result": result}))
 
-    async def cancel(self, job_id: str, *, idempotency_key: str | None = None) -> BulkJob:
+    async def cancel(self, job_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> BulkJob:
         """Cancel a bulk job.
 
         Users who were changed already stay as they are: undo the job to put them back. If it has ended, nothing
@@ -1231,6 +1333,9 @@ class AsyncBulkJobs(AsyncResource):
 
         Args:
             job_id: ID of the bulk job.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1243,10 +1348,16 @@ class AsyncBulkJobs(AsyncResource):
             'job_065n1d2k5m8q3t6u9v2b4f7h1s'
         """
         return await self._call(
-            build("POST", f"/v1/bulk-jobs/{segment(job_id)}/cancel", idempotency_key=idempotency_key), one_of(BulkJob)
+            build(
+                "POST",
+                f"/v1/bulk-jobs/{segment(job_id)}/cancel",
+                query={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(BulkJob),
         )
 
-    async def undo(self, job_id: str, *, idempotency_key: str | None = None) -> BulkJob:
+    async def undo(self, job_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> BulkJob:
         """Undo a bulk job.
 
         Creates a job that puts back what this one changed: who was suspended is active or invited again, as
@@ -1260,6 +1371,9 @@ class AsyncBulkJobs(AsyncResource):
 
         Args:
             job_id: ID of the bulk job.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1273,7 +1387,13 @@ class AsyncBulkJobs(AsyncResource):
             'job_065n1d2k5m8q3t6u9v2b4f7h1s'
         """
         return await self._call(
-            build("POST", f"/v1/bulk-jobs/{segment(job_id)}/undo", idempotency_key=idempotency_key), one_of(BulkJob)
+            build(
+                "POST",
+                f"/v1/bulk-jobs/{segment(job_id)}/undo",
+                query={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(BulkJob),
         )
 
     @property
@@ -1392,7 +1512,7 @@ class AsyncEvents(AsyncFollowing):
         self,
         event_id: str,
         *,
-        dry_run: bool | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
         if_match: str | None = None,
     ) -> RevertedEvent:
@@ -1400,15 +1520,16 @@ class AsyncEvents(AsyncFollowing):
 
         Puts the fields back that the event changed, and restores a user who was deleted. Fields that have
         changed since stay as they are, and are named. This needs the same permissions as making the change
-        yourself, and is recorded as an event of its own. With `dry_run`, the response is the same, and nothing
-        is changed. Fails with 409 if nothing can be put back: passwords, API keys that were revoked and users
-        who were erased can't be.
+        yourself, and is recorded as an event of its own. Fails with 409 if nothing can be put back: passwords,
+        API keys that were revoked and users who were erased can't be.
 
         Scope: `events:read`.
 
         Args:
             event_id: ID of the event.
-            dry_run: `true`: only return what would be put back. Default: `false`.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
             if_match: Only if the object still has this version, its `etag`.
@@ -1432,7 +1553,7 @@ class AsyncEvents(AsyncFollowing):
             build(
                 "POST",
                 f"/v1/events/{segment(event_id)}/revert",
-                body={"dry_run": dry_run},
+                query={"dry_run": dry_run},
                 idempotency_key=idempotency_key,
                 headers={"If-Match": if_match},
             ),
@@ -1616,6 +1737,7 @@ class AsyncGroups(AsyncResource):
         name: str,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Group:
         """Create a group.
@@ -1630,6 +1752,9 @@ class AsyncGroups(AsyncResource):
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1648,6 +1773,7 @@ class AsyncGroups(AsyncResource):
             build(
                 "POST",
                 "/v1/groups",
+                query={"dry_run": dry_run},
                 body={"name": name, "external_id": external_id, "metadata": metadata},
                 idempotency_key=idempotency_key,
             ),
@@ -1683,6 +1809,7 @@ class AsyncGroups(AsyncResource):
         name: str | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> Group:
         """Update a group.
@@ -1699,6 +1826,9 @@ class AsyncGroups(AsyncResource):
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -1715,6 +1845,7 @@ class AsyncGroups(AsyncResource):
             build(
                 "PUT",
                 f"/v1/groups/{segment(group_id)}",
+                query={"dry_run": dry_run},
                 body={"name": name, "external_id": external_id, "metadata": metadata},
                 headers={"If-Match": if_match},
             ),
@@ -1728,6 +1859,7 @@ class AsyncGroups(AsyncResource):
         name: str | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> Group:
         """Update a group.
@@ -1745,6 +1877,9 @@ class AsyncGroups(AsyncResource):
                 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
                 objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -1763,13 +1898,14 @@ class AsyncGroups(AsyncResource):
             build(
                 "PATCH",
                 f"/v1/groups/{segment(group_id)}",
+                query={"dry_run": dry_run},
                 body={"name": name, "external_id": external_id, "metadata": metadata},
                 headers={"If-Match": if_match},
             ),
             one_of(Group),
         )
 
-    async def delete(self, group_id: str, *, if_match: str | None = None) -> None:
+    async def delete(self, group_id: str, *, dry_run: bool | None = None, if_match: str | None = None) -> None:
         """Delete a group.
 
         Its members stay users. This can't be undone.
@@ -1778,6 +1914,9 @@ class AsyncGroups(AsyncResource):
 
         Args:
             group_id: ID of the group.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -1788,7 +1927,10 @@ class AsyncGroups(AsyncResource):
             >>> await client.groups.delete("group_065n1e8q5o1v3g7m2h9c4t0d6s")
         """
         return await self._call(
-            build("DELETE", f"/v1/groups/{segment(group_id)}", headers={"If-Match": if_match}), nothing
+            build(
+                "DELETE", f"/v1/groups/{segment(group_id)}", query={"dry_run": dry_run}, headers={"If-Match": if_match}
+            ),
+            nothing,
         )
 
     @property
@@ -1953,7 +2095,9 @@ class AsyncImports(AsyncImporting):
         """
         return self._lines(build("GET", f"/v1/imports/{segment(import_id)}/report"))
 
-    async def run_tested(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
+    async def run_tested(
+        self, import_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Import:
         """Import the file of a dry run.
 
         Imports exactly what was tested: the same file with the same options and columns. The server keeps the
@@ -1964,6 +2108,9 @@ class AsyncImports(AsyncImporting):
 
         Args:
             import_id: ID of the import.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1977,10 +2124,18 @@ class AsyncImports(AsyncImporting):
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
         return await self._call(
-            build("POST", f"/v1/imports/{segment(import_id)}/run", idempotency_key=idempotency_key), one_of(Import)
+            build(
+                "POST",
+                f"/v1/imports/{segment(import_id)}/run",
+                query={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Import),
         )
 
-    async def cancel(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
+    async def cancel(
+        self, import_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Import:
         """Cancel an import.
 
         Users who were imported already stay. If the import has finished, nothing happens. For an import of
@@ -1990,6 +2145,9 @@ class AsyncImports(AsyncImporting):
 
         Args:
             import_id: ID of the import.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2002,10 +2160,16 @@ class AsyncImports(AsyncImporting):
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
         return await self._call(
-            build("POST", f"/v1/imports/{segment(import_id)}/cancel", idempotency_key=idempotency_key), one_of(Import)
+            build(
+                "POST",
+                f"/v1/imports/{segment(import_id)}/cancel",
+                query={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Import),
         )
 
-    async def undo(self, import_id: str, *, idempotency_key: str | None = None) -> BulkJob:
+    async def undo(self, import_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> BulkJob:
         """Undo an import.
 
         Creates a bulk job that puts back what the import did: users whom it added are deleted, and can be
@@ -2019,6 +2183,9 @@ class AsyncImports(AsyncImporting):
 
         Args:
             import_id: ID of the import.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2032,7 +2199,13 @@ class AsyncImports(AsyncImporting):
             'job_065n1d2k5m8q3t6u9v2b4f7h1s'
         """
         return await self._call(
-            build("POST", f"/v1/imports/{segment(import_id)}/undo", idempotency_key=idempotency_key), one_of(BulkJob)
+            build(
+                "POST",
+                f"/v1/imports/{segment(import_id)}/undo",
+                query={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(BulkJob),
         )
 
     @property
@@ -2142,6 +2315,7 @@ class AsyncKeys(AsyncResource):
         rate_limit: str | None | Omit = OMIT,
         audiences: Sequence[str] | None | Omit = OMIT,
         revealable: bool | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Key:
         """Create an API key.
@@ -2168,6 +2342,9 @@ class AsyncKeys(AsyncResource):
             audiences: The audiences for which the key creates, refreshes, verifies, lists and ends sessions.
                 Default or null: any, or of an application, its ID.
             revealable: Whether the key can be revealed again. Default: `true`.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2189,6 +2366,7 @@ class AsyncKeys(AsyncResource):
             build(
                 "POST",
                 "/v1/keys",
+                query={"dry_run": dry_run},
                 body={
                     "name": name,
                     "user_id": user_id,
@@ -2237,6 +2415,7 @@ class AsyncKeys(AsyncResource):
         audiences: Sequence[str] | None | Omit = OMIT,
         current_password: str | Omit = OMIT,
         code: str | Omit = OMIT,
+        dry_run: bool | None = None,
     ) -> Key:
         """Update an API key.
 
@@ -2261,6 +2440,9 @@ class AsyncKeys(AsyncResource):
                 second factor. At most 256 characters.
             code: A code of your authenticator app, or a recovery code. Required to give a key more than it has,
                 if you have a second factor. 6 to 64 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -2282,6 +2464,7 @@ class AsyncKeys(AsyncResource):
             build(
                 "PATCH",
                 f"/v1/keys/{segment(key_id)}",
+                query={"dry_run": dry_run},
                 body={
                     "name": name,
                     "scopes": scopes,
@@ -2296,7 +2479,7 @@ class AsyncKeys(AsyncResource):
             one_of(Key),
         )
 
-    async def revoke(self, key_id: str) -> None:
+    async def revoke(self, key_id: str, *, dry_run: bool | None = None) -> None:
         """Revoke an API key.
 
         The key stops working within a second, on all servers. Nothing happens if it was revoked before.
@@ -2305,6 +2488,9 @@ class AsyncKeys(AsyncResource):
 
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -2312,7 +2498,7 @@ class AsyncKeys(AsyncResource):
         Example:
             >>> await client.keys.revoke("key_065n19esg1vsvaetc6pc73vuso")
         """
-        return await self._call(build("DELETE", f"/v1/keys/{segment(key_id)}"), nothing)
+        return await self._call(build("DELETE", f"/v1/keys/{segment(key_id)}", query={"dry_run": dry_run}), nothing)
 
     async def reveal(self, key_id: str, *, password: str | Omit = OMIT, code: str | Omit = OMIT) -> Key:
         """Reveal an API key.
@@ -2344,7 +2530,14 @@ class AsyncKeys(AsyncResource):
             build("POST", f"/v1/keys/{segment(key_id)}/reveal", body={"password": password, "code": code}), one_of(Key)
         )
 
-    async def rotate(self, key_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None) -> Key:
+    async def rotate(
+        self,
+        key_id: str,
+        *,
+        overlap: int | Omit = OMIT,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> Key:
         """Rotate an API key.
 
         Creates a new key with the same permissions and expiry. The old key keeps working for `overlap` seconds.
@@ -2354,6 +2547,9 @@ class AsyncKeys(AsyncResource):
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
             overlap: Seconds the old key keeps working, at most 30 days. Default: `0`. 0 to 2,592,000.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2368,7 +2564,11 @@ class AsyncKeys(AsyncResource):
         """
         return await self._call(
             build(
-                "POST", f"/v1/keys/{segment(key_id)}/rotate", body={"overlap": overlap}, idempotency_key=idempotency_key
+                "POST",
+                f"/v1/keys/{segment(key_id)}/rotate",
+                query={"dry_run": dry_run},
+                body={"overlap": overlap},
+                idempotency_key=idempotency_key,
             ),
             one_of(Key),
         )
@@ -2529,6 +2729,7 @@ class AsyncRules(AsyncResource):
         enabled: bool | Omit = OMIT,
         who: BulkFilter | Omit = OMIT,
         max_users: int | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Rule:
         """Create a rule.
@@ -2551,6 +2752,9 @@ class AsyncRules(AsyncResource):
                 Without `kind`, only people.
             max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
                 there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2572,6 +2776,7 @@ class AsyncRules(AsyncResource):
             build(
                 "POST",
                 "/v1/rules",
+                query={"dry_run": dry_run},
                 body={
                     "name": name,
                     "when": when,
@@ -2674,6 +2879,7 @@ class AsyncRules(AsyncResource):
         who: BulkFilter | Omit = OMIT,
         steps: Sequence[Mapping[str, Any]] | None | Omit = OMIT,
         max_users: int | Omit = OMIT,
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> Rule:
         """Update a rule.
@@ -2696,6 +2902,9 @@ class AsyncRules(AsyncResource):
             steps: What is done. Null: as if it were missing.
             max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
                 there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -2711,6 +2920,7 @@ class AsyncRules(AsyncResource):
             build(
                 "PATCH",
                 f"/v1/rules/{segment(rule_id)}",
+                query={"dry_run": dry_run},
                 body={
                     "name": name,
                     "enabled": enabled,
@@ -2724,7 +2934,7 @@ class AsyncRules(AsyncResource):
             one_of(Rule),
         )
 
-    async def delete(self, rule_id: str, *, if_match: str | None = None) -> None:
+    async def delete(self, rule_id: str, *, dry_run: bool | None = None, if_match: str | None = None) -> None:
         """Delete a rule.
 
         Who waits for a step is left alone. Its runs stay, and can be undone.
@@ -2733,6 +2943,9 @@ class AsyncRules(AsyncResource):
 
         Args:
             rule_id: ID of the rule.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -2743,7 +2956,10 @@ class AsyncRules(AsyncResource):
             >>> await client.rules.delete("rule_065n1e9c3k7u1g5m0h8t4d2q6s")
         """
         return await self._call(
-            build("DELETE", f"/v1/rules/{segment(rule_id)}", headers={"If-Match": if_match}), nothing
+            build(
+                "DELETE", f"/v1/rules/{segment(rule_id)}", query={"dry_run": dry_run}, headers={"If-Match": if_match}
+            ),
+            nothing,
         )
 
     async def preview(self, rule_id: str, *, idempotency_key: str | None = None) -> RulePreview:
@@ -2770,7 +2986,14 @@ class AsyncRules(AsyncResource):
             build("POST", f"/v1/rules/{segment(rule_id)}/preview", idempotency_key=idempotency_key), one_of(RulePreview)
         )
 
-    async def run(self, rule_id: str, *, confirm_count: int | Omit = OMIT, idempotency_key: str | None = None) -> Rule:
+    async def run(
+        self,
+        rule_id: str,
+        *,
+        confirm_count: int | Omit = OMIT,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> Rule:
         """Run a rule.
 
         Lets an enabled rule look at once for people it is for. If it waits because there are more than its
@@ -2783,6 +3006,9 @@ class AsyncRules(AsyncResource):
             rule_id: ID of the rule.
             confirm_count: How many people it begins with: its `waiting_count`, if it waits, or the count of its
                 preview. If it is another number, nothing happens. Without, a rule that waits goes on waiting.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2798,6 +3024,7 @@ class AsyncRules(AsyncResource):
             build(
                 "POST",
                 f"/v1/rules/{segment(rule_id)}/run",
+                query={"dry_run": dry_run},
                 body={"confirm_count": confirm_count},
                 idempotency_key=idempotency_key,
             ),
@@ -3128,7 +3355,7 @@ class AsyncSessions(AsyncResource):
             one_of(VerifiedSession),
         )
 
-    async def end(self, session_id: str) -> None:
+    async def end(self, session_id: str, *, dry_run: bool | None = None) -> None:
         """Delete a session.
 
         Signs the user out there immediately: the cookie or the tokens of the session are no longer valid on any
@@ -3138,6 +3365,9 @@ class AsyncSessions(AsyncResource):
 
         Args:
             session_id: ID of the session.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -3145,7 +3375,9 @@ class AsyncSessions(AsyncResource):
         Example:
             >>> await client.sessions.end("ses_065n19qk2l1v7fm8c0t3b5d6eg")
         """
-        return await self._call(build("DELETE", f"/v1/sessions/{segment(session_id)}"), nothing)
+        return await self._call(
+            build("DELETE", f"/v1/sessions/{segment(session_id)}", query={"dry_run": dry_run}), nothing
+        )
 
     @property
     def with_raw_response(self) -> AsyncSessionsWithRawResponse:
@@ -3174,6 +3406,7 @@ class AsyncTokens(AsyncResource):
         redirect_url: str | Omit = OMIT,
         address: str | Omit = OMIT,
         language: str | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> None:
         """Request a one-time token.
@@ -3200,6 +3433,9 @@ class AsyncTokens(AsyncResource):
             language: Language of the email and the page. Default: for the email, the one in which the user last
                 used the pages, or the setting `language`; for the page, the one that the browser prefers. One
                 of `de`, `en`, `es`, `fr`, `ja`, `pt`.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -3212,6 +3448,7 @@ class AsyncTokens(AsyncResource):
             build(
                 "POST",
                 "/v1/tokens/request",
+                query={"dry_run": dry_run},
                 body={
                     "email": email,
                     "purpose": purpose,
@@ -3233,6 +3470,7 @@ class AsyncTokens(AsyncResource):
         code: str | Omit = OMIT,
         revoke_keys: bool | Omit = OMIT,
         address: str | Omit = OMIT,
+        dry_run: bool | None = None,
     ) -> ConsumedToken:
         """Consume a one-time token.
 
@@ -3255,6 +3493,9 @@ class AsyncTokens(AsyncResource):
                 what they created for others. Default: `true` for `reset_password`, otherwise `false`.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
                 application or its proxy. 2 to 45 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             EmailTaken: Another user has this email.
@@ -3273,6 +3514,7 @@ class AsyncTokens(AsyncResource):
             build(
                 "POST",
                 "/v1/tokens/consume",
+                query={"dry_run": dry_run},
                 body={
                     "token": token,
                     "password": password,
@@ -3476,6 +3718,7 @@ class AsyncUsers(AsyncResource):
         ends_at: datetime | str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
         fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> User:
         """Create a user.
@@ -3508,6 +3751,9 @@ class AsyncUsers(AsyncResource):
             status: Only `invited`: the user has no password until they set one, and then becomes `active`. One
                 of `active`, `invited`, `suspended`.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -3526,7 +3772,7 @@ class AsyncUsers(AsyncResource):
             build(
                 "POST",
                 "/v1/users",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 body={
                     "name": name,
                     "email": email,
@@ -3684,6 +3930,7 @@ class AsyncUsers(AsyncResource):
         status: Status | Omit = OMIT,
         current_password: str | Omit = OMIT,
         fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> User:
         """Update a user.
@@ -3723,6 +3970,9 @@ class AsyncUsers(AsyncResource):
                 users can't sign in or use their API keys until they are activated.
             current_password: Your current password. Required to change your own email. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -3747,7 +3997,7 @@ class AsyncUsers(AsyncResource):
             build(
                 "PUT",
                 f"/v1/users/{segment(user_id)}",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 body={
                     "name": name,
                     "email": email,
@@ -3784,6 +4034,7 @@ class AsyncUsers(AsyncResource):
         status: Status | Omit = OMIT,
         current_password: str | Omit = OMIT,
         fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> User:
         """Update a user.
@@ -3824,6 +4075,9 @@ class AsyncUsers(AsyncResource):
                 users can't sign in or use their API keys until they are activated.
             current_password: Your current password. Required to change your own email. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -3850,7 +4104,7 @@ class AsyncUsers(AsyncResource):
             build(
                 "PATCH",
                 f"/v1/users/{segment(user_id)}",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 body={
                     "name": name,
                     "email": email,
@@ -3870,7 +4124,9 @@ class AsyncUsers(AsyncResource):
             one_of(User),
         )
 
-    async def delete(self, user_id: str, *, purge: bool | None = None, if_match: str | None = None) -> None:
+    async def delete(
+        self, user_id: str, *, purge: bool | None = None, dry_run: bool | None = None, if_match: str | None = None
+    ) -> None:
         """Delete a user.
 
         The user disappears from all lists, their API keys stop working, and their email can be used again. You
@@ -3882,6 +4138,9 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             purge: `true`: erase the user permanently, so that they can't be restored. Default: False.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -3894,12 +4153,22 @@ class AsyncUsers(AsyncResource):
             >>> await client.users.delete("user_065n18a8k1rnhbvqalm9j3ts0c")
         """
         return await self._call(
-            build("DELETE", f"/v1/users/{segment(user_id)}", query={"purge": purge}, headers={"If-Match": if_match}),
+            build(
+                "DELETE",
+                f"/v1/users/{segment(user_id)}",
+                query={"purge": purge, "dry_run": dry_run},
+                headers={"If-Match": if_match},
+            ),
             nothing,
         )
 
     async def suspend(
-        self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None
+        self,
+        user_id: str,
+        *,
+        fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> User:
         """Suspend a user.
 
@@ -3910,6 +4179,9 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -3927,14 +4199,19 @@ class AsyncUsers(AsyncResource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/suspend",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 idempotency_key=idempotency_key,
             ),
             one_of(User),
         )
 
     async def activate(
-        self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None
+        self,
+        user_id: str,
+        *,
+        fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> User:
         """Activate a suspended user.
 
@@ -3945,6 +4222,9 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -3960,13 +4240,20 @@ class AsyncUsers(AsyncResource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/activate",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 idempotency_key=idempotency_key,
             ),
             one_of(User),
         )
 
-    async def adopt(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+    async def adopt(
+        self,
+        user_id: str,
+        *,
+        fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> User:
         """Adopt a user.
 
         For a user whom [SCIM](scim.md) or an import refuses with `email_unproven`: someone may have signed up
@@ -3980,6 +4267,9 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -3994,13 +4284,21 @@ class AsyncUsers(AsyncResource):
         """
         return await self._call(
             build(
-                "POST", f"/v1/users/{segment(user_id)}/adopt", query={"fields": fields}, idempotency_key=idempotency_key
+                "POST",
+                f"/v1/users/{segment(user_id)}/adopt",
+                query={"fields": fields, "dry_run": dry_run},
+                idempotency_key=idempotency_key,
             ),
             one_of(User),
         )
 
     async def restore(
-        self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None
+        self,
+        user_id: str,
+        *,
+        fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> User:
         """Restore a deleted user.
 
@@ -4012,6 +4310,9 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -4029,14 +4330,19 @@ class AsyncUsers(AsyncResource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/restore",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 idempotency_key=idempotency_key,
             ),
             one_of(User),
         )
 
     async def bulk(
-        self, *, operations: Sequence[BulkOperation], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
+        self,
+        *,
+        operations: Sequence[BulkOperation],
+        atomic: bool | Omit = OMIT,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> BulkResults:
         """Change many users.
 
@@ -4051,6 +4357,9 @@ class AsyncUsers(AsyncResource):
         Args:
             operations: Up to 1,000 operations.
             atomic: Whether none is done if one fails. Default: `false`.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -4075,6 +4384,7 @@ class AsyncUsers(AsyncResource):
             build(
                 "POST",
                 "/v1/users/bulk",
+                query={"dry_run": dry_run},
                 body={"operations": operations, "atomic": atomic},
                 idempotency_key=idempotency_key,
             ),
@@ -4168,7 +4478,13 @@ class AsyncUsers(AsyncResource):
         )
 
     async def set_password(
-        self, user_id: str, *, password: str, current_password: str | Omit = OMIT, revoke_keys: bool | Omit = OMIT
+        self,
+        user_id: str,
+        *,
+        password: str,
+        current_password: str | Omit = OMIT,
+        revoke_keys: bool | Omit = OMIT,
+        dry_run: bool | None = None,
     ) -> None:
         """Set a user's password.
 
@@ -4187,6 +4503,9 @@ class AsyncUsers(AsyncResource):
             current_password: The user's current password. At most 256 characters.
             revoke_keys: Whether the user's API keys are revoked and their webhooks disabled, and what they
                 created for others ends. Default: `true` for another user, `false` for yourself.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -4205,6 +4524,7 @@ class AsyncUsers(AsyncResource):
             build(
                 "PUT",
                 f"/v1/users/{segment(user_id)}/password",
+                query={"dry_run": dry_run},
                 body={"password": password, "current_password": current_password, "revoke_keys": revoke_keys},
             ),
             nothing,
@@ -4240,6 +4560,7 @@ class AsyncUsers(AsyncResource):
         data: Mapping[str, Any] | None | Omit = OMIT,
         language: str | Omit = OMIT,
         send: bool | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Token:
         """Create a one-time token.
@@ -4269,6 +4590,9 @@ class AsyncUsers(AsyncResource):
                 `fr`, `ja`, `pt`.
             send: Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the
                 setting `smtp`. Default: `false`.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -4291,6 +4615,7 @@ class AsyncUsers(AsyncResource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/tokens",
+                query={"dry_run": dry_run},
                 body={
                     "purpose": purpose,
                     "expires_in": expires_in,
@@ -4305,7 +4630,7 @@ class AsyncUsers(AsyncResource):
             one_of(Token),
         )
 
-    async def revoke_token(self, user_id: str, token_id: str) -> None:
+    async def revoke_token(self, user_id: str, token_id: str, *, dry_run: bool | None = None) -> None:
         """Revoke a token.
 
         It can't be used anymore.
@@ -4315,6 +4640,9 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             token_id: ID of the token.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -4322,7 +4650,10 @@ class AsyncUsers(AsyncResource):
         Example:
             >>> await client.users.revoke_token("user_065n18a8k1rnhbvqalm9j3ts0c", "tok_065n19t5rh1ut9c6n8p2q4v7eg")
         """
-        return await self._call(build("DELETE", f"/v1/users/{segment(user_id)}/tokens/{segment(token_id)}"), nothing)
+        return await self._call(
+            build("DELETE", f"/v1/users/{segment(user_id)}/tokens/{segment(token_id)}", query={"dry_run": dry_run}),
+            nothing,
+        )
 
     async def export(self, user_id: str) -> Export:
         """Export a user.
@@ -4426,6 +4757,7 @@ class AsyncWebhooks(AsyncResource):
         headers: Mapping[str, Any] | None | Omit = OMIT,
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Webhook:
         """Create a webhook.
@@ -4457,6 +4789,9 @@ class AsyncWebhooks(AsyncResource):
             status: `paused`: nothing is sent until you enable it again. Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
                 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -4474,6 +4809,7 @@ class AsyncWebhooks(AsyncResource):
             build(
                 "POST",
                 "/v1/webhooks",
+                query={"dry_run": dry_run},
                 body={
                     "url": url,
                     "description": description,
@@ -4527,6 +4863,7 @@ class AsyncWebhooks(AsyncResource):
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
         from_: str | Omit = OMIT,
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> Webhook:
         """Update a webhook.
@@ -4569,6 +4906,9 @@ class AsyncWebhooks(AsyncResource):
             from_: Where a webhook goes on that `status` enables: `cursor`, with everything that happened since
                 it stopped; `now`, without it; an RFC 3339 time; or the ID of the first event to send. Default:
                 `cursor`. At most 40 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -4589,6 +4929,7 @@ class AsyncWebhooks(AsyncResource):
             build(
                 "PATCH",
                 f"/v1/webhooks/{segment(webhook_id)}",
+                query={"dry_run": dry_run},
                 body={
                     "url": url,
                     "description": description,
@@ -4607,7 +4948,7 @@ class AsyncWebhooks(AsyncResource):
             one_of(Webhook),
         )
 
-    async def delete(self, webhook_id: str, *, if_match: str | None = None) -> None:
+    async def delete(self, webhook_id: str, *, dry_run: bool | None = None, if_match: str | None = None) -> None:
         """Delete a webhook.
 
         Nothing more is sent, and its deliveries are deleted. To keep it for later, pause it instead.
@@ -4616,6 +4957,9 @@ class AsyncWebhooks(AsyncResource):
 
         Args:
             webhook_id: ID of the webhook.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -4626,7 +4970,13 @@ class AsyncWebhooks(AsyncResource):
             >>> await client.webhooks.delete("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
         """
         return await self._call(
-            build("DELETE", f"/v1/webhooks/{segment(webhook_id)}", headers={"If-Match": if_match}), nothing
+            build(
+                "DELETE",
+                f"/v1/webhooks/{segment(webhook_id)}",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match},
+            ),
+            nothing,
         )
 
     async def reveal(self, webhook_id: str, *, password: str | Omit = OMIT, code: str | Omit = OMIT) -> Webhook:
@@ -4662,7 +5012,12 @@ class AsyncWebhooks(AsyncResource):
         )
 
     async def rotate_secret(
-        self, webhook_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None
+        self,
+        webhook_id: str,
+        *,
+        overlap: int | Omit = OMIT,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> Webhook:
         """Rotate the secret of a webhook.
 
@@ -4675,6 +5030,9 @@ class AsyncWebhooks(AsyncResource):
             webhook_id: ID of the webhook.
             overlap: Seconds during which events are signed with the old secret as well, at most 30 days.
                 Default: `86400`. 0 to 2,592,000.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -4690,6 +5048,7 @@ class AsyncWebhooks(AsyncResource):
             build(
                 "POST",
                 f"/v1/webhooks/{segment(webhook_id)}/rotate-secret",
+                query={"dry_run": dry_run},
                 body={"overlap": overlap},
                 idempotency_key=idempotency_key,
             ),

@@ -93,7 +93,12 @@ class GroupsMembers(Resource):
         )
 
     def add(
-        self, group_id: str, *, members: Sequence[Mapping[str, Any]], idempotency_key: str | None = None
+        self,
+        group_id: str,
+        *,
+        members: Sequence[Mapping[str, Any]],
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> AddedMembers:
         """Add members to a group.
 
@@ -104,6 +109,9 @@ class GroupsMembers(Resource):
         Args:
             group_id: ID of the group.
             members: Up to 1,000 users, each once.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -124,13 +132,16 @@ class GroupsMembers(Resource):
             build(
                 "POST",
                 f"/v1/groups/{segment(group_id)}/members",
+                query={"dry_run": dry_run},
                 body={"members": members},
                 idempotency_key=idempotency_key,
             ),
             one_of(AddedMembers),
         )
 
-    def set(self, group_id: str, user_id: str, *, role: str | None | Omit = OMIT) -> Member:
+    def set(
+        self, group_id: str, user_id: str, *, role: str | None | Omit = OMIT, dry_run: bool | None = None
+    ) -> Member:
         """Add or change a member of a group.
 
         Adds the user to the group or, if they are a member, changes their role. Also requires the scope
@@ -143,6 +154,9 @@ class GroupsMembers(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             role: The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or
                 null: an empty text. At most 255 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
@@ -154,11 +168,16 @@ class GroupsMembers(Resource):
             ... )
         """
         return self._call(
-            build("PUT", f"/v1/groups/{segment(group_id)}/members/{segment(user_id)}", body={"role": role}),
+            build(
+                "PUT",
+                f"/v1/groups/{segment(group_id)}/members/{segment(user_id)}",
+                query={"dry_run": dry_run},
+                body={"role": role},
+            ),
             one_of(Member),
         )
 
-    def remove(self, group_id: str, user_id: str) -> None:
+    def remove(self, group_id: str, user_id: str, *, dry_run: bool | None = None) -> None:
         """Remove a member from a group.
 
         The user stays. Fails with 404 if they are no member.
@@ -168,6 +187,9 @@ class GroupsMembers(Resource):
         Args:
             group_id: ID of the group.
             user_id: ID of the user, or `me` for the user the API key belongs to.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -175,7 +197,10 @@ class GroupsMembers(Resource):
         Example:
             >>> client.groups.members.remove("group_065n1e8q5o1v3g7m2h9c4t0d6s", "user_065n18a8k1rnhbvqalm9j3ts0c")
         """
-        return self._call(build("DELETE", f"/v1/groups/{segment(group_id)}/members/{segment(user_id)}"), nothing)
+        return self._call(
+            build("DELETE", f"/v1/groups/{segment(group_id)}/members/{segment(user_id)}", query={"dry_run": dry_run}),
+            nothing,
+        )
 
     @property
     def with_raw_response(self) -> GroupsMembersWithRawResponse:
@@ -223,6 +248,7 @@ class UsersSecondFactors(Resource):
         issuer: str | Omit = OMIT,
         code: str | Omit = OMIT,
         current_password: str | Omit = OMIT,
+        dry_run: bool | None = None,
     ) -> SecondFactor:
         """Add an authenticator app.
 
@@ -244,6 +270,9 @@ class UsersSecondFactors(Resource):
                 factors with an API key. 6 to 64 characters.
             current_password: Your current password. Required to add your own first factor. At most 256
                 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -264,12 +293,13 @@ class UsersSecondFactors(Resource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/second-factors",
+                query={"dry_run": dry_run},
                 body={"kind": kind, "name": name, "issuer": issuer, "code": code, "current_password": current_password},
             ),
             one_of(SecondFactor),
         )
 
-    def lift(self, user_id: str) -> None:
+    def lift(self, user_id: str, *, dry_run: bool | None = None) -> None:
         """Lift the second factors of a user.
 
         For a user who has lost their device and their recovery codes. Removes all factors and codes, so that
@@ -280,6 +310,9 @@ class UsersSecondFactors(Resource):
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
@@ -288,7 +321,9 @@ class UsersSecondFactors(Resource):
         Example:
             >>> client.users.second_factors.lift("user_065n18a8k1rnhbvqalm9j3ts0c")
         """
-        return self._call(build("DELETE", f"/v1/users/{segment(user_id)}/second-factors"), nothing)
+        return self._call(
+            build("DELETE", f"/v1/users/{segment(user_id)}/second-factors", query={"dry_run": dry_run}), nothing
+        )
 
     def verify(self, user_id: str, *, code: str, address: str | Omit = OMIT) -> VerifiedCode:
         """Verify a code.
@@ -347,7 +382,7 @@ class UsersSecondFactors(Resource):
             build("GET", f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}"), one_of(SecondFactor)
         )
 
-    def remove(self, user_id: str, factor_id: str, *, code: str | None = None) -> None:
+    def remove(self, user_id: str, factor_id: str, *, code: str | None = None, dry_run: bool | None = None) -> None:
         """Remove a second factor.
 
         With the last one, the recovery codes end too, and the password alone signs the user in again. For
@@ -361,6 +396,9 @@ class UsersSecondFactors(Resource):
             factor_id: ID of the second factor.
             code: A code of your authenticator app, or a recovery code. Required to change your own second
                 factors with an API key. 6 to 64 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             WrongCode: Each code works once.
@@ -375,11 +413,23 @@ class UsersSecondFactors(Resource):
             ... )
         """
         return self._call(
-            build("DELETE", f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}", query={"code": code}),
+            build(
+                "DELETE",
+                f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}",
+                query={"code": code, "dry_run": dry_run},
+            ),
             nothing,
         )
 
-    def activate(self, user_id: str, factor_id: str, *, code: str, idempotency_key: str | None = None) -> SecondFactor:
+    def activate(
+        self,
+        user_id: str,
+        factor_id: str,
+        *,
+        code: str,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> SecondFactor:
         """Activate an authenticator app.
 
         Send a code that the app shows, as proof that it was set up. From now on, the user's password alone
@@ -392,6 +442,9 @@ class UsersSecondFactors(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             factor_id: ID of the second factor.
             code: A code that the app shows. 6 to 64 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -410,13 +463,14 @@ class UsersSecondFactors(Resource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}/activate",
+                query={"dry_run": dry_run},
                 body={"code": code},
                 idempotency_key=idempotency_key,
             ),
             one_of(SecondFactor),
         )
 
-    def regenerate_codes(self, user_id: str, *, code: str | Omit = OMIT) -> RecoveryCodes:
+    def regenerate_codes(self, user_id: str, *, code: str | Omit = OMIT, dry_run: bool | None = None) -> RecoveryCodes:
         """Create recovery codes.
 
         Returns ten new ones, once. Those the user had stop working. For yourself, send a `code` of a factor you
@@ -428,6 +482,9 @@ class UsersSecondFactors(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             code: A code of your authenticator app, or a recovery code. Required to change your own second
                 factors with an API key. 6 to 64 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             WrongCode: Each code works once.
@@ -439,7 +496,10 @@ class UsersSecondFactors(Resource):
             >>> recovery_codes = client.users.second_factors.regenerate_codes("user_065n18a8k1rnhbvqalm9j3ts0c")
         """
         return self._call(
-            build("POST", f"/v1/users/{segment(user_id)}/recovery-codes", body={"code": code}), one_of(RecoveryCodes)
+            build(
+                "POST", f"/v1/users/{segment(user_id)}/recovery-codes", query={"dry_run": dry_run}, body={"code": code}
+            ),
+            one_of(RecoveryCodes),
         )
 
     @property
@@ -553,7 +613,9 @@ class WebhooksDeliveries(Resource):
             build("GET", f"/v1/webhooks/{segment(webhook_id)}/deliveries/{segment(delivery_id)}"), one_of(Delivery)
         )
 
-    def resend(self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Replay:
+    def resend(
+        self, webhook_id: str, delivery_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> Replay:
         """Resend a delivery.
 
         Sends the event again, with the same `webhook-id`, even if it was delivered or the webhook is paused.
@@ -564,6 +626,9 @@ class WebhooksDeliveries(Resource):
         Args:
             webhook_id: ID of the webhook.
             delivery_id: ID of the delivery.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -582,6 +647,7 @@ class WebhooksDeliveries(Resource):
             build(
                 "POST",
                 f"/v1/webhooks/{segment(webhook_id)}/deliveries/{segment(delivery_id)}/resend",
+                query={"dry_run": dry_run},
                 idempotency_key=idempotency_key,
             ),
             one_of(Replay),
@@ -638,6 +704,7 @@ class WebhooksReplays(Resource):
         types: Sequence[EventPattern] | None | Omit = OMIT,
         user: str | Omit = OMIT,
         only: ReplayOnly | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Replay:
         """Replay events.
@@ -659,6 +726,9 @@ class WebhooksReplays(Resource):
             user: Only events about this user, or `me`. At most 40 characters.
             only: `failed`: only events with failed attempts and no successful one. `undelivered`: only events
                 without a successful delivery. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -682,6 +752,7 @@ class WebhooksReplays(Resource):
             build(
                 "POST",
                 f"/v1/webhooks/{segment(webhook_id)}/replays",
+                query={"dry_run": dry_run},
                 body={"from": from_, "to": to, "types": types, "user": user, "only": only},
                 idempotency_key=idempotency_key,
             ),
@@ -713,7 +784,7 @@ class WebhooksReplays(Resource):
             build("GET", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}"), one_of(Replay)
         )
 
-    def cancel(self, webhook_id: str, replay_id: str) -> None:
+    def cancel(self, webhook_id: str, replay_id: str, *, dry_run: bool | None = None) -> None:
         """Cancel a replay.
 
         No more of its events are sent. If it has finished already, nothing happens.
@@ -723,6 +794,9 @@ class WebhooksReplays(Resource):
         Args:
             webhook_id: ID of the webhook.
             replay_id: ID of the replay.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -732,7 +806,12 @@ class WebhooksReplays(Resource):
             ...     "webhook_065n1avd4p1q9h2v5c8m3k7r6g", "replay_065n1q2e4p1l8g3i0u7d5n6s1g"
             ... )
         """
-        return self._call(build("DELETE", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}"), nothing)
+        return self._call(
+            build(
+                "DELETE", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}", query={"dry_run": dry_run}
+            ),
+            nothing,
+        )
 
     @property
     def with_raw_response(self) -> WebhooksReplaysWithRawResponse:
@@ -828,6 +907,7 @@ class Applications(Resource):
         role_claim: bool | Omit = OMIT,
         backchannel_logout_url: str | None | Omit = OMIT,
         fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> User:
         """Create an application.
@@ -865,6 +945,9 @@ class Applications(Resource):
             backchannel_logout_url: Where the application hears of sessions that ended (OpenID Connect
                 Back-Channel Logout). At most 1,024 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -880,7 +963,7 @@ class Applications(Resource):
             build(
                 "POST",
                 "/v1/applications",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 body={
                     "name": name,
                     "role": role,
@@ -941,6 +1024,7 @@ class Applications(Resource):
         backchannel_logout_url: str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
         fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> User:
         """Update an application.
@@ -981,6 +1065,9 @@ class Applications(Resource):
             status: `invited` users have no password yet, and become `active` when they set one. `suspended`
                 users can't sign in or use their API keys until they are activated.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -1000,7 +1087,7 @@ class Applications(Resource):
             build(
                 "PATCH",
                 f"/v1/applications/{segment(application_id)}",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 body={
                     "name": name,
                     "role": role,
@@ -1021,7 +1108,14 @@ class Applications(Resource):
             one_of(User),
         )
 
-    def delete(self, application_id: str, *, purge: bool | None = None, if_match: str | None = None) -> None:
+    def delete(
+        self,
+        application_id: str,
+        *,
+        purge: bool | None = None,
+        dry_run: bool | None = None,
+        if_match: str | None = None,
+    ) -> None:
         """Delete an application.
 
         Its API keys stop working, and its webhooks are disabled. You can restore it for 30 days as every user,
@@ -1032,6 +1126,9 @@ class Applications(Resource):
         Args:
             application_id: ID of the application, or `me` for the one the API key belongs to.
             purge: `true`: erase the user permanently, so that they can't be restored. Default: False.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -1046,7 +1143,7 @@ class Applications(Resource):
             build(
                 "DELETE",
                 f"/v1/applications/{segment(application_id)}",
-                query={"purge": purge},
+                query={"purge": purge, "dry_run": dry_run},
                 headers={"If-Match": if_match},
             ),
             nothing,
@@ -1101,6 +1198,7 @@ class BulkJobs(Resource):
         redirect_url: str | Omit = OMIT,
         group_id: str | Omit = OMIT,
         confirm_count: int | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> BulkJob:
         """Create a bulk job.
@@ -1133,6 +1231,9 @@ class BulkJobs(Resource):
                 characters.
             group_id: For `add_to_group` and `remove_from_group`: ID of the group. At most 40 characters.
             confirm_count: How many users you expect. If it is another number, nothing happens.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1151,6 +1252,7 @@ class BulkJobs(Resource):
             build(
                 "POST",
                 "/v1/bulk-jobs",
+                query={"dry_run": dry_run},
                 body={
                     "action": action,
                     "filter": filter,
@@ -1210,7 +1312,7 @@ class BulkJobs(Resource):
         """
         return self._lines(build("GET", f"/v1/bulk-jobs/{segment(job_id)}/results", query={"result": result}))
 
-    def cancel(self, job_id: str, *, idempotency_key: str | None = None) -> BulkJob:
+    def cancel(self, job_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> BulkJob:
         """Cancel a bulk job.
 
         Users who were changed already stay as they are: undo the job to put them back. If it has ended, nothing
@@ -1221,6 +1323,9 @@ class BulkJobs(Resource):
 
         Args:
             job_id: ID of the bulk job.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1233,10 +1338,16 @@ class BulkJobs(Resource):
             'job_065n1d2k5m8q3t6u9v2b4f7h1s'
         """
         return self._call(
-            build("POST", f"/v1/bulk-jobs/{segment(job_id)}/cancel", idempotency_key=idempotency_key), one_of(BulkJob)
+            build(
+                "POST",
+                f"/v1/bulk-jobs/{segment(job_id)}/cancel",
+                query={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(BulkJob),
         )
 
-    def undo(self, job_id: str, *, idempotency_key: str | None = None) -> BulkJob:
+    def undo(self, job_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> BulkJob:
         """Undo a bulk job.
 
         Creates a job that puts back what this one changed: who was suspended is active or invited again, as
@@ -1250,6 +1361,9 @@ class BulkJobs(Resource):
 
         Args:
             job_id: ID of the bulk job.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1263,7 +1377,13 @@ class BulkJobs(Resource):
             'job_065n1d2k5m8q3t6u9v2b4f7h1s'
         """
         return self._call(
-            build("POST", f"/v1/bulk-jobs/{segment(job_id)}/undo", idempotency_key=idempotency_key), one_of(BulkJob)
+            build(
+                "POST",
+                f"/v1/bulk-jobs/{segment(job_id)}/undo",
+                query={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(BulkJob),
         )
 
     @property
@@ -1382,7 +1502,7 @@ class Events(Following):
         self,
         event_id: str,
         *,
-        dry_run: bool | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
         if_match: str | None = None,
     ) -> RevertedEvent:
@@ -1390,15 +1510,16 @@ class Events(Following):
 
         Puts the fields back that the event changed, and restores a user who was deleted. Fields that have
         changed since stay as they are, and are named. This needs the same permissions as making the change
-        yourself, and is recorded as an event of its own. With `dry_run`, the response is the same, and nothing
-        is changed. Fails with 409 if nothing can be put back: passwords, API keys that were revoked and users
-        who were erased can't be.
+        yourself, and is recorded as an event of its own. Fails with 409 if nothing can be put back: passwords,
+        API keys that were revoked and users who were erased can't be.
 
         Scope: `events:read`.
 
         Args:
             event_id: ID of the event.
-            dry_run: `true`: only return what would be put back. Default: `false`.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
             if_match: Only if the object still has this version, its `etag`.
@@ -1422,7 +1543,7 @@ class Events(Following):
             build(
                 "POST",
                 f"/v1/events/{segment(event_id)}/revert",
-                body={"dry_run": dry_run},
+                query={"dry_run": dry_run},
                 idempotency_key=idempotency_key,
                 headers={"If-Match": if_match},
             ),
@@ -1606,6 +1727,7 @@ class Groups(Resource):
         name: str,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Group:
         """Create a group.
@@ -1620,6 +1742,9 @@ class Groups(Resource):
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1638,6 +1763,7 @@ class Groups(Resource):
             build(
                 "POST",
                 "/v1/groups",
+                query={"dry_run": dry_run},
                 body={"name": name, "external_id": external_id, "metadata": metadata},
                 idempotency_key=idempotency_key,
             ),
@@ -1673,6 +1799,7 @@ class Groups(Resource):
         name: str | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> Group:
         """Update a group.
@@ -1689,6 +1816,9 @@ class Groups(Resource):
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -1705,6 +1835,7 @@ class Groups(Resource):
             build(
                 "PUT",
                 f"/v1/groups/{segment(group_id)}",
+                query={"dry_run": dry_run},
                 body={"name": name, "external_id": external_id, "metadata": metadata},
                 headers={"If-Match": if_match},
             ),
@@ -1718,6 +1849,7 @@ class Groups(Resource):
         name: str | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> Group:
         """Update a group.
@@ -1735,6 +1867,9 @@ class Groups(Resource):
                 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
                 objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -1751,13 +1886,14 @@ class Groups(Resource):
             build(
                 "PATCH",
                 f"/v1/groups/{segment(group_id)}",
+                query={"dry_run": dry_run},
                 body={"name": name, "external_id": external_id, "metadata": metadata},
                 headers={"If-Match": if_match},
             ),
             one_of(Group),
         )
 
-    def delete(self, group_id: str, *, if_match: str | None = None) -> None:
+    def delete(self, group_id: str, *, dry_run: bool | None = None, if_match: str | None = None) -> None:
         """Delete a group.
 
         Its members stay users. This can't be undone.
@@ -1766,6 +1902,9 @@ class Groups(Resource):
 
         Args:
             group_id: ID of the group.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -1775,7 +1914,12 @@ class Groups(Resource):
         Example:
             >>> client.groups.delete("group_065n1e8q5o1v3g7m2h9c4t0d6s")
         """
-        return self._call(build("DELETE", f"/v1/groups/{segment(group_id)}", headers={"If-Match": if_match}), nothing)
+        return self._call(
+            build(
+                "DELETE", f"/v1/groups/{segment(group_id)}", query={"dry_run": dry_run}, headers={"If-Match": if_match}
+            ),
+            nothing,
+        )
 
     @property
     def with_raw_response(self) -> GroupsWithRawResponse:
@@ -1939,7 +2083,7 @@ class Imports(Importing):
         """
         return self._lines(build("GET", f"/v1/imports/{segment(import_id)}/report"))
 
-    def run_tested(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
+    def run_tested(self, import_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Import:
         """Import the file of a dry run.
 
         Imports exactly what was tested: the same file with the same options and columns. The server keeps the
@@ -1950,6 +2094,9 @@ class Imports(Importing):
 
         Args:
             import_id: ID of the import.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1963,10 +2110,16 @@ class Imports(Importing):
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
         return self._call(
-            build("POST", f"/v1/imports/{segment(import_id)}/run", idempotency_key=idempotency_key), one_of(Import)
+            build(
+                "POST",
+                f"/v1/imports/{segment(import_id)}/run",
+                query={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Import),
         )
 
-    def cancel(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
+    def cancel(self, import_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> Import:
         """Cancel an import.
 
         Users who were imported already stay. If the import has finished, nothing happens. For an import of
@@ -1976,6 +2129,9 @@ class Imports(Importing):
 
         Args:
             import_id: ID of the import.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1988,10 +2144,16 @@ class Imports(Importing):
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
         return self._call(
-            build("POST", f"/v1/imports/{segment(import_id)}/cancel", idempotency_key=idempotency_key), one_of(Import)
+            build(
+                "POST",
+                f"/v1/imports/{segment(import_id)}/cancel",
+                query={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Import),
         )
 
-    def undo(self, import_id: str, *, idempotency_key: str | None = None) -> BulkJob:
+    def undo(self, import_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> BulkJob:
         """Undo an import.
 
         Creates a bulk job that puts back what the import did: users whom it added are deleted, and can be
@@ -2005,6 +2167,9 @@ class Imports(Importing):
 
         Args:
             import_id: ID of the import.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2018,7 +2183,13 @@ class Imports(Importing):
             'job_065n1d2k5m8q3t6u9v2b4f7h1s'
         """
         return self._call(
-            build("POST", f"/v1/imports/{segment(import_id)}/undo", idempotency_key=idempotency_key), one_of(BulkJob)
+            build(
+                "POST",
+                f"/v1/imports/{segment(import_id)}/undo",
+                query={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(BulkJob),
         )
 
     @property
@@ -2128,6 +2299,7 @@ class Keys(Resource):
         rate_limit: str | None | Omit = OMIT,
         audiences: Sequence[str] | None | Omit = OMIT,
         revealable: bool | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Key:
         """Create an API key.
@@ -2154,6 +2326,9 @@ class Keys(Resource):
             audiences: The audiences for which the key creates, refreshes, verifies, lists and ends sessions.
                 Default or null: any, or of an application, its ID.
             revealable: Whether the key can be revealed again. Default: `true`.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2175,6 +2350,7 @@ class Keys(Resource):
             build(
                 "POST",
                 "/v1/keys",
+                query={"dry_run": dry_run},
                 body={
                     "name": name,
                     "user_id": user_id,
@@ -2223,6 +2399,7 @@ class Keys(Resource):
         audiences: Sequence[str] | None | Omit = OMIT,
         current_password: str | Omit = OMIT,
         code: str | Omit = OMIT,
+        dry_run: bool | None = None,
     ) -> Key:
         """Update an API key.
 
@@ -2247,6 +2424,9 @@ class Keys(Resource):
                 second factor. At most 256 characters.
             code: A code of your authenticator app, or a recovery code. Required to give a key more than it has,
                 if you have a second factor. 6 to 64 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -2268,6 +2448,7 @@ class Keys(Resource):
             build(
                 "PATCH",
                 f"/v1/keys/{segment(key_id)}",
+                query={"dry_run": dry_run},
                 body={
                     "name": name,
                     "scopes": scopes,
@@ -2282,7 +2463,7 @@ class Keys(Resource):
             one_of(Key),
         )
 
-    def revoke(self, key_id: str) -> None:
+    def revoke(self, key_id: str, *, dry_run: bool | None = None) -> None:
         """Revoke an API key.
 
         The key stops working within a second, on all servers. Nothing happens if it was revoked before.
@@ -2291,6 +2472,9 @@ class Keys(Resource):
 
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -2298,7 +2482,7 @@ class Keys(Resource):
         Example:
             >>> client.keys.revoke("key_065n19esg1vsvaetc6pc73vuso")
         """
-        return self._call(build("DELETE", f"/v1/keys/{segment(key_id)}"), nothing)
+        return self._call(build("DELETE", f"/v1/keys/{segment(key_id)}", query={"dry_run": dry_run}), nothing)
 
     def reveal(self, key_id: str, *, password: str | Omit = OMIT, code: str | Omit = OMIT) -> Key:
         """Reveal an API key.
@@ -2330,7 +2514,14 @@ class Keys(Resource):
             build("POST", f"/v1/keys/{segment(key_id)}/reveal", body={"password": password, "code": code}), one_of(Key)
         )
 
-    def rotate(self, key_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None) -> Key:
+    def rotate(
+        self,
+        key_id: str,
+        *,
+        overlap: int | Omit = OMIT,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> Key:
         """Rotate an API key.
 
         Creates a new key with the same permissions and expiry. The old key keeps working for `overlap` seconds.
@@ -2340,6 +2531,9 @@ class Keys(Resource):
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
             overlap: Seconds the old key keeps working, at most 30 days. Default: `0`. 0 to 2,592,000.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2354,7 +2548,11 @@ class Keys(Resource):
         """
         return self._call(
             build(
-                "POST", f"/v1/keys/{segment(key_id)}/rotate", body={"overlap": overlap}, idempotency_key=idempotency_key
+                "POST",
+                f"/v1/keys/{segment(key_id)}/rotate",
+                query={"dry_run": dry_run},
+                body={"overlap": overlap},
+                idempotency_key=idempotency_key,
             ),
             one_of(Key),
         )
@@ -2515,6 +2713,7 @@ class Rules(Resource):
         enabled: bool | Omit = OMIT,
         who: BulkFilter | Omit = OMIT,
         max_users: int | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Rule:
         """Create a rule.
@@ -2537,6 +2736,9 @@ class Rules(Resource):
                 Without `kind`, only people.
             max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
                 there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2558,6 +2760,7 @@ class Rules(Resource):
             build(
                 "POST",
                 "/v1/rules",
+                query={"dry_run": dry_run},
                 body={
                     "name": name,
                     "when": when,
@@ -2660,6 +2863,7 @@ class Rules(Resource):
         who: BulkFilter | Omit = OMIT,
         steps: Sequence[Mapping[str, Any]] | None | Omit = OMIT,
         max_users: int | Omit = OMIT,
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> Rule:
         """Update a rule.
@@ -2682,6 +2886,9 @@ class Rules(Resource):
             steps: What is done. Null: as if it were missing.
             max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
                 there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -2697,6 +2904,7 @@ class Rules(Resource):
             build(
                 "PATCH",
                 f"/v1/rules/{segment(rule_id)}",
+                query={"dry_run": dry_run},
                 body={
                     "name": name,
                     "enabled": enabled,
@@ -2710,7 +2918,7 @@ class Rules(Resource):
             one_of(Rule),
         )
 
-    def delete(self, rule_id: str, *, if_match: str | None = None) -> None:
+    def delete(self, rule_id: str, *, dry_run: bool | None = None, if_match: str | None = None) -> None:
         """Delete a rule.
 
         Who waits for a step is left alone. Its runs stay, and can be undone.
@@ -2719,6 +2927,9 @@ class Rules(Resource):
 
         Args:
             rule_id: ID of the rule.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -2728,7 +2939,12 @@ class Rules(Resource):
         Example:
             >>> client.rules.delete("rule_065n1e9c3k7u1g5m0h8t4d2q6s")
         """
-        return self._call(build("DELETE", f"/v1/rules/{segment(rule_id)}", headers={"If-Match": if_match}), nothing)
+        return self._call(
+            build(
+                "DELETE", f"/v1/rules/{segment(rule_id)}", query={"dry_run": dry_run}, headers={"If-Match": if_match}
+            ),
+            nothing,
+        )
 
     def preview(self, rule_id: str, *, idempotency_key: str | None = None) -> RulePreview:
         """Preview a rule.
@@ -2754,7 +2970,14 @@ class Rules(Resource):
             build("POST", f"/v1/rules/{segment(rule_id)}/preview", idempotency_key=idempotency_key), one_of(RulePreview)
         )
 
-    def run(self, rule_id: str, *, confirm_count: int | Omit = OMIT, idempotency_key: str | None = None) -> Rule:
+    def run(
+        self,
+        rule_id: str,
+        *,
+        confirm_count: int | Omit = OMIT,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> Rule:
         """Run a rule.
 
         Lets an enabled rule look at once for people it is for. If it waits because there are more than its
@@ -2767,6 +2990,9 @@ class Rules(Resource):
             rule_id: ID of the rule.
             confirm_count: How many people it begins with: its `waiting_count`, if it waits, or the count of its
                 preview. If it is another number, nothing happens. Without, a rule that waits goes on waiting.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2782,6 +3008,7 @@ class Rules(Resource):
             build(
                 "POST",
                 f"/v1/rules/{segment(rule_id)}/run",
+                query={"dry_run": dry_run},
                 body={"confirm_count": confirm_count},
                 idempotency_key=idempotency_key,
             ),
@@ -3110,7 +3337,7 @@ class Sessions(Resource):
             one_of(VerifiedSession),
         )
 
-    def end(self, session_id: str) -> None:
+    def end(self, session_id: str, *, dry_run: bool | None = None) -> None:
         """Delete a session.
 
         Signs the user out there immediately: the cookie or the tokens of the session are no longer valid on any
@@ -3120,6 +3347,9 @@ class Sessions(Resource):
 
         Args:
             session_id: ID of the session.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -3127,7 +3357,7 @@ class Sessions(Resource):
         Example:
             >>> client.sessions.end("ses_065n19qk2l1v7fm8c0t3b5d6eg")
         """
-        return self._call(build("DELETE", f"/v1/sessions/{segment(session_id)}"), nothing)
+        return self._call(build("DELETE", f"/v1/sessions/{segment(session_id)}", query={"dry_run": dry_run}), nothing)
 
     @property
     def with_raw_response(self) -> SessionsWithRawResponse:
@@ -3156,6 +3386,7 @@ class Tokens(Resource):
         redirect_url: str | Omit = OMIT,
         address: str | Omit = OMIT,
         language: str | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> None:
         """Request a one-time token.
@@ -3182,6 +3413,9 @@ class Tokens(Resource):
             language: Language of the email and the page. Default: for the email, the one in which the user last
                 used the pages, or the setting `language`; for the page, the one that the browser prefers. One
                 of `de`, `en`, `es`, `fr`, `ja`, `pt`.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -3194,6 +3428,7 @@ class Tokens(Resource):
             build(
                 "POST",
                 "/v1/tokens/request",
+                query={"dry_run": dry_run},
                 body={
                     "email": email,
                     "purpose": purpose,
@@ -3215,6 +3450,7 @@ class Tokens(Resource):
         code: str | Omit = OMIT,
         revoke_keys: bool | Omit = OMIT,
         address: str | Omit = OMIT,
+        dry_run: bool | None = None,
     ) -> ConsumedToken:
         """Consume a one-time token.
 
@@ -3237,6 +3473,9 @@ class Tokens(Resource):
                 what they created for others. Default: `true` for `reset_password`, otherwise `false`.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
                 application or its proxy. 2 to 45 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             EmailTaken: Another user has this email.
@@ -3255,6 +3494,7 @@ class Tokens(Resource):
             build(
                 "POST",
                 "/v1/tokens/consume",
+                query={"dry_run": dry_run},
                 body={
                     "token": token,
                     "password": password,
@@ -3458,6 +3698,7 @@ class Users(Resource):
         ends_at: datetime | str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
         fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> User:
         """Create a user.
@@ -3490,6 +3731,9 @@ class Users(Resource):
             status: Only `invited`: the user has no password until they set one, and then becomes `active`. One
                 of `active`, `invited`, `suspended`.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -3508,7 +3752,7 @@ class Users(Resource):
             build(
                 "POST",
                 "/v1/users",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 body={
                     "name": name,
                     "email": email,
@@ -3666,6 +3910,7 @@ class Users(Resource):
         status: Status | Omit = OMIT,
         current_password: str | Omit = OMIT,
         fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> User:
         """Update a user.
@@ -3705,6 +3950,9 @@ class Users(Resource):
                 users can't sign in or use their API keys until they are activated.
             current_password: Your current password. Required to change your own email. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -3729,7 +3977,7 @@ class Users(Resource):
             build(
                 "PUT",
                 f"/v1/users/{segment(user_id)}",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 body={
                     "name": name,
                     "email": email,
@@ -3766,6 +4014,7 @@ class Users(Resource):
         status: Status | Omit = OMIT,
         current_password: str | Omit = OMIT,
         fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> User:
         """Update a user.
@@ -3806,6 +4055,9 @@ class Users(Resource):
                 users can't sign in or use their API keys until they are activated.
             current_password: Your current password. Required to change your own email. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -3832,7 +4084,7 @@ class Users(Resource):
             build(
                 "PATCH",
                 f"/v1/users/{segment(user_id)}",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 body={
                     "name": name,
                     "email": email,
@@ -3852,7 +4104,9 @@ class Users(Resource):
             one_of(User),
         )
 
-    def delete(self, user_id: str, *, purge: bool | None = None, if_match: str | None = None) -> None:
+    def delete(
+        self, user_id: str, *, purge: bool | None = None, dry_run: bool | None = None, if_match: str | None = None
+    ) -> None:
         """Delete a user.
 
         The user disappears from all lists, their API keys stop working, and their email can be used again. You
@@ -3864,6 +4118,9 @@ class Users(Resource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             purge: `true`: erase the user permanently, so that they can't be restored. Default: False.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -3876,11 +4133,23 @@ class Users(Resource):
             >>> client.users.delete("user_065n18a8k1rnhbvqalm9j3ts0c")
         """
         return self._call(
-            build("DELETE", f"/v1/users/{segment(user_id)}", query={"purge": purge}, headers={"If-Match": if_match}),
+            build(
+                "DELETE",
+                f"/v1/users/{segment(user_id)}",
+                query={"purge": purge, "dry_run": dry_run},
+                headers={"If-Match": if_match},
+            ),
             nothing,
         )
 
-    def suspend(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+    def suspend(
+        self,
+        user_id: str,
+        *,
+        fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> User:
         """Suspend a user.
 
         Suspended users can't sign in or use their API keys until you activate them. They stay in lists.
@@ -3890,6 +4159,9 @@ class Users(Resource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -3907,13 +4179,20 @@ class Users(Resource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/suspend",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 idempotency_key=idempotency_key,
             ),
             one_of(User),
         )
 
-    def activate(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+    def activate(
+        self,
+        user_id: str,
+        *,
+        fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> User:
         """Activate a suspended user.
 
         If their `ends_at` has passed, it becomes null.
@@ -3923,6 +4202,9 @@ class Users(Resource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -3938,13 +4220,20 @@ class Users(Resource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/activate",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 idempotency_key=idempotency_key,
             ),
             one_of(User),
         )
 
-    def adopt(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+    def adopt(
+        self,
+        user_id: str,
+        *,
+        fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> User:
         """Adopt a user.
 
         For a user whom [SCIM](scim.md) or an import refuses with `email_unproven`: someone may have signed up
@@ -3958,6 +4247,9 @@ class Users(Resource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -3972,12 +4264,22 @@ class Users(Resource):
         """
         return self._call(
             build(
-                "POST", f"/v1/users/{segment(user_id)}/adopt", query={"fields": fields}, idempotency_key=idempotency_key
+                "POST",
+                f"/v1/users/{segment(user_id)}/adopt",
+                query={"fields": fields, "dry_run": dry_run},
+                idempotency_key=idempotency_key,
             ),
             one_of(User),
         )
 
-    def restore(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+    def restore(
+        self,
+        user_id: str,
+        *,
+        fields: Sequence[str] = ("*",),
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> User:
         """Restore a deleted user.
 
         The user returns to the same position in lists. Their API keys stay revoked. Fails with 400 if another
@@ -3988,6 +4290,9 @@ class Users(Resource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -4005,14 +4310,19 @@ class Users(Resource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/restore",
-                query={"fields": fields},
+                query={"fields": fields, "dry_run": dry_run},
                 idempotency_key=idempotency_key,
             ),
             one_of(User),
         )
 
     def bulk(
-        self, *, operations: Sequence[BulkOperation], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
+        self,
+        *,
+        operations: Sequence[BulkOperation],
+        atomic: bool | Omit = OMIT,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> BulkResults:
         """Change many users.
 
@@ -4027,6 +4337,9 @@ class Users(Resource):
         Args:
             operations: Up to 1,000 operations.
             atomic: Whether none is done if one fails. Default: `false`.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -4051,6 +4364,7 @@ class Users(Resource):
             build(
                 "POST",
                 "/v1/users/bulk",
+                query={"dry_run": dry_run},
                 body={"operations": operations, "atomic": atomic},
                 idempotency_key=idempotency_key,
             ),
@@ -4144,7 +4458,13 @@ class Users(Resource):
         )
 
     def set_password(
-        self, user_id: str, *, password: str, current_password: str | Omit = OMIT, revoke_keys: bool | Omit = OMIT
+        self,
+        user_id: str,
+        *,
+        password: str,
+        current_password: str | Omit = OMIT,
+        revoke_keys: bool | Omit = OMIT,
+        dry_run: bool | None = None,
     ) -> None:
         """Set a user's password.
 
@@ -4163,6 +4483,9 @@ class Users(Resource):
             current_password: The user's current password. At most 256 characters.
             revoke_keys: Whether the user's API keys are revoked and their webhooks disabled, and what they
                 created for others ends. Default: `true` for another user, `false` for yourself.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -4181,6 +4504,7 @@ class Users(Resource):
             build(
                 "PUT",
                 f"/v1/users/{segment(user_id)}/password",
+                query={"dry_run": dry_run},
                 body={"password": password, "current_password": current_password, "revoke_keys": revoke_keys},
             ),
             nothing,
@@ -4216,6 +4540,7 @@ class Users(Resource):
         data: Mapping[str, Any] | None | Omit = OMIT,
         language: str | Omit = OMIT,
         send: bool | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Token:
         """Create a one-time token.
@@ -4245,6 +4570,9 @@ class Users(Resource):
                 `fr`, `ja`, `pt`.
             send: Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the
                 setting `smtp`. Default: `false`.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -4267,6 +4595,7 @@ class Users(Resource):
             build(
                 "POST",
                 f"/v1/users/{segment(user_id)}/tokens",
+                query={"dry_run": dry_run},
                 body={
                     "purpose": purpose,
                     "expires_in": expires_in,
@@ -4281,7 +4610,7 @@ class Users(Resource):
             one_of(Token),
         )
 
-    def revoke_token(self, user_id: str, token_id: str) -> None:
+    def revoke_token(self, user_id: str, token_id: str, *, dry_run: bool | None = None) -> None:
         """Revoke a token.
 
         It can't be used anymore.
@@ -4291,6 +4620,9 @@ class Users(Resource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             token_id: ID of the token.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -4298,7 +4630,10 @@ class Users(Resource):
         Example:
             >>> client.users.revoke_token("user_065n18a8k1rnhbvqalm9j3ts0c", "tok_065n19t5rh1ut9c6n8p2q4v7eg")
         """
-        return self._call(build("DELETE", f"/v1/users/{segment(user_id)}/tokens/{segment(token_id)}"), nothing)
+        return self._call(
+            build("DELETE", f"/v1/users/{segment(user_id)}/tokens/{segment(token_id)}", query={"dry_run": dry_run}),
+            nothing,
+        )
 
     def export(self, user_id: str) -> Export:
         """Export a user.
@@ -4402,6 +4737,7 @@ class Webhooks(Resource):
         headers: Mapping[str, Any] | None | Omit = OMIT,
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
+        dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Webhook:
         """Create a webhook.
@@ -4433,6 +4769,9 @@ class Webhooks(Resource):
             status: `paused`: nothing is sent until you enable it again. Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
                 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -4448,6 +4787,7 @@ class Webhooks(Resource):
             build(
                 "POST",
                 "/v1/webhooks",
+                query={"dry_run": dry_run},
                 body={
                     "url": url,
                     "description": description,
@@ -4501,6 +4841,7 @@ class Webhooks(Resource):
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
         from_: str | Omit = OMIT,
+        dry_run: bool | None = None,
         if_match: str | None = None,
     ) -> Webhook:
         """Update a webhook.
@@ -4543,6 +4884,9 @@ class Webhooks(Resource):
             from_: Where a webhook goes on that `status` enables: `cursor`, with everything that happened since
                 it stopped; `now`, without it; an RFC 3339 time; or the ID of the first event to send. Default:
                 `cursor`. At most 40 characters.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -4563,6 +4907,7 @@ class Webhooks(Resource):
             build(
                 "PATCH",
                 f"/v1/webhooks/{segment(webhook_id)}",
+                query={"dry_run": dry_run},
                 body={
                     "url": url,
                     "description": description,
@@ -4581,7 +4926,7 @@ class Webhooks(Resource):
             one_of(Webhook),
         )
 
-    def delete(self, webhook_id: str, *, if_match: str | None = None) -> None:
+    def delete(self, webhook_id: str, *, dry_run: bool | None = None, if_match: str | None = None) -> None:
         """Delete a webhook.
 
         Nothing more is sent, and its deliveries are deleted. To keep it for later, pause it instead.
@@ -4590,6 +4935,9 @@ class Webhooks(Resource):
 
         Args:
             webhook_id: ID of the webhook.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
@@ -4600,7 +4948,13 @@ class Webhooks(Resource):
             >>> client.webhooks.delete("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
         """
         return self._call(
-            build("DELETE", f"/v1/webhooks/{segment(webhook_id)}", headers={"If-Match": if_match}), nothing
+            build(
+                "DELETE",
+                f"/v1/webhooks/{segment(webhook_id)}",
+                query={"dry_run": dry_run},
+                headers={"If-Match": if_match},
+            ),
+            nothing,
         )
 
     def reveal(self, webhook_id: str, *, password: str | Omit = OMIT, code: str | Omit = OMIT) -> Webhook:
@@ -4634,7 +4988,12 @@ class Webhooks(Resource):
         )
 
     def rotate_secret(
-        self, webhook_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None
+        self,
+        webhook_id: str,
+        *,
+        overlap: int | Omit = OMIT,
+        dry_run: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> Webhook:
         """Rotate the secret of a webhook.
 
@@ -4647,6 +5006,9 @@ class Webhooks(Resource):
             webhook_id: ID of the webhook.
             overlap: Seconds during which events are signed with the old secret as well, at most 30 days.
                 Default: `86400`. 0 to 2,592,000.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -4662,6 +5024,7 @@ class Webhooks(Resource):
             build(
                 "POST",
                 f"/v1/webhooks/{segment(webhook_id)}/rotate-secret",
+                query={"dry_run": dry_run},
                 body={"overlap": overlap},
                 idempotency_key=idempotency_key,
             ),
