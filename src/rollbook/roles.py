@@ -25,6 +25,8 @@ SCOPES: dict[str, str] = {
     "users:delete": "Delete users.",
     "users:verify": "Verify the email and password of a user.",
     "users:export": "Export all data about a user.",
+    "users:impersonate": "Create links with which the key's user acts as a user with a lower role, for support. "
+    "Also needs `tokens:create`.",
     "groups:read": "List and read groups, and their members with names and emails.",
     "groups:write": "Create, update and delete groups, and add and remove members.",
     "tokens:create": "Create, list and revoke one-time tokens, with which users set passwords, confirm emails and sign "
@@ -54,6 +56,7 @@ SCOPES_OF_PEOPLE: dict[Scope, str] = {
     "users:delete": "delete users",
     "users:verify": "verify passwords of users",
     "users:export": "export all data about other users",
+    "users:impersonate": "act as other users",
     "groups:read": "see groups",
     "groups:write": "create or change groups",
     "tokens:create": "create one-time tokens",
@@ -130,6 +133,8 @@ ON_SELF = frozenset(
     }
 )
 """Scopes that reach each user's own account, keys, sessions and requests, whatever their role."""
+READING = frozenset(scope for scope in SCOPES if scope.endswith(":read"))
+"""Scopes of whoever acts as somebody else: they see what that user sees, and change nothing."""
 OF_READERS = frozenset({"webhooks:read", "webhooks:write"})
 """Scopes that reach a user's own webhooks, with a role that can read all events: a webhook hands them on."""
 WEBHOOK_ROLES = tuple(role for role in ROLES if "events:read" in ON_ALL[role])

@@ -282,6 +282,7 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
             "/account/invitation",
             "/account/confirm-email",
             "/account/sign-in-link",
+            "/account/impersonate",
         )
     },
     "/oauth2/authorize": lambda population: [
@@ -411,6 +412,7 @@ def _links(http: httpx2.Client, user: dict[str, Any], other: dict[str, Any]) -> 
         (user, {"purpose": "reset_password"}),
         (other, {"purpose": "change_email", "email": "other@example.com"}),
         (user, {"purpose": "sign_in"}),
+        (user, {"purpose": "impersonate", "reason": HOSTILE[0][:200]}),
     ]
     urls = [urlsplit(_done(http.post(f"/v1/users/{each['id']}/tokens", json=fields))["url"]) for each, fields in wanted]
     return {url.path: f"?{url.query}" for url in urls}

@@ -251,6 +251,7 @@ def test_the_cases_above_are_all_types_there_are() -> None:
     seen |= {"application.updated"}  # test_oauth2
     seen |= {type for type in TYPES if type.startswith("group.")}  # test_groups
     seen |= {"session.reuse_detected"}  # test_app_sessions
+    seen |= {"session.impersonated"}  # test_impersonation
     seen |= {type for type in TYPES if type.startswith("webhook.")}  # test_webhooks
     assert seen == set(TYPES) - {"server.test"}
 

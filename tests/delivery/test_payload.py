@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, get_args
 
+import jsonschema_rs
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
@@ -91,6 +93,49 @@ def test_the_public_sdk_reads_our_cloudevents(type: str) -> None:
     assert time is not None and clock.parse(time.isoformat()) == AT
     assert read.get_datacontenttype() == "application/json"
     assert read.get_data() == sent(example, "standard")
+
+
+@cache
+def ocsf_schema(class_uid: int) -> Any:
+    """That of a class, as the framework publishes it."""
+    from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+
+    schemas = OcsfJsonSchemaEmbedded(get_ocsf_schema(version="1.5.0"))
+    name = schemas.lookup_class_name_from_uid(class_uid)
+    return jsonschema_rs.Draft202012Validator(schemas.get_class_schema(class_name=name, profiles=[]))
+
+
+ACTORS = (
+    Actor(CHARLIE_ID, "key_1", "2001:db8::7", "req_1", "trace", "claude-code 2.1.0", "user_2"),
+    Actor(None, None, "cli", None),
+    Actor(None, None, "system", "job_1"),
+    Actor(CHARLIE_ID, None, None, None),
+)
+
+
+def test_every_type_is_an_event_of_ocsf_and_an_unknown_one_a_base_event() -> None:
+    classes = set()
+    for type in [*TYPES, "user.teleported"]:
+        example = events.example(type if type in TYPES else "user.updated", "evt_1", AT)._replace(type=type)
+        for actor, user_id in [(actor, example.user_id) for actor in ACTORS] + [(ACTORS[1], "")]:
+            event = example._replace(actor=actor, user_id=user_id)
+            for content in get_args(payload.Content):
+                message = sent(event, "ocsf", content)
+                ocsf_schema(message["class_uid"]).validate(message)
+                assert message["type_uid"] == message["class_uid"] * 100 + message["activity_id"]
+                assert message["time"] == 1795687200000 and message["metadata"]["uid"] == "evt_1"
+                assert message["unmapped"] == sent(event, "standard", content)
+                assert user_id or message["class_uid"] in (0, 6003), "of the others, none is about nobody"
+                classes.add(message["class_uid"])
+    assert classes == {0, 3001, 3002, 6003}
+    unknown = sent(event_of("user.teleported"), "ocsf")
+    assert (unknown["class_uid"], unknown["type_uid"], unknown["message"]) == (0, 99, "user.teleported")
+    created = sent(events.example("user.created", "evt_1", AT), "ocsf")
+    assert created["user"] == {"uid": CHARLIE_ID, "name": "Charlie Chaplin"} and created["type_uid"] == 300101
+    assert created["actor"]["user"]["credential_uid"] and created["src_endpoint"] == {"ip": "203.0.113.7"}
+    thin = sent(events.example("user.sign_in_failed", "evt_1", AT), "ocsf", "thin")
+    assert thin["type_uid"] == 300201 and (thin["status_id"], thin["user"]) == (2, {"uid": CHARLIE_ID})
+    assert "Charlie" not in json.dumps(thin) and "203.0" not in json.dumps(thin)
 
 
 def test_sentences_say_what_happened_to_whom_what_changed_and_by_whom() -> None:

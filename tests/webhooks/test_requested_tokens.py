@@ -219,6 +219,7 @@ def test_no_one_has_tokens_carried_who_could_not_create_them(
         ("types", {"user_id": viewer["id"]}),
         ("url", {"url": "inbox"}),
         ("format", {"format": "slack"}),
+        ("format", {"format": "ocsf"}),
         ("payload", {"payload": "thin"}),
     ]
     for param, fields in refused:

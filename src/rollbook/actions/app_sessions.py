@@ -36,6 +36,7 @@ from rollbook.records import app_sessions, events, users
 from rollbook.records import sessions as session_records
 from rollbook.records.app_sessions import Issue, NewSession, SessionWithUser, SigningKey
 from rollbook.records.events import Actor
+from rollbook.records.one_time_tokens import IMPERSONATE, Token
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -53,7 +54,9 @@ class AccessToken(NamedTuple):
     expires_at: int
 
 
-async def issue(on: Rollbook, user_id: str, session_id: str, audience: str, ends_at: int) -> AccessToken | None:
+async def issue(
+    on: Rollbook, user_id: str, session_id: str, audience: str, ends_at: int, acted_by: str | None = None
+) -> AccessToken | None:
     """A token for a session that ends at this time; None where the setting is off."""
     if not on.settings.access_tokens:
         return None
@@ -66,8 +69,14 @@ async def issue(on: Rollbook, user_id: str, session_id: str, audience: str, ends
         "sid": session_id,
         "iat": now // clock.SECOND,
         "exp": expires_at // clock.SECOND,
+        **act_of(acted_by),
     }
     return AccessToken((await signer(on, session_tokens.EDDSA))(claims), expires_at)
+
+
+def act_of(acted_by: str | None) -> dict[str, dict[str, str]]:
+    """The claim that names the person who acts as the subject (RFC 8693, section 4.1); none: it is the subject."""
+    return {} if acted_by is None else {"act": {"sub": acted_by}}
 
 
 Signer = Callable[..., str]
@@ -160,7 +169,7 @@ async def _renew(tx: Tx, key: SigningKey) -> str:
 
 
 SIGN_IN = "sign_in"
-"""The purpose of the one-time tokens with which people sign in."""
+"""The purpose of the one-time tokens with which people sign in. With those to impersonate, others act as them."""
 MAX_SESSIONS = 100
 """Sessions of a user for one audience. The next one ends the oldest."""
 MAX_SESSIONS_IN_ALL = 1_000
@@ -192,6 +201,8 @@ class Start(NamedTuple):
 
     new: NewSession
     minted: Minted
+    latest_end: int | None = None
+    """Time at which it ends, however often it is refreshed. None: it goes on."""
 
 
 async def create(on: Rollbook, by: Principal, fields: SessionCreate) -> IssuedSession:
@@ -283,34 +294,48 @@ async def _by_token(on: Rollbook, by: Principal, fields: SessionCreate) -> Issue
     origin, actor = attempts.of_application(by, fields.address)
     text = given(fields.token)
     open = await tokens.look(on, text)
-    if open is not None and open.token.purpose != SIGN_IN:
-        refuse("token", f"must have the purpose {SIGN_IN}. Use others with POST /v1/tokens/consume")
+    if open is not None and open.token.purpose not in (SIGN_IN, IMPERSONATE):
+        refuse("token", f"must have the purpose {SIGN_IN} or {IMPERSONATE}. Use others with POST /v1/tokens/consume")
     if open is not None and not tokens.is_for(open.token, [audience_of(by, fields.audience)]):
         raise TokenInvalid()
-    ready = await tokens.prepare(on, actor, TokenConsume(token=text, code=fields.code), origin)
-    start = await _start_of(on, by, fields, ready.open.user.id, creators.of_session(ready.open.token).lineage)
+    ready = await tokens.prepare(on, actor, TokenConsume(token=text, code=fields.code), origin, marks_acting=True)
+    start = await _start_of(on, by, fields, ready.open.user.id, ready.open.token)
     return await on.write(_with_token, on, actor, ready, start)
 
 
 async def _with_token(tx: Tx, on: Rollbook, by: Actor, ready: tokens.Ready, start: Start) -> IssuedSession:
     user = await tokens.use(tx, by, ready)
+    if start.new.acted_by is not None:
+        return IssuedSession(await begin(tx, on, by, user, start), user, *start.minted)
     return await _start(tx, on, by, user.id, start)
 
 
 async def _start_of(
-    on: Rollbook, by: Principal, fields: SessionCreate, user_id: str, lineage: str | None = None
+    on: Rollbook, by: Principal, fields: SessionCreate, user_id: str, token: Token | None = None
 ) -> Start:
     address, agent = given(fields.address, ""), given(fields.user_agent, "")
+    lineage = None if token is None else creators.of_session(token).lineage
     new = NewSession(ids.new("ses"), audience_of(by, fields.audience), address, agent, by.user_id, lineage)
-    return Start(new, await _mint(on, user_id, new.id, new.audience, clock.now()))
+    latest_end = None
+    if token is not None and token.acted_by is not None:
+        new, latest_end = new._replace(acted_by=token.acted_by, reason=token.reason), token.expires_at
+    minted = await _mint(on, user_id, new.id, new.audience, clock.now(), acted_by=new.acted_by, latest_end=latest_end)
+    return Start(new, minted, latest_end)
 
 
 async def _mint(
-    on: Rollbook, user_id: str, session_id: str, audience: str, created_at: int, former: str = ""
+    on: Rollbook,
+    user_id: str,
+    session_id: str,
+    audience: str,
+    created_at: int,
+    former: str = "",
+    acted_by: str | None = None,
+    latest_end: int | None = None,
 ) -> Minted:
     """New tokens for a session; `former` is the refresh token that they replace."""
-    ends_at = _ends_at(on.settings, created_at, clock.now())
-    access = await issue(on, user_id, session_id, audience, ends_at)
+    ends_at = _ends_at(on.settings, created_at, clock.now(), latest_end)
+    access = await issue(on, user_id, session_id, audience, ends_at, acted_by)
     return Minted(session_tokens.mint_session(), session_tokens.mint_refresh(former), access)
 
 
@@ -325,10 +350,12 @@ async def _start(tx: Tx, on: Rollbook, by: Actor, user_id: str, start: Start) ->
 async def begin(tx: Tx, on: Rollbook, by: Actor, user: User, start: Start) -> Session:
     """A session of a user who may have one."""
     now, audience = clock.now(), start.new.audience
-    session = await app_sessions.add(tx, user, start.new, digests_of(on.settings, start.minted, audience, now, now))
+    issue = digests_of(on.settings, start.minted, audience, now, now, start.latest_end)
+    session = await app_sessions.add(tx, user, start.new, issue)
     for oldest in await app_sessions.end_oldest(tx, user.id, audience, MAX_SESSIONS, MAX_SESSIONS_IN_ALL, MAX_ENDED):
         await sessions.revoked(tx, by, oldest)
-    await events.record(tx, "session.created", user.id, by, session_records.public(session))
+    type = "session.created" if session.acted_by is None else "session.impersonated"
+    await events.record(tx, type, user.id, by, session_records.public(session))
     return session
 
 
@@ -351,13 +378,14 @@ async def refresh(on: Rollbook, by: Principal, fields: SessionRefresh) -> Issued
     family = None if digests is None else await app_sessions.by_family(on.db, digests.family)
     if digests is None or family is None:
         raise SessionEnded()
-    minted = await _mint(on, family.user_id, family.id, family.audience, family.created_at, text)
+    minted = await _mint(on, family.user_id, family.id, family.audience, family.created_at, text, *family.acting)
     try:
         issued = await on.write(_refresh, on.settings, audience, digests, minted)
     except ReusedError:
         await on.db.write(end_reused, by.actor, digests.family)
         raise SessionEnded("This refresh token was used before, so the session has ended.") from None
-    on.active[issued.user.id] = clock.now()
+    if issued.session.acted_by is None:
+        on.active[issued.user.id] = clock.now()
     return issued
 
 
@@ -372,7 +400,8 @@ async def _refresh(tx: Tx, settings: Settings, audience: str, digests: RefreshDi
     user = await app_sessions.user(tx, family.user_id)
     if user is None or roles.is_barred(user.status):
         raise SessionEnded()
-    session = await app_sessions.renew(tx, family.id, digests_of(settings, minted, audience, family.created_at, now))
+    issue = digests_of(settings, minted, audience, family.created_at, now, family.acting.latest_end)
+    session = await app_sessions.renew(tx, family.id, issue)
     return IssuedSession(session, user, *minted)
 
 
@@ -400,23 +429,27 @@ async def verify(on: Rollbook, by: Principal, fields: SessionVerification, with_
     now = clock.now()
     if session is None or session.expires_at <= now or roles.is_barred(session.status):
         raise SessionEnded()
+    if (acted_by := await app_sessions.acted_by(on.db, session)) is not None:
+        return session._replace(acted_by=acted_by)
     on.active[session.user_id] = now
     return session
 
 
-def _ends_at(settings: Settings, created_at: int, now: int) -> int:
+def _ends_at(settings: Settings, created_at: int, now: int, latest_end: int | None) -> int:
     """End of a session that is not refreshed before."""
     ends_at = now + settings.app_refresh_lifetime * clock.SECOND
     if settings.app_session_max_age:
         ends_at = min(ends_at, created_at + settings.app_session_max_age * clock.SECOND)
-    return ends_at
+    return ends_at if latest_end is None else min(ends_at, latest_end)
 
 
-def digests_of(settings: Settings, minted: Minted, audience: str, created_at: int, now: int) -> Issue:
+def digests_of(
+    settings: Settings, minted: Minted, audience: str, created_at: int, now: int, latest_end: int | None = None
+) -> Issue:
     """The tokens as they are stored. The token never outlives the session."""
     digests = session_tokens.refresh_digests(minted.refresh_token)
     assert digests is not None  # minted here
-    ends_at = _ends_at(settings, created_at, now)
+    ends_at = _ends_at(settings, created_at, now, latest_end)
     expires_at = min(now + settings.app_session_lifetime * clock.SECOND, ends_at)
     return Issue(
         session_tokens.session_digest(minted.token, audience), digests.family, digests.token, expires_at, ends_at

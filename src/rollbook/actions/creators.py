@@ -207,10 +207,17 @@ async def end(tx: Tx, by: Actor, user: User, now: User | None, reason: str = REA
 
 async def _end_tokens_and_sessions(tx: Tx, user_id: str, role: str | None) -> None:
     """Tokens first: one that is being used in this moment has begun a session by then, or begins none."""
+    await _end_acting(tx, user_id)
     lost = [other for other in roles.ROLES if not _may_create("tokens:create", role, other)]
     for holder_role in [None] if role is None else lost:
         await one_time_tokens.end_that_go_back_to(tx, user_id, holder_role)
         await sessions.end_that_go_back_to(tx, user_id, holder_role)
+
+
+async def _end_acting(tx: Tx, user_id: str) -> None:
+    """A user no longer acts as others: another role may no longer be above theirs."""
+    await one_time_tokens.end_acting(tx, user_id)
+    await sessions.end_acting(tx, user_id)
 
 
 async def suspend(tx: Tx, by: Actor, user: User) -> None:
@@ -255,13 +262,14 @@ def _may_create(scope: str, role: str | None, holder_role: str) -> bool:
 
 
 async def end_begun(tx: Tx, user_id: str, keep: str | None = None) -> None:
-    """End the sessions of a user but `keep`, their challenges, factors that are not activated yet, and one-time tokens,
-    a change of email that waits among them. A token that confirms the email they have stays: it leads to nothing else.
-    The user is locked, and the caller records an event that says so."""
+    """End the sessions of a user but `keep`, those in which they act as others, their challenges, factors that are not
+    activated yet, and one-time tokens, a change of email that waits among them. A token that confirms the email they
+    have stays: it leads to nothing else. The user is locked, and the caller records an event that says so."""
     await sessions.end_all_but(tx, user_id, keep)
     await second_factors.end_begun_challenges(tx, user_id)
     await second_factors.remove_unconfirmed(tx, user_id)
     await one_time_tokens.end_begun(tx, user_id)
+    await _end_acting(tx, user_id)
 
 
 async def end_access(tx: Tx, by: Actor, user_id: str) -> User:

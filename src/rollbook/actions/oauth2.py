@@ -247,8 +247,11 @@ async def _exchange(
         code.scope,
         browser.id,
         browser.proven_at,
+        browser.acted_by,
+        browser.reason,
     )
-    session = await app_sessions.begin(tx, on, by, who.user, Start(new, minted))
+    latest_end = None if browser.acted_by is None else browser.refresh_expires_at
+    session = await app_sessions.begin(tx, on, by, who.user, Start(new, minted, latest_end))
     return Begun(session, who, code.scope, browser.methods, browser.proven_at, code.nonce)
 
 
@@ -350,12 +353,14 @@ def _tokens(
         "iat": now // clock.SECOND,
         "sid": begun.session.id,
         "auth_time": begun.proven_at // clock.SECOND,
+        **app_sessions.act_of(begun.session.acted_by),
     }
+    ends_at = begun.session.refresh_expires_at if begun.session.acted_by else None
     if methods:
         common |= {"amr": methods, "acr": "aal2" if "mfa" in methods else "aal1"}
     access = {
         **common,
-        "exp": (now + app_sessions.LIFETIME) // clock.SECOND,
+        "exp": min(now + app_sessions.LIFETIME, ends_at or clock.LATEST) // clock.SECOND,
         "client_id": client_id,
         "jti": ids.new("tok"),
         "scope": begun.scope,
@@ -364,7 +369,7 @@ def _tokens(
     identity = {
         **claims_of(begun.who, begun.scope),
         **common,
-        "exp": (now + app_sessions.ID_LIFETIME) // clock.SECOND,
+        "exp": min(now + app_sessions.ID_LIFETIME, ends_at or clock.LATEST) // clock.SECOND,
         "at_hash": session_tokens.half_hash(access_token),
     }
     if begun.nonce is not None:
@@ -385,7 +390,8 @@ async def refresh(on: Rollbook, by: Actor, client: ProvenClient, text: str, scop
     except ReusedError:
         await on.write(app_sessions.end_reused, by, digests.family, client.id)
         raise refuse("invalid_grant", "This refresh token was used before, so the session has ended.") from None
-    on.active[begun.session.user_id] = clock.now()
+    if begun.session.acted_by is None:
+        on.active[begun.session.user_id] = clock.now()
     tokens = _tokens(on, sign, client.id, begun, None)
     return tokens._replace(refresh_token=minted.refresh_token)
 
@@ -405,7 +411,8 @@ async def _refresh(
     who = await subject(tx, on.settings, await session_records.user(tx, grant.user_id), client.id)
     if who is None:
         raise refuse("invalid_grant", "The person may not sign in to this application.")
-    issue = app_sessions.digests_of(on.settings, minted, client.id, grant.created_at, clock.now())
+    latest_end = None if grant.acted_by is None else grant.refresh_expires_at
+    issue = app_sessions.digests_of(on.settings, minted, client.id, grant.created_at, clock.now(), latest_end)
     session = await session_records.renew(tx, grant.id, issue)
     return Begun(session, who, " ".join(scope.split()) or grant.scope, grant.methods, grant.proven_at)
 
@@ -421,7 +428,8 @@ async def userinfo(on: Rollbook, token: str) -> dict[str, Any]:
         who = await _admitted(on.db, on.settings, use.user, use.client, use.language, claims["scope"])
     if who is None:
         raise refuse("invalid_token", "The session of the access token has ended.", 401)
-    on.active[who.user.id] = clock.now()
+    if use is not None and use.grant.acted_by is None:
+        on.active[who.user.id] = clock.now()
     return claims_of(who, claims["scope"])
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from rollbook import clock, ids, roles
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
-from rollbook.errors import EMAIL_FOR_ID, InsufficientScope, NotFound, ProofRequired
+from rollbook.errors import EMAIL_FOR_ID, Forbidden, InsufficientScope, NotFound, ProofRequired
 from rollbook.records import users
 from rollbook.storage.database import Queries
 
 PROOF_MINUTES = 10
+ACTING = "You act as somebody else: you see what they see, and can't change anything."
 
 
 def require(by: Principal, scope: str, about: str | None = None) -> None:
@@ -35,6 +36,8 @@ def require_own(by: Principal, scope: str) -> None:
 def _lacking(by: Principal, scope: str, scopes_of: Callable[[str], frozenset[str]]) -> InsufficientScope:
     """Names the scope if a key of this user could have it, and otherwise the role that would do: then there is no scope
     to add. `scopes_of` are those of a role."""
+    if by.caller.acted_by is not None:
+        return InsufficientScope(ACTING, scope=scope)
     if scope in scopes_of(by.role):
         return InsufficientScope(f"This API key does not have the scope {scope}.", scope=scope)
     if by.key_id is None:
@@ -115,9 +118,26 @@ def _check_role(by: Principal, role: str) -> None:
 def require_proof(by: Principal) -> None:
     """Require that a person who is signed in proved who they are within the last ten minutes: before what would outlive
     their session, or end what others rely on. To sign in is a proof; `proof.renew` makes another. API keys have their
-    scopes instead. Raises ProofRequired."""
+    scopes instead. Raises ProofRequired, Forbidden for somebody who acts as them."""
+    require_oneself(by)
     if by.proven_at is not None and by.proven_at <= clock.now() - PROOF_MINUTES * clock.MINUTE:
         raise ProofRequired()
+
+
+def require_oneself(by: Principal) -> None:
+    """Refuse what only the person does themself to somebody who acts as them. Raises Forbidden."""
+    if by.caller.acted_by is not None:
+        raise Forbidden(ACTING)
+
+
+def may_act_as(by: Principal, role: str) -> None:
+    """Check that the caller may act as a user with this role: a lower one than their own, whose rights over others they
+    have, all of them. Raises InsufficientScope."""
+    require(by, "users:impersonate")
+    if not roles.is_promotion(role, by.role):
+        raise InsufficientScope("You can only act as users whose role is lower than yours.")
+    for scope in sorted(roles.ON_ALL[role]):
+        require(by, scope)
 
 
 def whom(by: Principal, named: str) -> str:

@@ -36,6 +36,7 @@ class Caller:
     remembers it."""
 
     __slots__ = (
+        "acted_by",
         "audiences",
         "bucket",
         "created_by",
@@ -61,7 +62,9 @@ class Caller:
         "user_id",
     )
 
-    def __init__(self, holder: CallerFacts, limit: Limit) -> None:
+    def __init__(self, holder: CallerFacts, limit: Limit, acted_by: str | None = None) -> None:
+        self.acted_by = acted_by
+        """ID of the person who acts as this user, and then only reads."""
         self.key_id = holder.key_id
         self.user_id = holder.user_id
         self.role = holder.role
@@ -98,7 +101,9 @@ class Caller:
         """The key whose limit this one shares, and those that it creates."""
         self.key_bucket = key_bucket(holder.user_id, self.limited_with) if self.limited_with else None
         self.scopes = key_bounds.scopes_of(holder.scopes)
-        self.scopes_on_all, self.scopes_on_self = roles.reach(holder.role, self.scopes)
+        self.scopes_on_all, self.scopes_on_self = roles.reach(
+            holder.role, self.scopes if acted_by is None else roles.READING
+        )
         self.networks = key_bounds.networks_of(holder.ip_allow)
         self.free_scopes = self.scopes_on_all
         if self.suspended or self.is_key_suspended or self.networks is not None or self.kind != "api":
@@ -131,9 +136,10 @@ def signed_in(
     limit: Limit,
     created_by: str | None = None,
     lineage: str | None = None,
+    acted_by: str | None = None,
 ) -> Caller:
-    """A person with everything their role allows, without a key. `created_by` and `lineage` are those of their
-    session."""
+    """A person with everything their role allows, without a key. `created_by`, `lineage` and `acted_by` are those of
+    their session."""
     return Caller(
         CallerFacts(
             key_id=None,
@@ -150,6 +156,7 @@ def signed_in(
             lineage=lineage,
         ),
         limit,
+        acted_by,
     )
 
 
@@ -221,7 +228,8 @@ async def as_of_now(queries: Queries, by: Principal) -> Caller:
         return now
     if not caller.user_id:
         return caller
-    return await _of_person(queries, caller.user_id, caller.limit, caller.created_by, lineages.of(caller.goes_back_to))
+    origin = caller.created_by, lineages.of(caller.goes_back_to), caller.acted_by
+    return await _of_person(queries, caller.user_id, caller.limit, *origin)
 
 
 async def for_job(
@@ -231,23 +239,28 @@ async def for_job(
     `session_id` is their `borrowed_session`. Raises Unauthorized, UserSuspended, NotFound."""
     if key_id is not None:
         return Principal(await _of_key(queries, key_id, NO_LIMIT), address or "", job_id)
-    origin: tuple[str | None, str | None] = None, None
+    origin: tuple[str | None, ...] = ()
     if session_id is not None:
         session = await sessions.working(queries, session_id)
         if session is None:
             raise Unauthorized(SESSION_ENDED)
-        origin = session.created_by, session.lineage
+        origin = session.created_by, session.lineage, session.acted_by
     caller = await _of_person(queries, user_id, NO_LIMIT, *origin)
     return Principal(caller, address or "", job_id, session_id=session_id)
 
 
 async def _of_person(
-    queries: Queries, user_id: str, limit: Limit, created_by: str | None = None, lineage: str | None = None
+    queries: Queries,
+    user_id: str,
+    limit: Limit,
+    created_by: str | None = None,
+    lineage: str | None = None,
+    acted_by: str | None = None,
 ) -> Caller:
     user = await users.get(queries, user_id)
     if roles.is_barred(user.status):
         raise UserSuspended()
-    return signed_in(user.id, user.role, user.status, user.rate_limit, limit, created_by, lineage)
+    return signed_in(user.id, user.role, user.status, user.rate_limit, limit, created_by, lineage, acted_by)
 
 
 async def _of_key(queries: Queries, key_id: str, limit: Limit) -> Caller:

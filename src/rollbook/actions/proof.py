@@ -16,7 +16,7 @@ from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.passkeys import PasskeyAnswer
-from rollbook.actions.permissions import require_proof
+from rollbook.actions.permissions import require_oneself, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.second_factors import FactorUse
 from rollbook.auth import tokens
@@ -96,8 +96,9 @@ async def renew(on: Rollbook, by: Principal, session: Session, secret: str | Giv
     """Prove to be the person of a session, by a factor or, without one, by the password. Returns the session and its
     new token: a copy of the old one signs no one in.
 
-    Raises WrongPassword, SecondFactorRequired, WrongCode, TooManyAttempts, Overloaded, NotFound.
+    Raises WrongPassword, SecondFactorRequired, WrongCode, TooManyAttempts, Overloaded, NotFound, Forbidden.
     """
+    require_oneself(by)
     proven: Proven | None = None
     if isinstance(secret, GivenFactor):
         user = await users.get(on.db, by.user_id)

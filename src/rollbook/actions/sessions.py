@@ -7,6 +7,7 @@ The name of a browser from its User-Agent (RFC 9110 section 10.1.5). Only a hint
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rollbook import roles
@@ -19,6 +20,7 @@ from rollbook.actions.creators import NOT_KNOWN, Origin
 from rollbook.actions.passkeys import PasskeyAnswer
 from rollbook.actions.permissions import (
     known,
+    may_act_as,
     may_touch,
     reaches_all,
     require,
@@ -32,14 +34,23 @@ from rollbook.actions.proof import GivenFactor, Proven
 from rollbook.actions.second_factors import FactorUse
 from rollbook.auth import tokens as cookies
 from rollbook.config import LanguageCode
-from rollbook.errors import Forbidden, InvalidChallenge, NotFound, UserSuspended, WrongCode, WrongPassword
+from rollbook.errors import (
+    Forbidden,
+    InvalidChallenge,
+    NotFound,
+    TokenInvalid,
+    UserSuspended,
+    WrongCode,
+    WrongPassword,
+)
 from rollbook.languages import Language
-from rollbook.records import events, lineages, sessions, user_languages, users
+from rollbook.records import events, lineages, one_time_tokens, sessions, user_languages, users
 from rollbook.records.events import Actor
 from rollbook.records.one_time_tokens import OF_PASSWORDS, Token
-from rollbook.records.sessions import Session
+from rollbook.records.sessions import Acting, Session
+from rollbook.records.user_history import decoded
 from rollbook.records.users import User
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Queries, Tx
 
 MAX_SESSIONS = 100
 """Sessions of a user. The next one ends the oldest."""
@@ -315,6 +326,90 @@ async def _use_token(
         methods = _methods(sets_password, ready.factor)
         signed_in = await _start(tx, on, by, user.id, browser, cookie, creators.of_session(token), methods)
     return UsedToken(token, user, redirect_url, signed_in)
+
+
+class OwnToken(NamedTuple):
+    """A token with which the caller acts as a user, and that user."""
+
+    token: Token
+    user: User
+
+
+async def look_to_act(on: Rollbook, by: Principal, text: str) -> OwnToken:
+    """Find a token with which the caller acts as a user. Raises TokenInvalid, also for who didn't create it."""
+    open = await tokens.look(on, text)
+    # The dashboard is none of the audiences that a key can have.
+    if open is None or open.token.acted_by != by.user_id or not tokens.is_for(open.token, ()):
+        raise TokenInvalid()
+    return OwnToken(open.token, open.user)
+
+
+async def act(on: Rollbook, by: Principal, text: str, browser: Browser) -> tuple[Session, str]:
+    """Act as a user in this browser, instead of being signed in as oneself, with a token that the caller created.
+    Returns the session and its cookie. For the user it is no sign-in. Raises TokenInvalid, InsufficientScope,
+    ProofRequired, Forbidden."""
+    own = await look_to_act(on, by, text)
+    may_act_as(by, own.user.role)
+    require_proof(by)
+    cookie = cookies.mint()
+    return await on.write(_act, on, by, cookies.digest(text), own.user.id, browser, cookie), cookie
+
+
+async def _act(
+    tx: Tx, on: Rollbook, by: Principal, digest: bytes, user_id: str, browser: Browser, cookie: str
+) -> Session:
+    await creators.lock_people(tx, by, "users:impersonate", user_id)
+    user = await users.get(tx, user_id)
+    may_act_as(by, user.role)
+    _check_may_sign_in(on, user)
+    token = await one_time_tokens.use(tx, digest)
+    if token is None:
+        raise TokenInvalid()
+    if browser.cookie is not None:
+        await _end_by_cookie(tx, by, browser.cookie)
+    acting = Acting(by.user_id, token.reason, token.expires_at)
+    origin = by.address, browser.agent, by.user_id, token.lineage, None
+    session = await sessions.add(tx, cookies.digest(cookie), user_id, *origin, acting)
+    await events.record(tx, "token.consumed", user_id, by.actor, one_time_tokens.in_events(token))
+    await events.record(tx, "session.impersonated", user_id, by.actor, sessions.public(session))
+    return session
+
+
+MAX_ACTED = 10
+"""Times somebody acted as a person that they are shown."""
+
+
+class ActedAs(NamedTuple):
+    """A time at which somebody began to act as a person."""
+
+    created_at: int
+    name: str
+    """Name of who acted; their ID, once they were erased."""
+    reason: str
+
+
+async def actors(on: Rollbook, of: Iterable[Session]) -> dict[str, str]:
+    """Names of those who act in these sessions, by ID."""
+    ids = {session.acted_by for session in of if session.acted_by is not None}
+    return await on.read(users.names, [*ids]) if ids else {}
+
+
+async def acted_as(on: Rollbook, by: Principal) -> list[ActedAs]:
+    """The last times somebody acted as the caller, newest first."""
+    require_own(by, "sessions:read")
+    await events.settle(on.db)
+    return await on.read(_acted_as, by.user_id)
+
+
+async def _acted_as(queries: Queries, user_id: str) -> list[ActedAs]:
+    selection = events.Selection(types=frozenset(("session.impersonated",)), user_id=user_id)
+    batch = await events.page(queries, selection, MAX_ACTED, newest_first=True)
+    sessions_of = [(event.created_at, decoded(event.object)) for event in batch.events]
+    names = await users.names(queries, [*{session["acted_by"] for _, session in sessions_of}])
+    return [
+        ActedAs(at, names.get(session["acted_by"], session["acted_by"]), session["reason"])
+        for at, session in sessions_of
+    ]
 
 
 def may_sign_in(on: Rollbook, user: User) -> bool:

@@ -32,7 +32,7 @@ from rollbook.quota import Limit
 from rollbook.records import events, one_time_tokens, rules, users
 from rollbook.records.one_time_tokens import REQUESTED, Carrier, RequestedToken, Token, WaitingRequest
 from rollbook.records.users import User
-from rollbook.records.webhooks import CHATS, INBOX, MAIL_ID, Webhook
+from rollbook.records.webhooks import INBOX, MAIL_ID, WITHOUT_TOKENS, Webhook
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Queries, Tx
 
@@ -70,7 +70,7 @@ def check(by: Principal, webhook: Webhook) -> None:
         return
     if webhook.url == INBOX:
         refuse("url", f"must not be {INBOX} for {REQUESTED}: its deliveries carry tokens. Use token.* instead")
-    if webhook.format in CHATS:
+    if webhook.format in WITHOUT_TOKENS:
         refuse("format", f"must be standard or cloudevents for {REQUESTED}: its deliveries carry tokens")
     if webhook.payload != "full":
         refuse("payload", f"must be full for {REQUESTED}: its deliveries carry tokens")

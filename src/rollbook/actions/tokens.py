@@ -20,7 +20,7 @@ from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.creators import NOT_KNOWN, Origin
-from rollbook.actions.permissions import known, may_grant, require
+from rollbook.actions.permissions import known, may_act_as, may_grant, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import GivenFactor, Proven
 from rollbook.actions.user_kinds import check_person
@@ -32,6 +32,7 @@ from rollbook.errors import (
     BadRequest,
     EmailTaken,
     Forbidden,
+    InsufficientScope,
     LastOwner,
     NotFound,
     NotYourself,
@@ -41,9 +42,10 @@ from rollbook.errors import (
 from rollbook.records import events, one_time_tokens, rules, users, webhooks
 from rollbook.records import second_factors as factor_records
 from rollbook.records.events import Actor
-from rollbook.records.one_time_tokens import OF_PASSWORDS, NewToken, Token
+from rollbook.records.one_time_tokens import IMPERSONATE, OF_PASSWORDS, NewToken, Token
 from rollbook.records.users import User
 from rollbook.records.webhooks import cursors
+from rollbook.roles import APPLICATION
 from rollbook.storage.database import Queries, Tx
 
 _LOCAL = ("localhost", "127.0.0.1")
@@ -73,6 +75,8 @@ def _is_local(url: str) -> bool:
 
 
 SEALED: Purpose = "links"
+MAX_ACTING = 3_600
+"""Seconds for which somebody can act as a user: those of the token, and of the session that it opens."""
 OF_FACTOR = (*OF_PASSWORDS, "sign_in", "change_email")
 """Purposes for which a token alone is not enough, where there is a second factor."""
 
@@ -100,7 +104,8 @@ async def create_token(on: Rollbook, by: Principal, id: str, fields: TokenCreate
     calls `POST /v1/tokens/consume`. Both are returned only once, or not at all with `send`: then Rollbook mails it to
     the user, or to the new email of `change_email`. A newer token of the same purpose ends the older one;
     to suspend or delete the user, or to change their email or role, ends all. For a user with a role above member, the
-    key needs the scope `users:grant` as well.
+    key needs the scope `users:grant` as well. `impersonate` needs the scope `users:impersonate`, lasts at most an hour
+    with the session it opens, is for users with a lower role than yours, and works in the dashboard only for you.
     """
     require(by, "tokens:create")
     _check_asked(on, by, fields)
@@ -116,6 +121,8 @@ async def create_token(on: Rollbook, by: Principal, id: str, fields: TokenCreate
         language=given(fields.language),
         origin=creators.of(by, id),
         audiences=audiences_of(by),
+        acted_by=by.user_id if fields.purpose == IMPERSONATE else None,
+        reason=given(fields.reason),
     )
     if fields.send:
         return await on.write(_create, by, to_deliver(on.secret, new, text, webhooks.MAIL_ID), "")
@@ -128,10 +135,28 @@ def _check_asked(on: Rollbook, by: Principal, fields: TokenCreate) -> None:
         refuse("email", "is required: the new email")
     if fields.purpose != "change_email" and fields.email is not UNSET:
         refuse("email", "is only for change_email. Others are about the email that the user has")
+    if fields.purpose == IMPERSONATE:
+        _check_acting(by, fields)
+    elif fields.reason is not UNSET:
+        refuse("reason", f"is only for {IMPERSONATE}")
     if fields.send and not on.settings.sends_mail:
         refuse("send", "needs a mail server: set smtp")
     if fields.send and fields.purpose == "sign_in" and by.caller.audiences is not None:
         refuse("send", f"can't be true for sign_in: {NOT_MAILED}")
+
+
+def _check_acting(by: Principal, fields: TokenCreate) -> None:
+    """Raises InvalidParameter, InsufficientScope, ProofRequired."""
+    require(by, "users:impersonate")
+    require_proof(by)
+    if not by.user_id:
+        raise InsufficientScope("Events and sessions name the person who acts: use the key of one.")
+    if fields.reason is UNSET:
+        refuse("reason", "is required: the user sees it")
+    if fields.expires_in is not UNSET and fields.expires_in > MAX_ACTING:
+        refuse("expires_in", f"must be at most {MAX_ACTING} for {IMPERSONATE}")
+    if fields.send:
+        refuse("send", f"can't be true for {IMPERSONATE}: the link is yours")
 
 
 def lifetime(settings: Settings, purpose: str) -> int:
@@ -144,6 +169,7 @@ def lifetime(settings: Settings, purpose: str) -> int:
             "verify_email": settings.verify_lifetime,
             "change_email": settings.verify_lifetime,
             "sign_in": settings.sign_in_lifetime,
+            IMPERSONATE: MAX_ACTING,
         }[purpose]
     )
 
@@ -160,6 +186,8 @@ def record(
     language: str | None = None,
     origin: Origin = NOT_KNOWN,
     audiences: str | None = None,
+    acted_by: str | None = None,
+    reason: str | None = None,
 ) -> NewToken:
     """Record of a new token with this text."""
     now = clock.now()
@@ -180,6 +208,8 @@ def record(
         created_at=now,
         expires_at=now + lifetime,
         audiences=audiences,
+        acted_by=acted_by,
+        reason=reason,
     )
 
 
@@ -231,7 +261,11 @@ async def _check_possible(tx: Tx, by: Principal, user: User, new: NewToken) -> N
     check_can_use(user)
     if new.purpose == "invite" and user.status != "invited":
         refuse("purpose", "can only be invite for invited users. For others, use reset_password")
-    if new.purpose in ("reset_password", "sign_in") and user.status == "invited":
+    if new.purpose == IMPERSONATE:
+        may_act_as(by, user.role)
+        if (await users.get(tx, by.user_id)).kind == APPLICATION:
+            refuse("purpose", f"can't be {IMPERSONATE} with the key of an application: a person acts")
+    if new.purpose in ("reset_password", "sign_in", IMPERSONATE) and user.status == "invited":
         refuse("purpose", "must be invite for a user who is invited, and has no password yet")
     if new.purpose != "verify_email":
         await _check_not_oneself(tx, by, user.id)
@@ -369,9 +403,11 @@ async def prepare(
     waiter: Waiter = KNOWN,
     given_factor: GivenFactor | None = None,
     audiences: Collection[str] | None = None,
+    marks_acting: bool = False,
 ) -> Ready:
     """Check and compute all that can be before the write; nothing is used up yet. `by` and `origin` are those of
     whoever has the token. A token proves what a password proves: where there is a second factor, it is asked for too.
+    `marks_acting`: what is begun with it says who acts as the user, if somebody does.
 
     Raises TokenInvalid, InvalidParameter, InsufficientScope, SecondFactorRequired, WrongCode, TooManyAttempts,
     Overloaded.
@@ -380,6 +416,8 @@ async def prepare(
     if open is None or (open.token.purpose == "sign_in" and not is_for(open.token, audiences)):
         raise TokenInvalid()
     purpose = open.token.purpose
+    if purpose == IMPERSONATE and not marks_acting:
+        raise TokenInvalid()
     if fields.name is not UNSET and purpose != "invite":
         refuse("name", "is only for tokens of the purpose invite")
     if fields.name not in (UNSET, open.user.name):

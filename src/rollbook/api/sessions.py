@@ -26,6 +26,17 @@ _EXPIRES_AT = "When the `token` expires, unless the session is refreshed."
 _REFRESH_EXPIRES_AT = "When the session ends, unless it is refreshed before."
 
 
+class Act(Struct, frozen=True):
+    """Person who acts as a user (RFC 8693, section 4.1)."""
+
+    sub: Annotated[str, identifier("ID of the person.", examples.ALICE_ID)]
+
+
+_ACT = Annotated[
+    Act | UnsetType, says("Who acts as the user, with a token of the purpose `impersonate`. Absent: the user.")
+]
+
+
 class Session(Struct, frozen=True):
     """A browser a user is signed in to the dashboard with, or an application's session of a user."""
 
@@ -41,7 +52,14 @@ class Session(Struct, frozen=True):
     ]
     expires_at: Annotated[str, moment(f"{_EXPIRES_AT} Null: it is the dashboard's.", "2023-10-27T10:55:00Z")] | None
     refresh_expires_at: (
-        Annotated[str, moment(f"{_REFRESH_EXPIRES_AT} Null: it is the dashboard's.", "2023-11-26T10:40:00Z")] | None
+        Annotated[
+            str,
+            moment(
+                f"{_REFRESH_EXPIRES_AT} Null: it is the dashboard's.",
+                "2023-11-26T10:40:00Z",
+            ),
+        ]
+        | None
     )
     address: Annotated[
         str,
@@ -57,6 +75,10 @@ class Session(Struct, frozen=True):
             examples=[examples.USER_AGENT],
         ),
     ]
+    acted_by: (
+        Annotated[str, identifier("ID of the person who acts as the user, for support.", examples.ALICE_ID)] | None
+    )
+    reason: Annotated[str, says("Why they act as the user.", examples=["Ticket 4711"])] | None
 
 
 class SessionTokens(Struct, frozen=True):
@@ -86,6 +108,7 @@ class SessionTokens(Struct, frozen=True):
         Annotated[str, moment("When the `access_token` expires: 5 minutes after now.", "2023-10-27T10:45:00Z")]
         | UnsetType
     ) = UNSET
+    act: _ACT = UNSET
 
 
 class VerifiedSession(Struct, frozen=True):
@@ -96,6 +119,7 @@ class VerifiedSession(Struct, frozen=True):
     audience: Annotated[str, says("The application it is for.", examples=[examples.AUDIENCE])]
     expires_at: Annotated[str, moment("When the `token` expires.", "2023-10-27T10:55:00Z")]
     user: User
+    act: _ACT = UNSET
 
 
 show_session_list = show.page(session_records.public)
@@ -118,6 +142,7 @@ def show_session_refreshed(call: Call, issued: IssuedSession) -> Response:
         User(**presented(call.by, issued.user)),
         UNSET if issued.access is None else issued.access.text,
         UNSET if issued.access is None else clock.format_time(issued.access.expires_at),
+        _act(issued.session.acted_by),
     )
     return show.answer(200, shown)
 
@@ -128,7 +153,13 @@ def show_session_verified(call: Call, verified: SessionWithUser) -> Response:
     else:
         user = User(**chosen(presented(call.by, verified.user), call.query.fields))
     expires_at = clock.format_time(verified.expires_at)
-    return show.answer(200, VerifiedSession(verified.id, verified.user_id, verified.audience, expires_at, user))
+    act = _act(verified.acted_by)
+    shown = VerifiedSession(verified.id, verified.user_id, verified.audience, expires_at, user, act)
+    return show.answer(200, shown)
+
+
+def _act(acted_by: str | None) -> Act | UnsetType:
+    return UNSET if acted_by is None else Act(acted_by)
 
 
 def take_verification(call: Call) -> tuple[SessionVerification, bool]:

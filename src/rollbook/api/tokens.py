@@ -50,6 +50,7 @@ class Token(Struct, frozen=True, kw_only=True):
     )
     created_at: Annotated[str, moment("When it was created.", "2023-10-27T10:20:00Z")]
     expires_at: Annotated[str, moment("When it expires.", "2023-10-28T10:20:00Z")]
+    reason: Annotated[str, says("Why somebody acts as the user, of `impersonate`.", examples=["Ticket 4711"])] | None
     token: (
         Annotated[str, says("The token, for a link to your own application.", examples=[examples.TOKEN_TEXT])]
         | UnsetType

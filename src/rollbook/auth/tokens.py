@@ -61,6 +61,7 @@ _PAGES = {
     "verify_email": "confirm-email",
     "change_email": "confirm-email",
     "sign_in": "sign-in-link",
+    "impersonate": "impersonate",
 }
 
 

@@ -219,7 +219,7 @@ def create_user(server: options.Server, fields: Fields, password: str | None, js
     QUIET_LINK,
     fields=token_arguments.TokenCreate,
     call=("POST", f"{ONE}/tokens"),
-    elsewhere={"purpose": "by status", "email": "of the user", "data": "tokens create", "send": "tokens create"},
+    elsewhere=dict.fromkeys(("data", "send", "reason"), "tokens create") | {"purpose": "by status", "email": "theirs"},
 )
 def invite_user(
     server: options.Server,

@@ -14,13 +14,14 @@ import msgspec
 from msgspec import Struct
 
 from rollbook import clock, ids
+from rollbook.delivery import ocsf
 from rollbook.delivery.foreign_text import plain
 from rollbook.records import events
 from rollbook.records.event_types import TYPES
 from rollbook.records.events import Event
 from rollbook.records.webhooks import CHATS
 
-Format = Literal["standard", "cloudevents", "slack", "discord", "teams"]
+Format = Literal["standard", "cloudevents", "ocsf", "slack", "discord", "teams"]
 Content = Literal["full", "thin"]
 
 MAX_CHANGES = 5
@@ -84,6 +85,11 @@ def _cloudevents(event: Event, content: Content, source: str, names: Mapping[str
     if event.user_id:
         attributes["subject"] = event.user_id
     return "application/cloudevents+json; charset=utf-8", _encode(attributes)
+
+
+def _ocsf(event: Event, content: Content, source: str, names: Mapping[str, str]) -> tuple[str, bytes]:
+    whole, is_thin = _content(event, content), content == "thin"
+    return "application/json", _encode(ocsf.attributes(event, _about(event), whole, source, is_thin))
 
 
 def _content(event: Event, content: Content) -> Any:
@@ -245,6 +251,7 @@ def _units(text: str) -> int:
 _FORMATS: dict[Format, Callable[[Event, Content, str, Mapping[str, str]], tuple[str, bytes]]] = {
     "standard": _standard,
     "cloudevents": _cloudevents,
+    "ocsf": _ocsf,
     "slack": _slack,
     "discord": _discord,
     "teams": _teams,

@@ -35,6 +35,15 @@ class NewSession(NamedTuple):
     scope: str | None = None
     begun_in: str | None = None
     proven_at: int | None = None
+    acted_by: str | None = None
+    reason: str | None = None
+
+
+class ActingAs(NamedTuple):
+    """A person who acts as a user, and the time at which that ends."""
+
+    acted_by: str | None
+    latest_end: int | None
 
 
 class SessionFamily(NamedTuple):
@@ -46,25 +55,33 @@ class SessionFamily(NamedTuple):
     created_at: int
     refresh_digest: bytes
     refresh_expires_at: int
+    acted_by: str | None
+
+    @property
+    def acting(self) -> ActingAs:
+        """The person who acts as its user, and until when, however often it is refreshed."""
+        return ActingAs(self.acted_by, None if self.acted_by is None else self.refresh_expires_at)
 
 
 _FAMILY = f"""
-    SELECT id, user_id, audience, created_at, refresh_digest, refresh_expires_at FROM sessions
+    SELECT id, user_id, audience, created_at, refresh_digest, refresh_expires_at, acted_by FROM sessions
     WHERE family = ? AND scope IS NULL AND NOT {IS_SUSPENDED.format("sessions.lineage")}"""
 _USER = ", ".join(f"u.{name}" for name in User._fields)
 
 ADD = f"""
     INSERT INTO sessions (id, digest, family, refresh_digest, expires_at, refresh_expires_at, user_id, user_seq,
-      audience, address, user_agent, created_by, lineage, methods, scope, begun_in, proven_at, created_at, last_seen_at)
-    VALUES ({", ".join("?" * 19)}) RETURNING {COLUMNS}"""
+      audience, address, user_agent, created_by, lineage, methods, scope, begun_in, proven_at, acted_by, reason,
+      created_at, last_seen_at)
+    VALUES ({", ".join("?" * 21)}) RETURNING {COLUMNS}"""
 # By the place of the user's row, and for SQLite with the reason why the index that has all of these columns has this
 # session: two searches, as for a user by ID.
 _OF_DIGEST = f"""
     FROM sessions s JOIN users u ON u.seq = s.user_seq AND u.id = s.user_id
     WHERE s.digest = ? AND s.audience IS NOT NULL
       AND (s.lineage IS NULL OR NOT {IS_SUSPENDED.format("s.lineage")})"""
-BY_DIGEST = f"SELECT s.id, s.expires_at, u.status, u.id, u.name, u.email, s.audience {_OF_DIGEST}"
-WITH_USER = f"SELECT s.id, s.expires_at, s.audience, {_USER} {_OF_DIGEST}"
+BY_DIGEST = f"SELECT s.id, s.expires_at, u.status, u.id, u.name, u.email, s.audience, s.lineage {_OF_DIGEST}"
+ACTED_BY = "SELECT acted_by FROM sessions WHERE id = ?"
+WITH_USER = f"SELECT s.id, s.expires_at, s.audience, s.lineage, {_USER} {_OF_DIGEST}"
 BY_FAMILY = Statement(_FAMILY, locks=True)
 USER = f"SELECT {users.COLUMNS} FROM users WHERE id = ?"
 """Not locked: whoever changes a user locks them before their sessions, and a refresh would do it the other way round.
@@ -102,7 +119,9 @@ class SessionWithUser(NamedTuple):
     name: str
     email: str
     audience: str
+    lineage: str | None
     user: User | None = None
+    acted_by: str | None = None
 
 
 def by_digest(queries: Queries, digest: bytes) -> Awaitable[Row | None]:
@@ -116,8 +135,14 @@ async def with_user(queries: Queries, digest: bytes) -> SessionWithUser | None:
     row = await queries.one(WITH_USER, digest)
     if row is None:
         return None
-    user = User._make(row[3:])
-    return SessionWithUser(row[0], row[1], user.status, user.id, user.name, user.email, row[2], user)
+    user = User._make(row[4:])
+    return SessionWithUser(row[0], row[1], user.status, user.id, user.name, user.email, row[2], row[3], user)
+
+
+async def acted_by(queries: Queries, session: SessionWithUser) -> str | None:
+    """The person who acts as the user in this session; None: it is the user. Others go back to no one."""
+    row = None if session.lineage is None else await queries.one(ACTED_BY, session.id)
+    return None if row is None else row[0]
 
 
 async def by_family(queries: Queries, family: bytes) -> SessionFamily | None:

@@ -58,6 +58,7 @@ class Grant(NamedTuple):
     begun_in: str | None
     refresh_digest: bytes
     refresh_expires_at: int
+    acted_by: str | None
 
 
 _CLIENT = ", ".join(Client._fields)
@@ -87,7 +88,7 @@ FORGET_UNUSED_KEYS = """
         SELECT key_id, expires_at FROM sign_in_codes WHERE expires_at <= ? AND key_id IS NOT NULL)"""
 _GRANT = """
     s.id, s.user_id, s.audience, s.scope, s.created_at, s.methods, coalesce(s.proven_at, s.created_at), s.begun_in,
-    s.refresh_digest, s.refresh_expires_at"""
+    s.refresh_digest, s.refresh_expires_at, s.acted_by"""
 _WORKS = f"s.scope IS NOT NULL AND (s.lineage IS NULL OR NOT {IS_SUSPENDED.format('s.lineage')})"
 BY_FAMILY = Statement(f"SELECT {_GRANT} FROM sessions s WHERE s.family = ? AND {_WORKS}", locks=True)
 _USER = ", ".join(f"u.{name}" for name in User._fields)

@@ -193,8 +193,8 @@ class EventActor(Struct, frozen=True):
             str,
             identifier(
                 "ID of the user whom the API key goes back to, because they created it or the key it was created "
-                "with. Without a key, the user who created the link that the session began with. Null: it is the "
-                "user's own, or none.",
+                "with. Without a key, the user who created the link that the session began with, or acts in it. "
+                "Null: it is the user's own, or none.",
                 ALICE_ID,
             ),
         ]

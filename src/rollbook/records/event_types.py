@@ -148,6 +148,11 @@ TYPES: dict[str, EventType] = {
         {**SESSION, "new_device": False},
         more="`new_device`, of the dashboard only: they had signed in before, but not with this browser in 180 days.",
     ),
+    "session.impersonated": EventType(
+        "Someone began to act as a user, for support.",
+        {**SESSION, "acted_by": examples.ALICE_ID, "reason": "Ticket 4711"},
+        more="Instead of `session.created`. `acted_by` is who, and `refresh_expires_at` until when.",
+    ),
     "session.revoked": EventType("A user signed out, or was signed out.", SESSION),
     "session.reuse_detected": EventType(
         "A refresh token was sent a second time, so its session ended.",
@@ -274,6 +279,61 @@ TYPES: dict[str, EventType] = {
     ),
 }
 """By name, in the order in which they are shown."""
+
+
+class Ocsf(NamedTuple):
+    """Class, activity, status and severity of a type in OCSF 1.5."""
+
+    class_uid: int
+    activity_id: int
+    status_id: int = 1
+    severity_id: int = 1
+
+
+BASE, ACCOUNT, AUTHENTICATION, API = 0, 3001, 3002, 6003
+"""Classes: Base Event, Account Change, Authentication, API Activity."""
+OTHER = 99
+_FAILED, _MEDIUM = 2, 3
+_ALARM = Ocsf(AUTHENTICATION, OTHER, _FAILED, _MEDIUM)
+_VERBS = {"created": 1, "revealed": 2, "updated": 3, "rotated": 3, "deleted": 4, "revoked": 4}
+"""Activities of API Activity by the end of a type's name."""
+_OCSF: dict[str, Ocsf] = {
+    "user.created": Ocsf(ACCOUNT, 1),
+    "user.restored": Ocsf(ACCOUNT, 2),
+    "user.activated": Ocsf(ACCOUNT, 2),
+    "user.password_changed": Ocsf(ACCOUNT, 3),
+    "user.suspended": Ocsf(ACCOUNT, 5),
+    "user.deleted": Ocsf(ACCOUNT, 6),
+    "user.purged": Ocsf(ACCOUNT, 6),
+    "user.promoted": Ocsf(ACCOUNT, 7),
+    "user.access_ended": Ocsf(ACCOUNT, 9, 1, _MEDIUM),
+    "second_factor.activated": Ocsf(ACCOUNT, 10),
+    "second_factor.removed": Ocsf(ACCOUNT, 11),
+    "second_factor.lifted": Ocsf(ACCOUNT, 11),
+    "user.signed_in": Ocsf(AUTHENTICATION, 1),
+    "session.created": Ocsf(AUTHENTICATION, 1),
+    "session.impersonated": Ocsf(AUTHENTICATION, 1, 1, _MEDIUM),
+    "session.revoked": Ocsf(AUTHENTICATION, 2),
+    "user.sign_in_failed": Ocsf(AUTHENTICATION, 1, _FAILED, 2),
+    **dict.fromkeys(("user.confirmation_failed", "user.locked_out", "user.guesses_exhausted"), _ALARM),
+    **dict.fromkeys(("session.reuse_detected", "session.form_refused", "key.refused"), _ALARM),
+    "token.consumed": Ocsf(AUTHENTICATION, OTHER),
+    "second_factor.used_recovery_code": Ocsf(AUTHENTICATION, OTHER),
+    "users.exported": Ocsf(API, 2),
+    "limit.exceeded": Ocsf(API, OTHER, _FAILED, 2),
+    "server.test": Ocsf(BASE, OTHER),
+}
+_BY_KIND = dict.fromkeys(("user", "token", "second_factor"), ACCOUNT)
+"""Classes of types that the table doesn't name, with the activity Other; of all other kinds, API Activity."""
+
+
+def ocsf(type: str) -> Ocsf:
+    """The class and activity of a type; Base Event for one of a later version."""
+    if type not in TYPES:
+        return Ocsf(BASE, OTHER)
+    class_uid = _BY_KIND.get(kind(type), API)
+    activity = _VERBS.get(type.rpartition(".")[2], OTHER) if class_uid == API else OTHER
+    return _OCSF.get(type) or Ocsf(class_uid, activity)
 
 
 OF_WEBHOOKS = frozenset(type for type in TYPES if type.startswith("webhook."))

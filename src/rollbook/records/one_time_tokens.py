@@ -16,7 +16,7 @@ from rollbook.records import lineages
 from rollbook.records.events import Actor, Event
 from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.presenting import Hidden, Json, OrNull, Time, presenter
-from rollbook.records.webhooks import CHATS, INBOX
+from rollbook.records.webhooks import INBOX, WITHOUT_TOKENS
 from rollbook.storage.database import EACH, Queries, Statement, Tx, existing, scalar
 
 PURPOSES: dict[str, str] = {
@@ -25,7 +25,9 @@ PURPOSES: dict[str, str] = {
     "verify_email": "Confirms the user's email.",
     "change_email": "Changes the user's email to `email`, and confirms it.",
     "sign_in": "Signs the user in without a password.",
+    "impersonate": "Lets whoever created it act as the user, for support.",
 }
+IMPERSONATE = "impersonate"
 OF_PASSWORDS = ("invite", "reset_password")
 """Purposes that set a password."""
 
@@ -52,6 +54,8 @@ class Token(NamedTuple):
     audiences: Hidden[str | None]  # those of the key that created it; None: any
     created_by: Hidden[str | None]
     lineage: Hidden[str | None]
+    acted_by: Hidden[str | None] = None  # who acts as the user with it
+    reason: str | None = None  # for acting as them
 
 
 public = presenter(Token)
@@ -79,6 +83,8 @@ class NewToken(NamedTuple):
     created_at: int
     expires_at: int
     audiences: str | None = None
+    acted_by: str | None = None
+    reason: str | None = None
 
 
 # The text of a sealed one leaves only by its delivery, and its receiver may be faster than the note that it was sent.
@@ -113,6 +119,7 @@ END_THAT_GO_BACK_TO = Statement(
     together=EACH,
 )
 END_FOR_ROLE = Statement(f"{END_THAT_GO_BACK_TO} AND user_id IN (SELECT id FROM users WHERE role = ?)", together=EACH)
+END_ACTING = Statement("DELETE FROM one_time_tokens WHERE acted_by = ?", together=EACH)
 SEALED_AFTER = "SELECT id, sealed FROM one_time_tokens WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
 SEAL_AGAIN = "UPDATE one_time_tokens SET sealed = ? WHERE id = ? AND sealed = ?"
 EXPIRE = """
@@ -182,6 +189,11 @@ async def end_that_go_back_to(tx: Tx, user_id: str, role: str | None = None) -> 
         await tx.run(END_FOR_ROLE, user_id, user_id, role)
 
 
+async def end_acting(tx: Tx, user_id: str) -> None:
+    """End the tokens with which this user would act as others."""
+    await tx.run(END_ACTING, user_id)
+
+
 async def sealed_after(queries: Queries, id: str, limit: int) -> list[tuple[str, bytes]]:
     """IDs and encrypted texts of the tokens after this ID that wait to be sent."""
     return [(row[0], bytes(row[1])) for row in await queries.all(SEALED_AFTER, id, limit)]
@@ -243,7 +255,7 @@ class Settled(NamedTuple):
 CARRIERS = f"""
     SELECT w.id, u.role, w.user_id, w.created_by, w.lineage FROM webhooks AS w JOIN users AS u ON u.id = w.user_id
     WHERE w.status = 'enabled' AND u.status = 'active' AND w.payload = 'full' AND w.url <> '{INBOX}'
-      AND w.format NOT IN ({", ".join(map(repr, CHATS))}) AND ' ' || w.types || ' ' LIKE '% {REQUESTED} %'
+      AND w.format NOT IN ({", ".join(map(repr, WITHOUT_TOKENS))}) AND ' ' || w.types || ' ' LIKE '% {REQUESTED} %'
     ORDER BY w.id"""
 CARRIED = """
     SELECT t.sealed, t.purpose, t.redirect_url, t.language, t.data, t.expires_at, coalesce(t.email, u.email),

@@ -24,15 +24,30 @@ class Session(NamedTuple):
     created_at: Time
     last_seen_at: Time  # of an application: when it was last refreshed
     expires_at: Time | None  # an application's: when its token expires
-    refresh_expires_at: Time | None  # an application's: when it ends, unless it is refreshed before
+    refresh_expires_at: Time | None  # an application's: when it ends, unless it is refreshed before; when acting ends
     address: str
     user_agent: str
     proven_at: Hidden[int]  # when its person last proved who they are
     created_by: Hidden[str | None]  # an application's: the user whose API key created it; or the first of its lineage
     lineage: Hidden[str | None]  # of the one-time token that it began with
     methods: Hidden[str | None]  # how its person proved who they are (RFC 8176), with spaces between
+    acted_by: str | None = None  # the person who acts as the user; `refresh_expires_at` is then its end
+    reason: str | None = None  # for acting as them
+
+    def has_expired(self, now: int) -> bool:
+        """Test whether somebody acted in it, and their time is over."""
+        return self.acted_by is not None and self.refresh_expires_at is not None and self.refresh_expires_at <= now
 
 
+class Acting(NamedTuple):
+    """A person who acts as the user of a session, why, and until when."""
+
+    acted_by: str | None
+    reason: str | None
+    until: int | None
+
+
+NO_ONE = Acting(None, None, None)
 public = presenter(Session)
 """All that may be seen of a session, which is never its cookie or token."""
 
@@ -57,14 +72,14 @@ class Lifetime(NamedTuple):
 
 COLUMNS = (
     "id, user_id, audience, created_at, last_seen_at, expires_at, refresh_expires_at, address, user_agent, "
-    "coalesce(proven_at, created_at), created_by, lineage, methods"
+    "coalesce(proven_at, created_at), created_by, lineage, methods, acted_by, reason"
 )
 
 ADD = (
     "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent, created_by, lineage, "
-    f"methods) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
+    f"methods, acted_by, reason, refresh_expires_at) VALUES ({', '.join('?' * 13)}) RETURNING {COLUMNS}"
 )
-_LIVE = "(audience IS NULL AND created_at > ? AND last_seen_at > ? OR refresh_expires_at > ?)"
+_LIVE = "(refresh_expires_at IS NULL AND created_at > ? AND last_seen_at > ? OR refresh_expires_at > ?)"
 _WORKS = f"NOT {IS_SUSPENDED.format('sessions.lineage')}"
 BY_DIGEST = f"SELECT {COLUMNS} FROM sessions WHERE digest = ? AND {_WORKS}"
 BY_ID = Statement(f"SELECT {COLUMNS} FROM sessions WHERE id = ?", locks=True)
@@ -104,6 +119,7 @@ IN_USE = f"""
     SELECT id FROM sessions WHERE user_id IN ({_THESE}) AND {_LIVE} AND {_WORKS}
     UNION SELECT sessions.id FROM lineages JOIN sessions ON sessions.lineage = lineages.lineage
       WHERE lineages.user_id IN ({_THESE}) AND {_LIVE} AND {_WORKS}"""
+END_ACTING = Statement("DELETE FROM sessions WHERE acted_by = ?", together=EACH)
 OLD = """
     SELECT id FROM (SELECT id FROM sessions WHERE audience IS NULL AND created_at <= ?
       ORDER BY created_at LIMIT ?) AS oldest
@@ -123,11 +139,13 @@ async def add(
     created_by: str | None,
     lineage: str | None,
     methods: str | None,
+    acting: Acting | None = None,
 ) -> Session:
-    """Its user has signed in."""
+    """Its user has signed in, or somebody acts as them."""
     now = clock.now()
     agent = user_agent[:USER_AGENT_LENGTH]
-    row = await tx.one(ADD, ids.new("ses"), digest, user_id, now, now, address, agent, created_by, lineage, methods)
+    origin = created_by, lineage, methods, *(acting or NO_ONE)
+    row = await tx.one(ADD, ids.new("ses"), digest, user_id, now, now, address, agent, *origin)
     assert row is not None  # RETURNING
     return Session._make(row)
 
@@ -147,9 +165,11 @@ async def get(queries: Queries, id: str) -> Session:
 
 
 async def working(queries: Queries, id: str) -> Session | None:
-    """The session, unless it was ended or goes back to a user who is suspended."""
+    """The session, unless it was ended, goes back to a user who is suspended, or somebody could act in it only until
+    now."""
     row = await queries.one(WORKING, id)
-    return None if row is None else Session._make(row)
+    session = None if row is None else Session._make(row)
+    return None if session is None or session.has_expired(clock.now()) else session
 
 
 async def of_user(
@@ -245,6 +265,11 @@ async def end_that_go_back_to(tx: Tx, user_id: str, role: str | None = None) -> 
         await tx.run(END_THAT_GO_BACK_TO, user_id)
     else:
         await tx.run(END_FOR_ROLE, user_id, role)
+
+
+async def end_acting(tx: Tx, user_id: str) -> None:
+    """End the sessions in which this user acts as others, as part of a larger change."""
+    await tx.run(END_ACTING, user_id)
 
 
 async def old(queries: Queries, lifetime: Lifetime, limit: int) -> list[str]:

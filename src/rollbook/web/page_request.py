@@ -83,6 +83,8 @@ class Person(NamedTuple):
 
     user: User
     session: Session
+    acting: str | None = None
+    """Name of who acts as the user; None: it is the user."""
 
 
 class PageRequest:
@@ -261,6 +263,14 @@ class PageRequest:
             return False
         try:
             permissions.may_touch(self.by, "", role)
+        except Forbidden:
+            return False
+        return True
+
+    def may_act_as(self, role: str) -> bool:
+        """Test whether they may act as users with this role."""
+        try:
+            permissions.may_act_as(self.by, role)
         except Forbidden:
             return False
         return True

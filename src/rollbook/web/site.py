@@ -77,7 +77,7 @@ class Site:
                 return page.redirect(SECURITY)
             if row.method == "GET" and row.who != "anyone" and not page.is_htmx and "" in page.query.values():
                 return page.redirect(page.url_without_blanks)
-            if page.new_language is not None:
+            if page.new_language is not None and page.by.caller.acted_by is None:
                 await choose_language(self._services, page.by, page.new_language)
             if not row.streams_body:
                 await request.complete()
@@ -94,6 +94,8 @@ class Site:
     async def _must_add_factor(self, page: PageRequest, person: Person, row: Page) -> bool:
         """Test whether the page is closed to somebody who needs a second factor first; `page.duty` says so on the
         others. Raises Forbidden, to programs."""
+        if person.acting is not None:
+            return False
         page.duty = await second_factors.duty_of(self._services, person.user)
         if page.duty is None or not page.duty.is_due or row.who == "anyone":
             return False
@@ -169,16 +171,17 @@ class Site:
         if user is None or is_barred(user.status) or user.role not in self._services.settings.sign_in_roles:
             return None
         now = clock.now()
-        if now - session.last_seen_at > SEEN_EVERY:
+        acting = None if session.acted_by is None else await users.name(db, session.acted_by) or session.acted_by
+        if acting is None and now - session.last_seen_at > SEEN_EVERY:  # it is no activity of the user's
             self._seen[session.id] = now
         request.user_id = user.id
-        return Person(user, session)
+        return Person(user, session, acting)
 
     def _principal(self, person: Person, request: Request) -> Principal:
         user = person.user
         limit = self._services.policy.limit_for(user.role, user.rate_limit)
         session = person.session
-        origin = session.created_by, session.lineage
+        origin = session.created_by, session.lineage, session.acted_by
         caller = signed_in(user.id, user.role, user.status, user.rate_limit, limit, *origin)
         return Principal(caller, request.address, request.id, request.trace_id, session.proven_at, session.id)
 

@@ -2462,6 +2462,10 @@ export const properties: INodeProperties[] = [
 				value: "change_email"
 			},
 			{
+				name: "Impersonate",
+				value: "impersonate"
+			},
+			{
 				name: "Invite",
 				value: "invite"
 			},
@@ -2478,7 +2482,7 @@ export const properties: INodeProperties[] = [
 				value: "verify_email"
 			}
 		],
-		description: "<code>invite</code>: An invited user sets their first password. <code>reset_password</code>: Sets a password, for users who have forgotten theirs or have none yet. <code>verify_email</code>: Confirms the user's email. <code>change_email</code>: Changes the user's email to <code>email</code>, and confirms it. <code>sign_in</code>: Signs the user in without a password.",
+		description: "<code>invite</code>: An invited user sets their first password. <code>reset_password</code>: Sets a password, for users who have forgotten theirs or have none yet. <code>verify_email</code>: Confirms the user's email. <code>change_email</code>: Changes the user's email to <code>email</code>, and confirms it. <code>sign_in</code>: Signs the user in without a password. <code>impersonate</code>: Lets whoever created it act as the user, for support.",
 		routing: {
 			send: {
 				type: "body",
@@ -2589,6 +2593,20 @@ export const properties: INodeProperties[] = [
 					send: {
 						type: "body",
 						property: "language",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Reason",
+				name: "reason",
+				default: "",
+				type: "string",
+				description: "Why you act as the user, which they see. Required for <code>impersonate</code>, and only for that.",
+				routing: {
+					send: {
+						type: "body",
+						property: "reason",
 						propertyInDotNotation: false
 					}
 				}
@@ -4382,6 +4400,10 @@ export const properties: INodeProperties[] = [
 						value: "users:grant"
 					},
 					{
+						name: "Users: Impersonate",
+						value: "users:impersonate"
+					},
+					{
 						name: "Users: Import",
 						value: "users:import"
 					},
@@ -4679,6 +4701,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Users: Grant",
 						value: "users:grant"
+					},
+					{
+						name: "Users: Impersonate",
+						value: "users:impersonate"
 					},
 					{
 						name: "Users: Import",
@@ -5213,6 +5239,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Session: Form Refused",
 						value: "session.form_refused"
+					},
+					{
+						name: "Session: Impersonated",
+						value: "session.impersonated"
 					},
 					{
 						name: "Session: Reuse Detected",

@@ -197,6 +197,10 @@ export const properties: INodeProperties[] = [
 				value: "session.form_refused"
 			},
 			{
+				name: "Session: Impersonated",
+				value: "session.impersonated"
+			},
+			{
 				name: "Session: Reuse Detected",
 				value: "session.reuse_detected"
 			},

@@ -134,6 +134,7 @@ EventPattern = (
         "key.refused",
         "session.*",
         "session.created",
+        "session.impersonated",
         "session.revoked",
         "session.reuse_detected",
         "session.form_refused",
@@ -216,6 +217,7 @@ EventType = (
         "key.revoked",
         "key.refused",
         "session.created",
+        "session.impersonated",
         "session.revoked",
         "session.reuse_detected",
         "session.form_refused",
@@ -288,6 +290,7 @@ Scope = (
         "users:delete",
         "users:verify",
         "users:export",
+        "users:impersonate",
         "groups:read",
         "groups:write",
         "tokens:create",
@@ -327,9 +330,9 @@ keys and webhooks, but no password, and can't sign in.
 Later versions can add values.
 """
 
-WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"] | str
-"""`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`:
-a sentence for people, in the format of these chats' incoming webhooks.
+WebhookFormat = Literal["standard", "cloudevents", "ocsf", "slack", "discord", "teams"] | str
+"""`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `ocsf`: OCSF 1.5, for a
+SIEM. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
 
 Later versions can add values.
 """
@@ -402,7 +405,7 @@ class BulkOperation(TypedDict):
     """Required with `create_token`. `invite`: An invited user sets their first password. `reset_password`: Sets a
     password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email.
     `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a
-    password.
+    password. `impersonate`: Lets whoever created it act as the user, for support.
     """
     expires_in: NotRequired[int]
     """Seconds until it expires, at most 30 days. Default: by its purpose. 1 to 2,592,000."""
@@ -619,7 +622,8 @@ class Token(Model):
     purpose: str
     """`invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have
     forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the
-    user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+    user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password. `impersonate`:
+    Lets whoever created it act as the user, for support.
     """
     email: str | None
     """The new email of `change_email`, or the one that `verify_email` confirms."""
@@ -631,6 +635,8 @@ class Token(Model):
     """When it was created."""
     expires_at: datetime
     """When it expires."""
+    reason: str | None
+    """Why somebody acts as the user, of `impersonate`."""
     token: str | None
     """The token, for a link to your own application."""
     url: str | None
@@ -638,7 +644,19 @@ class Token(Model):
     _kinds = {"created_at": time, "expires_at": time}
     _optional = frozenset(["token", "url"])
     _secret = frozenset(["token", "url"])
-    _known = ("id", "user_id", "purpose", "email", "redirect_url", "data", "created_at", "expires_at", "token", "url")
+    _known = (
+        "id",
+        "user_id",
+        "purpose",
+        "email",
+        "redirect_url",
+        "data",
+        "created_at",
+        "expires_at",
+        "reason",
+        "token",
+        "url",
+    )
 
 
 class ErrorDetail(Model):
@@ -1009,6 +1027,10 @@ class Session(Model):
     """The IP address the user signed in from. Empty if the application didn't send it."""
     user_agent: str
     """The browser's User-Agent header. Empty if the application didn't send it."""
+    acted_by: str | None
+    """ID of the person who acts as the user, for support."""
+    reason: str | None
+    """Why they act as the user."""
     _kinds = {"created_at": time, "last_seen_at": time, "expires_at": time, "refresh_expires_at": time}
     _known = (
         "id",
@@ -1020,6 +1042,8 @@ class Session(Model):
         "refresh_expires_at",
         "address",
         "user_agent",
+        "acted_by",
+        "reason",
     )
 
 
@@ -1074,8 +1098,8 @@ class EventActor(Model):
     """
     key_created_by: str | None
     """ID of the user whom the API key goes back to, because they created it or the key it was created with.
-    Without a key, the user who created the link that the session began with. Null: it is the user's own, or
-    none.
+    Without a key, the user who created the link that the session began with, or acts in it. Null: it is the
+    user's own, or none.
     """
     _known = ("user_id", "key_id", "address", "request_id", "trace_id", "client", "key_created_by")
 
@@ -1198,10 +1222,15 @@ class EventObject(Model):
     """The IP address the user signed in from. Empty if the application didn't send it."""
     user_agent: str | None
     """The browser's User-Agent header. Empty if the application didn't send it."""
+    acted_by: str | None
+    """ID of the person who acts as the user, for support."""
+    reason: str | None
+    """Why they act as the user."""
     purpose: str | None
     """`invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have
     forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the
-    user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+    user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password. `impersonate`:
+    Lets whoever created it act as the user, for support.
     """
     redirect_url: str | None
     """Where the user continues afterwards. Null: in the dashboard."""
@@ -1214,8 +1243,8 @@ class EventObject(Model):
     types: list[str] | None
     """The events that are sent."""
     format: str | None
-    """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`,
-    `teams`: a sentence for people, in the format of these chats' incoming webhooks.
+    """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `ocsf`: OCSF 1.5, for a
+    SIEM. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
     """
     payload: str | None
     """`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for
@@ -1347,6 +1376,7 @@ class EventObject(Model):
     }
     _optional = frozenset(
         [
+            "acted_by",
             "action",
             "added",
             "address",
@@ -1409,6 +1439,7 @@ class EventObject(Model):
             "public_client",
             "purpose",
             "rate_limit",
+            "reason",
             "records",
             "records_expected",
             "recovery_codes_left",
@@ -1494,6 +1525,8 @@ class EventObject(Model):
         "refresh_expires_at",
         "address",
         "user_agent",
+        "acted_by",
+        "reason",
         "purpose",
         "redirect_url",
         "data",
@@ -1812,6 +1845,15 @@ class AddedMembers(Model):
     _known = ("added", "changed", "unchanged")
 
 
+class Act(Model):
+    """Person who acts as a user (RFC 8693, section 4.1)."""
+
+    __slots__ = ()
+    sub: str
+    """ID of the person."""
+    _known = ("sub",)
+
+
 class SessionTokens(Model):
     """A session of your application, and its tokens. They are only returned here."""
 
@@ -1838,8 +1880,16 @@ class SessionTokens(Model):
     """A signed access token (JWT), if the setting `access_tokens` is on."""
     access_expires_at: datetime | None
     """When the `access_token` expires: 5 minutes after now."""
-    _kinds = {"expires_at": time, "refresh_expires_at": time, "user": one(User), "access_expires_at": time}
-    _optional = frozenset(["access_expires_at", "access_token"])
+    act: Act | None
+    """Person who acts as a user (RFC 8693, section 4.1)."""
+    _kinds = {
+        "expires_at": time,
+        "refresh_expires_at": time,
+        "user": one(User),
+        "access_expires_at": time,
+        "act": one(Act),
+    }
+    _optional = frozenset(["access_expires_at", "access_token", "act"])
     _known = (
         "id",
         "user_id",
@@ -1851,6 +1901,7 @@ class SessionTokens(Model):
         "user",
         "access_token",
         "access_expires_at",
+        "act",
     )
 
 
@@ -1870,8 +1921,11 @@ class VerifiedSession(Model):
     """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead
     of `created_at`; reading a user returns all fields. Use `fields` to choose.
     """
-    _kinds = {"expires_at": time, "user": one(User)}
-    _known = ("id", "user_id", "audience", "expires_at", "user")
+    act: Act | None
+    """Person who acts as a user (RFC 8693, section 4.1)."""
+    _kinds = {"expires_at": time, "user": one(User), "act": one(Act)}
+    _optional = frozenset(["act"])
+    _known = ("id", "user_id", "audience", "expires_at", "user", "act")
 
 
 class WebhookHealth(Model):
@@ -1922,8 +1976,8 @@ class Webhook(Model):
     types: list[str]
     """The events that are sent."""
     format: str
-    """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`,
-    `teams`: a sentence for people, in the format of these chats' incoming webhooks.
+    """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `ocsf`: OCSF 1.5, for a
+    SIEM. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
     """
     payload: str
     """`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for

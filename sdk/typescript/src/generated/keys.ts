@@ -18,7 +18,7 @@ export interface KeyListParams {
   /** Only keys whose ID or text begins like this: the first 8 characters count. Or a key as lists show it, `rbk_Exam…TtmI`. */
   prefix?: string | undefined;
   /** Only keys that can use this scope: their own, or all that the user's role has. */
-  scope?: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "rules:read" | "rules:write" | "metrics:read" | (string & {}) | undefined;
+  scope?: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "users:impersonate" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "rules:read" | "rules:write" | "metrics:read" | (string & {}) | undefined;
   /** Only keys that work, were created before this RFC 3339 time, and have not been used from then on. */
   unused_since?: string | Date | undefined;
   /** Only keys that work, and expire before this RFC 3339 time. */

@@ -3,6 +3,14 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Person who acts as a user (RFC 8693, section 4.1). */
+        Act: {
+            /**
+             * @description ID of the person.
+             * @example user_065n14sd01rd526r46hrcu0i8o
+             */
+            sub: string;
+        };
         /** @description Outcome for the users you sent. */
         AddedMembers: {
             /**
@@ -417,10 +425,10 @@ export interface components {
              */
             if_match?: string;
             /**
-             * @description Required with `create_token`. `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+             * @description Required with `create_token`. `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password. `impersonate`: Lets whoever created it act as the user, for support.
              * @enum {string}
              */
-            purpose?: "change_email" | "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
+            purpose?: "change_email" | "impersonate" | "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
             /** Format: int64 */
             expires_in?: number;
             redirect_url?: string;
@@ -674,7 +682,7 @@ export interface components {
              */
             client: string | null;
             /**
-             * @description ID of the user whom the API key goes back to, because they created it or the key it was created with. Without a key, the user who created the link that the session began with. Null: it is the user's own, or none.
+             * @description ID of the user whom the API key goes back to, because they created it or the key it was created with. Without a key, the user who created the link that the session began with, or acts in it. Null: it is the user's own, or none.
              * @example user_065n14sd01rd526r46hrcu0i8o
              */
             key_created_by: string | null;
@@ -750,6 +758,8 @@ export interface components {
             refresh_expires_at?: string | null;
             address?: string;
             user_agent?: string;
+            acted_by?: string | null;
+            reason?: string | null;
             purpose?: string;
             redirect_url?: string | null;
             data?: {
@@ -859,9 +869,9 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.*" | "application.updated" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "rule.*" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.*" | "import.finished" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.*" | "application.updated" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.impersonated" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "rule.*" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.*" | "import.finished" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
         /** @description What happened. Later versions can add types: ignore those you don't know. */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.updated" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.finished" | "settings.updated" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.updated" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.impersonated" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.finished" | "settings.updated" | "server.test" | (string & {});
         /** @description All data about a user. */
         Export: {
             user: components["schemas"]["User"];
@@ -1132,7 +1142,7 @@ export interface components {
              */
             masked: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "rules:read" | "rules:write" | "metrics:read" | (string & {}))[] | null;
+            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "users:impersonate" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "rules:read" | "rules:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow: string[] | null;
             rate_limit: string | null;
@@ -1858,7 +1868,7 @@ export interface components {
          * @description What an API key can be used for.
          * @enum {string}
          */
-        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "rules:read" | "rules:write" | "metrics:read" | (string & {});
+        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "users:impersonate" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "rules:read" | "rules:write" | "metrics:read" | (string & {});
         /** @description A second factor of a user: an authenticator app or a passkey. `secret`, `otpauth_url` and `recovery_codes` are only returned once. */
         SecondFactor: {
             /**
@@ -1972,6 +1982,16 @@ export interface components {
             address: string;
             /** @description The browser's User-Agent header. Empty if the application didn't send it. */
             user_agent: string;
+            /**
+             * @description ID of the person who acts as the user, for support.
+             * @example user_065n14sd01rd526r46hrcu0i8o
+             */
+            acted_by: string | null;
+            /**
+             * @description Why they act as the user.
+             * @example Ticket 4711
+             */
+            reason: string | null;
         };
         /** @description A person who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor, or with a one-time `token`. */
         SessionCreate: {
@@ -2056,6 +2076,7 @@ export interface components {
              * @description When the `access_token` expires: 5 minutes after now.
              */
             access_expires_at?: string;
+            act?: components["schemas"]["Act"];
         };
         /** @description A token of a session. */
         SessionVerification: {
@@ -2077,7 +2098,7 @@ export interface components {
             id: string;
             /** @description ID of the user it is for. */
             user_id: string;
-            purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
+            purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | "impersonate" | (string & {});
             /**
              * Format: email
              * @description The new email of `change_email`, or the one that `verify_email` confirms.
@@ -2096,6 +2117,8 @@ export interface components {
              * @description When it expires.
              */
             expires_at: string;
+            /** @description Why somebody acts as the user, of `impersonate`. */
+            reason: string | null;
             /** @description The token, for a link to your own application. */
             token?: string;
             /**
@@ -2124,10 +2147,10 @@ export interface components {
         /** @description A one-time token to create. */
         TokenCreate: {
             /**
-             * @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+             * @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password. `impersonate`: Lets whoever created it act as the user, for support.
              * @enum {string}
              */
-            purpose: "change_email" | "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
+            purpose: "change_email" | "impersonate" | "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
             /**
              * Format: int64
              * @description Seconds until it expires, at most 30 days. Default: by its purpose.
@@ -2157,6 +2180,11 @@ export interface components {
             language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});
             /** @description Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the setting `smtp`. Default: `false`. */
             send?: boolean;
+            /**
+             * @description Why you act as the user, which they see. Required for `impersonate`, and only for that.
+             * @example Ticket 4711: an invoice is missing
+             */
+            reason?: string;
         };
         /** @description A one-time token that someone asks for who is not signed in. */
         TokenRequest: {
@@ -2247,7 +2275,7 @@ export interface components {
             /** @description ID of the token. */
             id: string;
             /** @description What it was for. */
-            purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
+            purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | "impersonate" | (string & {});
             /** @description Where the user continues. */
             redirect_url: string | null;
             data: {
@@ -2418,6 +2446,7 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
             user: components["schemas"]["User"];
+            act?: components["schemas"]["Act"];
         };
         /** @description An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal its secret. */
         Webhook: {
@@ -2435,8 +2464,8 @@ export interface components {
             description: string;
             /** @description The events that are sent. */
             types: string[];
-            /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. */
-            format: "standard" | "cloudevents" | "slack" | "discord" | "teams" | (string & {});
+            /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `ocsf`: OCSF 1.5, for a SIEM. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. */
+            format: "standard" | "cloudevents" | "ocsf" | "slack" | "discord" | "teams" | (string & {});
             /** @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data. */
             payload: "full" | "thin" | (string & {});
             /** @description `user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive in any order, and none waits for another. */
@@ -2502,10 +2531,10 @@ export interface components {
             user_id?: string;
         };
         /**
-         * @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
+         * @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `ocsf`: OCSF 1.5, for a SIEM. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
          * @enum {string}
          */
-        WebhookFormat: "standard" | "cloudevents" | "slack" | "discord" | "teams" | (string & {});
+        WebhookFormat: "standard" | "cloudevents" | "ocsf" | "slack" | "discord" | "teams" | (string & {});
         /** @description Health of a webhook's deliveries. */
         WebhookHealth: {
             /**

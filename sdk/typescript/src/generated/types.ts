@@ -4,6 +4,9 @@ import type { components } from "./schema.js";
 type Schemas = components["schemas"];
 type Object<Name extends keyof Schemas> = Schemas[Name];
 
+/** Person who acts as a user (RFC 8693, section 4.1). */
+export interface Act extends Object<"Act"> {}
+
 /** Outcome for the users you sent. */
 export interface AddedMembers extends Object<"AddedMembers"> {}
 
@@ -366,8 +369,8 @@ export interface Webhook extends Object<"Webhook"> {
 export interface WebhookCreate extends Object<"WebhookCreate"> {}
 
 /**
- * `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
- * sentence for people, in the format of these chats' incoming webhooks.
+ * `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `ocsf`: OCSF 1.5, for a SIEM.
+ * `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
  */
 export type WebhookFormat = Schemas["WebhookFormat"];
 

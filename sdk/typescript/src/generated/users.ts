@@ -744,7 +744,8 @@ export class Users {
    * calls `POST /v1/tokens/consume`. Both are returned only once, or not at all with `send`: then Rollbook mails it to the
    * user, or to the new email of `change_email`. A newer token of the same purpose ends the older one; to suspend or delete
    * the user, or to change their email or role, ends all. For a user with a role above member, the key needs the scope
-   * `users:grant` as well.
+   * `users:grant` as well. `impersonate` needs the scope `users:impersonate`, lasts at most an hour with the session it
+   * opens, is for users with a lower role than yours, and works in the dashboard only for you.
    *
    * Scope: `tokens:create`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

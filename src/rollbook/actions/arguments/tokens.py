@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from rollbook.actions.arguments import ANY_TEXT, Address, Body, Code, Email, Name, NewPassword, RedirectUrl
+from rollbook.actions.arguments import ANY_TEXT, NO_CONTROLS, Address, Body, Code, Email, Name, NewPassword, RedirectUrl
 from rollbook.config import MAX_TOKEN_LIFETIME, LanguageCode
 from rollbook.records import examples, one_time_tokens
 from rollbook.records.one_time_tokens import Purpose as TokenPurpose
@@ -49,6 +49,27 @@ class TokenCreate(Body):
     data: TokenData | UnsetType = UNSET
     language: TokenLanguage | UnsetType = UNSET
     send: TokenSend = False
+    reason: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=200,
+                pattern=NO_CONTROLS,
+                description="Why you act as the user, which they see. Required for `impersonate`, and only for that.",
+                examples=["Ticket 4711: an invoice is missing"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+REQUESTED = {
+    name: text
+    for name, text in one_time_tokens.PURPOSES.items()
+    if name not in ("change_email", one_time_tokens.IMPERSONATE)
+}
+"""Purposes of tokens that people ask for who are not signed in."""
 
 
 class TokenRequest(Body):
@@ -57,7 +78,7 @@ class TokenRequest(Body):
     email: Annotated[Email, says("The email that the person entered.")]
     purpose: Annotated[
         Literal["reset_password", "verify_email", "sign_in", "invite"],
-        says(listed({name: text for name, text in one_time_tokens.PURPOSES.items() if name != "change_email"})),
+        says(listed(REQUESTED)),
     ]
     redirect_url: RedirectUrl | UnsetType = UNSET
     address: (

@@ -49,12 +49,12 @@ class WebhookHeaders(tuple[tuple[str, str | None], ...]):
     }
 
 
-WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"]
+WebhookFormat = Literal["standard", "cloudevents", "ocsf", "slack", "discord", "teams"]
 WebhookPayload = Literal["full", "thin"]
 WebhookOrdering = Literal["user", "none"]
 ABOUT_FORMATS = (
-    "`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, "
-    "`discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks."
+    "`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `ocsf`: OCSF 1.5, for "
+    "a SIEM. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks."
 )
 ABOUT_PAYLOADS = (
     "`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the "

@@ -83,7 +83,8 @@ TABLES = (
     _table(
         "sessions",
         "id, digest, user_id, created_at, last_seen_at, address, user_agent, proven_at, audience, family, "
-        "refresh_digest, expires_at, refresh_expires_at, created_by, user_seq, lineage, methods, scope, begun_in",
+        "refresh_digest, expires_at, refresh_expires_at, created_by, user_seq, lineage, methods, scope, begun_in, "
+        "acted_by, reason",
         "id",
     ),
     _table("signing_keys", "id, public, sealed, created_at, signs_from, algorithm", "id"),
@@ -94,7 +95,7 @@ TABLES = (
     _table(
         "one_time_tokens",
         "id, digest, user_id, purpose, email, redirect_url, data, language, sealed, is_sent, delivered_by, created_by, "
-        "created_with, lineage, created_at, expires_at, audiences",
+        "created_with, lineage, created_at, expires_at, audiences, acted_by, reason",
         "id",
     ),
     _table("token_requests", "id, sealed", "id"),

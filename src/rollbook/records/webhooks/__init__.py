@@ -25,6 +25,8 @@ that no list, count or action knows of it."""
 INBOX = "inbox"
 """Instead of a URL: events are kept in the product, to be looked at."""
 CHATS = ("slack", "discord", "teams")
+WITHOUT_TOKENS = (*CHATS, "ocsf")
+"""Formats whose receivers are no application that could do something with a one-time token."""
 """Formats of chats. Whoever has the URL of one can write to it."""
 REASONS: dict[str, str] = {
     "owner_suspended": "The user it belongs to was suspended.",

@@ -42,7 +42,8 @@ async def repeat(page: PageRequest) -> Response:
 async def _next(page: PageRequest, asked: Asked) -> Response:
     """Raises OAuthRefused."""
     person = page.person
-    duty = None if person is None else await second_factors.duty_of(page.on, person.user)
+    acts = person is not None and person.acting is not None
+    duty = None if person is None or acts else await second_factors.duty_of(page.on, person.user)
     must_add_factor = duty is not None and duty.is_due
     step = authorization.step(asked, None if person is None else person.session, must_add_factor)
     if person is None or step == "sign_in":

@@ -1,5 +1,6 @@
 """Pages behind the links of mails: each confirms an email or changes it, sets a password, signs in without one, or
-stops a change of email. To open one uses nothing up: programs that show email open links, too. A form does."""
+stops a change of email. To open one uses nothing up: programs that show email open links, too. A form does. And the
+page on which an admin begins to act as a user."""
 
 from __future__ import annotations
 
@@ -7,16 +8,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from rollbook.actions import own_email, passkeys, sessions, tokens
-from rollbook.actions.arguments.tokens import TokenConsume
+from rollbook import clock
+from rollbook.actions import own_email, passkeys, sessions, tokens, users
+from rollbook.actions.arguments.tokens import TokenConsume, TokenCreate
 from rollbook.actions.sessions import UsedToken
 from rollbook.actions.tokens import OpenToken
-from rollbook.errors import ApiError, TokenInvalid
+from rollbook.errors import ApiError, BadRequest, InvalidParameter, TokenInvalid
 from rollbook.http.request import Response
-from rollbook.records.one_time_tokens import OF_PASSWORDS
+from rollbook.records import users as user_records
+from rollbook.records.one_time_tokens import IMPERSONATE, OF_PASSWORDS
 from rollbook.web import factors, forms
 from rollbook.web.account import sign_in
-from rollbook.web.account.sign_in import home
+from rollbook.web.account.sign_in import FORGET_PAGES, home
 from rollbook.web.page_request import PageRequest
 
 
@@ -167,6 +170,48 @@ async def _sign_in(page: PageRequest, open: OpenToken) -> Response:
 
 show_sign_in_link = page_of(_sign_in_form, "sign_in")
 sign_in_by_link = page_of(_sign_in_form, "sign_in", use=_sign_in)
+
+
+async def show_impersonate(page: PageRequest, error: ApiError | None = None) -> Response:
+    """Asks before the caller acts as the user of their own link; without one, for the reason, on the page of a user."""
+    try:
+        own = await sessions.look_to_act(page.on, page.by, token_of(page)) if not page.ids else None
+    except TokenInvalid:
+        return await dead(page)
+    user = await users.get(page.on, page.by, page.ids[0]) if own is None else own.user
+    parts = urlsplit("" if own is None else own.token.redirect_url)
+    return page.render(
+        "admin/impersonate.html",
+        secret=True,
+        leads_to=f"{parts.scheme}://{parts.netloc}" if parts.netloc else "",
+        error=error,
+        section="admin/users",
+        user=user,
+        own=own,
+        token=token_of(page),
+        reason=page.form.get("reason", "") if page.request.method == "POST" else "",
+        problems=forms.problems(page, error, {"reason": "The reason"}),
+    )
+
+
+async def impersonate(page: PageRequest) -> Response:
+    """Act as the user, with a link or, on the page of a user, for a reason."""
+    try:
+        text, redirect_url = token_of(page), ""
+        if page.ids:
+            new = page.arguments(TokenCreate, {"purpose": IMPERSONATE, "reason": page.form.get("reason", "").strip()})
+            text = (await tokens.create_token(page.on, page.by, page.ids[0], new)).text
+        else:
+            redirect_url = (await sessions.look_to_act(page.on, page.by, text)).token.redirect_url
+        session, cookie = await sessions.act(page.on, page.by, text, page.browser)
+    except TokenInvalid:
+        return await dead(page)
+    except (InvalidParameter, BadRequest) as error:
+        return await show_impersonate(page, error)
+    left = (session.refresh_expires_at or 0) - session.created_at
+    headers = FORGET_PAGES + page.set_cookie(cookie, max(1, left // clock.SECOND))
+    user = await page.on.read(user_records.get, session.user_id)
+    return page.leave(redirect_url, headers) if redirect_url else page.redirect(home(user.role), headers=headers)
 
 
 async def show_stop_email_change(page: PageRequest) -> Response:

@@ -38,6 +38,7 @@ async def show(page: PageRequest, problems: Mapping[str, str] = {}, renamed: str
         "account/security.html",
         section="account/security",
         factors=active,
+        acted_as=await sessions.acted_as(page.on, page.by),
         codes_left=listing.recovery_codes_left,
         is_required=page.me.user.role in second_factors.roles_with_duty(page.on),
         problems=problems,

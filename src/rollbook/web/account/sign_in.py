@@ -172,6 +172,7 @@ async def show_sessions(page: PageRequest) -> Response:
         section="account/sessions",
         sessions=all_sessions,
         names=await page.on.read(clients.names, [session.audience for session in all_sessions]),
+        actors=await sessions.actors(page.on, all_sessions),
         others=mine.total - 1,
         browser=sessions.name,
         idle=_hours(page, settings.session_idle_timeout),

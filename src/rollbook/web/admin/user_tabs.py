@@ -110,7 +110,9 @@ async def show_sessions(page: PageRequest) -> Response:
     user = await find_user(page)
     listing = await sessions.list_sessions(page.on, page.by, ListSessions(user=user.id, limit=MAX_SESSIONS))
     names = await page.on.read(clients.names, [session.audience for session in listing.items])
-    return page.render("admin/user_sessions.html", found=listing, names=names, **await context(page, user, "sessions"))
+    actors = await sessions.actors(page.on, listing.items)
+    about = await context(page, user, "sessions")
+    return page.render("admin/user_sessions.html", found=listing, names=names, actors=actors, **about)
 
 
 async def end_session(page: PageRequest) -> Response:

@@ -84,6 +84,7 @@ STARTS = (
 FORMATS = {
     "standard": "Standard Webhooks",
     "cloudevents": "CloudEvents 1.0",
+    "ocsf": "OCSF 1.5",
     "slack": "Slack",
     "discord": "Discord",
     "teams": "Microsoft Teams",

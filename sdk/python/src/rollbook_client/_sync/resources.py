@@ -2244,10 +2244,10 @@ class Keys(Resource):
                 show it, `rbk_Exam…TtmI`. At most 64 characters.
             scope: Only keys that can use this scope: their own, or all that the user's role has. One of
                 `users:read`, `users:write`, `users:grant`, `users:import`, `users:delete`, `users:verify`,
-                `users:export`, `groups:read`, `groups:write`, `tokens:create`, `tokens:consume`, `keys:read`,
-                `keys:write`, `sessions:read`, `sessions:write`, `sessions:create`, `sessions:verify`,
-                `events:read`, `requests:read`, `webhooks:read`, `webhooks:write`, `rules:read`, `rules:write`,
-                `metrics:read`.
+                `users:export`, `users:impersonate`, `groups:read`, `groups:write`, `tokens:create`,
+                `tokens:consume`, `keys:read`, `keys:write`, `sessions:read`, `sessions:write`,
+                `sessions:create`, `sessions:verify`, `events:read`, `requests:read`, `webhooks:read`,
+                `webhooks:write`, `rules:read`, `rules:write`, `metrics:read`.
             unused_since: Only keys that work, were created before this RFC 3339 time, and have not been used
                 from then on.
             expires_before: Only keys that work, and expire before this RFC 3339 time.
@@ -4540,6 +4540,7 @@ class Users(Resource):
         data: Mapping[str, Any] | None | Omit = OMIT,
         language: str | Omit = OMIT,
         send: bool | Omit = OMIT,
+        reason: str | Omit = OMIT,
         dry_run: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Token:
@@ -4549,7 +4550,9 @@ class Users(Resource):
         application, which calls `POST /v1/tokens/consume`. Both are returned only once, or not at all with
         `send`: then Rollbook mails it to the user, or to the new email of `change_email`. A newer token of the
         same purpose ends the older one; to suspend or delete the user, or to change their email or role, ends
-        all. For a user with a role above member, the key needs the scope `users:grant` as well.
+        all. For a user with a role above member, the key needs the scope `users:grant` as well. `impersonate`
+        needs the scope `users:impersonate`, lasts at most an hour with the session it opens, is for users with
+        a lower role than yours, and works in the dashboard only for you.
 
         Scope: `tokens:create`.
 
@@ -4558,7 +4561,7 @@ class Users(Resource):
             purpose: `invite`: An invited user sets their first password. `reset_password`: Sets a password, for
                 users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email.
                 `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user
-                in without a password.
+                in without a password. `impersonate`: Lets whoever created it act as the user, for support.
             expires_in: Seconds until it expires, at most 30 days. Default: by its purpose. 1 to 2,592,000.
             redirect_url: The page that the person continues to, instead of the dashboard: a URL at an origin of
                 the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
@@ -4570,6 +4573,8 @@ class Users(Resource):
                 `fr`, `ja`, `pt`.
             send: Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the
                 setting `smtp`. Default: `false`.
+            reason: Why you act as the user, which they see. Required for `impersonate`, and only for that. At
+                most 200 characters.
             dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
                 `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
                 webhooks=1`. Default: False.
@@ -4604,6 +4609,7 @@ class Users(Resource):
                     "data": data,
                     "language": language,
                     "send": send,
+                    "reason": reason,
                 },
                 idempotency_key=idempotency_key,
             ),
@@ -4756,9 +4762,9 @@ class Webhooks(Resource):
                 characters.
             description: What you use the webhook for. At most 255 characters.
             types: The events to send. Null: as if it were missing.
-            format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
-                `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
-                Default: `standard`.
+            format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `ocsf`:
+                OCSF 1.5, for a SIEM. `slack`, `discord`, `teams`: a sentence for people, in the format of these
+                chats' incoming webhooks. Default: `standard`.
             payload: `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the
                 object, for receivers that should not get personal data. Default: `full`.
             ordering: `user`: a user's events arrive in order, so while one fails, that user's later events
@@ -4868,9 +4874,9 @@ class Webhooks(Resource):
                 characters.
             description: What you use the webhook for. At most 255 characters.
             types: The events to send. Null: as if it were missing.
-            format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
-                `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
-                Default: `standard`.
+            format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `ocsf`:
+                OCSF 1.5, for a SIEM. `slack`, `discord`, `teams`: a sentence for people, in the format of these
+                chats' incoming webhooks. Default: `standard`.
             payload: `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the
                 object, for receivers that should not get personal data. Default: `full`.
             ordering: `user`: a user's events arrive in order, so while one fails, that user's later events
