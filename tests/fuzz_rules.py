@@ -107,6 +107,9 @@ SENTENCES = {
     "from must not be after to": "depends on the log",
     "from must be cursor": "a name, a time or an ID",
     "audience is required, unless the API key has": "depends on the key",
+    "are for keys of the kind": "depends on the kind",
+    "is for applications: no one signs in": "depends on whose key it is to be",
+    "ids must be IDs of users": "a pattern of each would refuse them one by one",
     "must be an RFC 3339 time": "the format date-time, which the pattern only begins",
 }
 BOOLEANS = ("purge", "dry_run")
@@ -128,8 +131,9 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         query["wait"] = 1  # every number of seconds is waited for in the same way
         if positive:
             query["order"] = "asc"  # the description can't say that the other order doesn't wait
-    if positive and "created_after" in query:
-        query.pop("created_before", None)  # nor that it is the later one of the two
+    if positive:
+        for name in [name for name in query if name.endswith("_after")]:
+            query.pop(name.replace("_after", "_before"), None)  # nor that it is the later one of the two
     if case.path == "/v1/bulk-jobs" and isinstance(case.body, dict) and isinstance(case.body.get("filter"), dict):
         case.body["filter"]["email"] = "nobody@example.com"  # not everybody, of whom others are in use
     item = case.path_parameters or {}
