@@ -44,7 +44,11 @@ class Round:
     without_writes: float
     without_reads: float
     without_standby_reads: float
+    slowest: float
+    """Seconds until a client had an answer, or gave up."""
     until_whole: float
+    until_delivered: float
+    """Seconds from then until webhooks had all events."""
     admitted: int
     """Requests of the user with a limit in one window, at most."""
     was_without_valkey: bool
@@ -96,7 +100,9 @@ def play(cluster: Cluster, load: Load, books: Books, fault: str, chance: random.
         round(gaps["write"], 1),
         round(gaps["read"], 1),
         round(gaps["standby"], 1),
+        round(max((seconds for moment, seconds in list(notes.durations) if start < moment < end), default=0.0), 1),
         round(whole, 1),
+        round(books.waited, 1),
         admitted,
         was_without_valkey,
         problems,
@@ -109,7 +115,7 @@ def chaos(arguments: argparse.Namespace) -> int:
     chance = random.Random(arguments.seed)
     until = time.monotonic() + 60 * arguments.minutes
     say(f"seed {arguments.seed}, {len(names)} kinds of faults, {arguments.minutes} minutes at most")
-    cluster = Cluster(previous)
+    cluster = Cluster(previous, arguments.valkey_cluster)
     rounds: list[Round] = []
     in_the_end: list[str] = []
     try:
@@ -148,7 +154,7 @@ def chaos(arguments: argparse.Namespace) -> int:
 def _line(done: Round) -> str:
     told = (
         f"{done.fault} ({done.where}): {done.acknowledged} acknowledged; without writes {done.without_writes} s, reads "
-        f"{done.without_reads} s, of a standby {done.without_standby_reads} s; whole after {done.until_whole} s; "
+        f"{done.without_reads} s, of a standby {done.without_standby_reads} s; slowest answer {done.slowest} s; whole after {done.until_whole} s; webhooks after {done.until_delivered} s; "
         f"{done.admitted} of {LIMIT} admitted"
     )
     return "\n".join([told, *(f"    {problem[:300]}" for problem in done.problems[:8])])
@@ -190,8 +196,8 @@ def table(runs: Sequence[dict]) -> str:
         "[Scaling](../docs/scaling.md#6-a-cluster), on one machine with 2 cores that others used at the same time. Seconds are the",
         f"longest of all runs. `limit`: requests admitted in one minute by a limit of {LIMIT}, at most.",
         "",
-        "| fault | runs | acknowledged | lost | doubled | other problems | without writes | without reads | without reads of a standby | whole again | limit |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| fault | runs | acknowledged | lost | doubled | other problems | without writes | without reads | without reads of a standby | slowest answer | whole again | webhooks | limit |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for fault in [name for name in FAULTS if name in by_fault]:
         done = by_fault[fault]
@@ -199,7 +205,14 @@ def table(runs: Sequence[dict]) -> str:
         lost, doubled = (sum(problem.startswith(word) for problem in problems) for word in ("lost", "doubled"))
         numbers = [
             f"{max(each[name] for each in done):.0f} s"
-            for name in ("without_writes", "without_reads", "without_standby_reads", "until_whole")
+            for name in (
+                "without_writes",
+                "without_reads",
+                "without_standby_reads",
+                "slowest",
+                "until_whole",
+                "until_delivered",
+            )
         ]
         cells = [
             fault,

@@ -28,10 +28,11 @@ class Books:
         self._api = Api(key)
         self.log: list[dict[str, Any]] = []
         self._told: set[str] = set()
+        self.waited = 0.0
+        """Seconds until webhooks had all events, at the last check."""
 
     def check(self) -> list[str]:
         """New problems. Raises TimeoutError if the cluster doesn't answer."""
-        until = time.time()
         self._read_log()
         found = [
             *self._notes.violations,
@@ -39,7 +40,7 @@ class Books:
             *self._doubled(),
             *self._histories(),
             *self._users(),
-            *self._hooks(until),
+            *self._hooks(),
         ]
         fresh = [problem for problem in dict.fromkeys(found) if problem not in self._told]
         self._told.update(fresh)
@@ -107,16 +108,17 @@ class Books:
         lost = [f"lost: user {email}" for email, id in created.items() if listed.get(email.casefold()) != [id]]
         return lost + [f"doubled: user {email}" for email in tried if len(listed.get(email.casefold(), [])) > 1]
 
-    def _hooks(self, asked_at: float) -> list[str]:
+    def _hooks(self) -> list[str]:
         """Every event has arrived at every webhook, and those of a user in their order."""
         places = {event["id"]: place for place, event in enumerate(self.log)}
         first = min(
             (places[hook[0]["id"]] for hook in self._notes.hooks if hook and hook[0]["id"] in places), default=0
         )
         wanted = {event["id"] for event in self.log[first:] if event["type"] in SENT}
-        until = time.monotonic() + DRAIN
-        while time.monotonic() < until and any(wanted - self._arrived(number) for number in range(HOOKS)):
-            time.sleep(1)
+        began = time.monotonic()
+        while time.monotonic() < began + DRAIN and any(wanted - self._arrived(number) for number in range(HOOKS)):
+            time.sleep(0.5)
+        self.waited = time.monotonic() - began
         found = []
         for number in range(HOOKS):
             missing = wanted - self._arrived(number)

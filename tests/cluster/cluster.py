@@ -42,12 +42,13 @@ def program(name: str) -> str:
 
 
 class Cluster:
-    """`nodes_from` names another checkout that a node runs, by its name."""
+    """`nodes_from` names another checkout that a node runs, by its name. `valkey_cluster`: Valkey is a cluster of six, instead
+    of a primary with Sentinel."""
 
-    def __init__(self, nodes_from: dict[str, Path] | None = None, limit_flags: tuple[str, ...] = ()) -> None:
+    def __init__(self, nodes_from: dict[str, Path] | None = None, valkey_cluster: bool = False) -> None:
         self.key = key_format.mint()
         self._nodes_from = nodes_from or {}
-        self._flags = ("--rate-limit", "none", "--unauthenticated-limit", "none", *limit_flags)
+        self._valkey_cluster = valkey_cluster
         self.machines: dict[str, Machine] = {}
         self._passwords = {
             f"{name}_PASSWORD": secrets.token_hex(16)
@@ -78,6 +79,8 @@ class Cluster:
         self.wait_for("a primary with two standbys", self.has_standbys, 180)
         say(f"PostgreSQL has its primary, {self.primary()}: roles and tables")
         self._create_database()
+        if self._valkey_cluster:
+            self._join_valkey()
         say("Rollbook, PgBouncer and HAProxy on node1, node2 and node3")
         for name in NODES:
             self._add_rollbook(self.machines[name])
@@ -153,15 +156,33 @@ class Cluster:
     def _set_up_database(self, name: str) -> None:
         machine = self._machine(name)
         self._give_certificates(machine)
-        data = _disk(machine)
-        (data / "valkey").mkdir()
+        _disk(machine)
         patroni = self._render("patroni.yml", machine, machine.folder / "patroni.yml")
-        valkey = self._render("valkey.conf", machine, data / "valkey/valkey.conf")
-        if name != "db1":
-            valkey.write_text(f"{valkey.read_text()}replicaof {ADDRESSES['db1']} 6379\n")
+        ports = (6379, 6380) if self._valkey_cluster else (6379,)
+        commands = {port: [program("valkey-server"), str(self._valkey_file(machine, port))] for port in ports}
         own(machine.folder, "postgres")
-        machine.add(Service("valkey", [program("valkey-server"), str(valkey)], "postgres", restart=10))
+        for port, command in commands.items():
+            machine.add(Service("valkey" if port == 6379 else "valkey-6380", command, "postgres", restart=10))
         machine.add(Service("patroni", [program("patroni"), str(patroni)], "postgres", restart=1))
+
+    def _valkey_file(self, machine: Machine, port: int) -> Path:
+        folder = machine.folder / "data" / f"valkey-{port}"
+        folder.mkdir()
+        file = self._render("valkey.conf", machine, folder / "valkey.conf", VALKEY_PORT=str(port))
+        more = (ROOT / "deploy/cluster/valkey-cluster.conf").read_text() if self._valkey_cluster else ""
+        if machine.name != "db1" and not self._valkey_cluster:
+            more = f"replicaof {ADDRESSES['db1']} 6379\n"
+        file.write_text(file.read_text() + more)
+        return file
+
+    def _join_valkey(self) -> None:
+        servers = [f"{ADDRESSES[name]}:{port}" for port in (6379, 6380) for name in DATABASES]
+        login = ["--user", "machine", "--pass", self._passwords["VALKEY_MACHINES_PASSWORD"], "--no-auth-warning"]
+        tls = ["--tls", "--cacert", f"{FOLDER}/authority/ca.crt"]
+        network.run(
+            *(program("valkey-cli"), *tls, *login, "--cluster", "create", *servers),
+            *("--cluster-replicas", "1", "--cluster-yes"),
+        )
 
     def _set_up_node(self, name: str) -> None:
         machine = self._machine(name)
@@ -187,11 +208,26 @@ class Cluster:
     def _add_rollbook(self, machine: Machine) -> None:
         checkout = self._nodes_from.get(machine.name, ROOT)
         data = machine.folder / "rollbook"
-        command = [str(checkout / ".venv/bin/rollbook"), "serve", "--data", str(data), *self._flags]
+        command = [
+            str(checkout / ".venv/bin/rollbook"),
+            "serve",
+            "--data",
+            str(data),
+            "--rate-limit",
+            "none",
+            "--unauthenticated-limit",
+            "none",
+        ]
         machine.add(Service("rollbook", command, environment=self.settings(machine), restart=1))
 
     def settings(self, machine: Machine) -> dict[str, str]:
         lines = self._render("rollbook.env", machine, machine.folder / "rollbook.env").read_text().splitlines()
+        if self._valkey_cluster:
+            servers = ",".join(f"{ADDRESSES[name]}:6379" for name in DATABASES)
+            lines = [
+                re.sub(r"(?<=LIMITS=valkeys\+)sentinel(://[^@]*@).*/rollbook", rf"cluster\1{servers}", line)
+                for line in lines
+            ]
         own_lines = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
         return own_lines | {
             "ROLLBOOK_WEBHOOK_ALLOW": f"{ADDRESSES['clients']}/32",
@@ -294,6 +330,9 @@ class Cluster:
         return None
 
     def valkey_primary(self) -> str | None:
+        """The machine whose Valkey counts; of a cluster, one of several."""
+        if self._valkey_cluster:
+            return DATABASES[0]
         for name in NODES:
             flags = ["-t", "3", "-h", ADDRESSES[name], "-p", "26379", "--tls", "--cacert", f"{FOLDER}/authority/ca.crt"]
             done = subprocess.run(

@@ -110,10 +110,13 @@ class Notes:
     """Broken promises that a client saw itself."""
     codes: dict[str, int] = field(default_factory=dict)
     """Answers other than success, and how many."""
+    durations: list[tuple[float, float]] = field(default_factory=list)
+    """Moments of answers, and the seconds that each took."""
     tokens: int = 0
     refreshes: int = 0
 
     def saw(self, purpose: str, reply: Reply) -> None:
+        self.durations.append((reply.end, reply.end - reply.start))
         if reply.outcome == "done":
             self.started[purpose].append(reply.end)
         else:
