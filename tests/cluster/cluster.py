@@ -164,6 +164,8 @@ class Cluster:
         for port, command in commands.items():
             machine.add(Service("valkey" if port == 6379 else "valkey-6380", command, "postgres", restart=10))
         machine.add(Service("patroni", [program("patroni"), str(patroni)], "postgres", restart=1))
+        alive = ["sh", str(ROOT / "deploy/cluster/patroni-alive.sh"), machine.address]
+        machine.add(Service("patroni-alive", [*alive, "pkill", "-KILL", "-f", f"patroni {patroni}"], "postgres"))
 
     def _valkey_file(self, machine: Machine, port: int) -> Path:
         folder = machine.folder / "data" / f"valkey-{port}"
