@@ -272,6 +272,7 @@ def main(arguments: Sequence[str]) -> int:
         const=RESULTS,
         help="add to benchmarks/cluster.json and CLUSTER.md, or to this file",
     )
+    parser.add_argument("--valkey-cluster", action="store_true", help="Valkey is a cluster, without Sentinel")
     parser.add_argument("--keep-logs", help="folder for the logs of all services")
     chosen = parser.parse_args(arguments)
     if os.geteuid() != 0:

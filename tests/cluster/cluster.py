@@ -165,7 +165,7 @@ class Cluster:
             machine.add(Service("valkey" if port == 6379 else "valkey-6380", command, "postgres", restart=10))
         machine.add(Service("patroni", [program("patroni"), str(patroni)], "postgres", restart=1))
         alive = ["sh", str(ROOT / "deploy/cluster/patroni-alive.sh"), machine.address]
-        machine.add(Service("patroni-alive", [*alive, "pkill", "-KILL", "-f", f"patroni {patroni}"], "postgres"))
+        machine.add(Service("patroni-alive", [*alive, "pkill", "-KILL", "-f", f"[p]atroni {patroni}"], "postgres"))
 
     def _valkey_file(self, machine: Machine, port: int) -> Path:
         folder = machine.folder / "data" / f"valkey-{port}"
