@@ -21,10 +21,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.cluster.checks import LIMIT, Books, longest_gap, most_admitted
+from tests.cluster.checks import Books, longest_gap, most_admitted
 from tests.cluster.cluster import ADDRESSES, FOLDER, NODES, ROOT, Cluster, stop
 from tests.cluster.faults import FAULTS, Scene
-from tests.cluster.load import WINDOW, Load
+from tests.cluster.load import LIMIT, WINDOW, Load
 from tests.cluster.network import PREFIX
 
 WRITES, STANDBYS = 30.0, 10.0
@@ -121,7 +121,7 @@ def chaos(arguments: argparse.Namespace) -> int:
     try:
         cluster.start(say)
         load = Load(cluster.key, arguments.seed, arguments.pause).start()
-        books = Books(load, cluster.key)
+        books = Books(load.notes, cluster.key)
         for number, fault in enumerate(faults_of(chance, names, arguments.rounds), 1):
             if time.monotonic() > until - 120:  # no fault is begun that would not end in time
                 break

@@ -4,13 +4,14 @@ users there are."""
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from tests.cluster import history
-from tests.cluster.load import HOOKS, LIMIT, WINDOW, Api, Load, Notes, Reply
+from tests.cluster.load import HOOKS, WINDOW, Api, Notes, Reply
 
 MADE = {"POST /v1/users ": "user.created", "POST /v1/keys ": "key.created", "value ": "user.updated"}
 """Acknowledged changes by what the notes call them, and the event that each has left."""
@@ -22,9 +23,8 @@ DRAIN = 120
 class Books:
     """What is known so far, to be held against the notes. Each problem is told once."""
 
-    def __init__(self, load: Load, key: str) -> None:
-        self._load = load
-        self._notes: Notes = load.notes
+    def __init__(self, notes: Notes, key: str) -> None:
+        self._notes = notes
         self._api = Api(key)
         self.log: list[dict[str, Any]] = []
         self._told: set[str] = set()
@@ -90,11 +90,18 @@ class Books:
         return doubled + [f"doubled: event {id}" for id, count in ids.items() if count > 1]
 
     def _histories(self) -> list[str]:
-        return [
-            f"not linearizable: {user}: {problem}"
-            for user, operations in self._notes.registers.items()
-            for problem in history.problems(list(operations), "first")
-        ]
+        under_way = dict(self._notes.under_way)  # before the others: what ends meanwhile is in both
+        found = []
+        for user, noted in self._notes.registers.items():
+            operations = list(noted)
+            values = {operation.value for operation in operations if operation.kind == "write"}
+            operations += [
+                history.Operation("write", value, start, math.inf, "unknown")
+                for value, (whose, start) in under_way.items()
+                if whose == user and value not in values
+            ]
+            found += [f"not linearizable: {user}: {problem}" for problem in history.problems(operations, "first")]
+        return found
 
     def _users(self) -> list[str]:
         """Each acknowledged user is there once, and each that was asked for at most once."""
@@ -124,7 +131,7 @@ class Books:
             missing = wanted - self._arrived(number)
             if missing:
                 found.append(f"webhook {number} did not get {len(missing)} events: {sorted(missing)[:3]}")
-            found += _out_of_order(number, list(self._notes.hooks[number]), places)
+            found += out_of_order(number, list(self._notes.hooks[number]), places)
         return found
 
     def _arrived(self, number: int) -> set[str]:
@@ -135,7 +142,7 @@ class Books:
         return sum(len(hook) - len({event["id"] for event in hook}) for hook in self._notes.hooks)
 
 
-def _out_of_order(number: int, hook: Sequence[dict[str, Any]], places: dict[str, int]) -> list[str]:
+def out_of_order(number: int, hook: Sequence[dict[str, Any]], places: dict[str, int]) -> list[str]:
     latest: dict[str, int] = {}
     arrived: set[str] = set()
     found = []
@@ -170,6 +177,3 @@ def most_admitted(admitted: Sequence[Reply], start: float, end: float) -> int:
             first += 1
         most = max(most, last - first + 1)
     return most
-
-
-__all__ = ["LIMIT", "Books", "longest_gap", "most_admitted"]

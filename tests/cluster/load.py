@@ -94,6 +94,8 @@ class Notes:
     """Moments of acknowledgements, by what they were for."""
     registers: dict[str, list[Operation]] = field(default_factory=dict)
     """Operations on the name of each user whom several clients change."""
+    under_way: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Writes of such names that have no answer yet: of whom, and since when."""
     created: dict[str, str] = field(default_factory=dict)
     """Emails of acknowledged users, and the IDs."""
     tried: set[str] = field(default_factory=set)
@@ -236,9 +238,11 @@ class Load:
 
     def _write(self, api: Api, chance: random.Random) -> None:
         user, value = chance.choice(self.users), f"value {self._number()}"
+        self.notes.under_way[value] = user, time.monotonic()
         reply = api.call("PUT", f"/v1/users/{user}", {"name": value})
         self.notes.changed(reply, value)
         self.notes.registers[user].append(Operation("write", value, reply.start, reply.end, reply.outcome))
+        del self.notes.under_way[value]
 
     def _read(self, api: Api, chance: random.Random) -> None:
         user = chance.choice(self.users)
