@@ -46,6 +46,7 @@ NAMES = {
     "limit": "Rate limits",
     "webhook": "Webhooks",
     "users": "Exports",
+    "rule": "Rules",
     "bulk_job": "Bulk jobs",
     "import": "Imports",
     "settings": "Settings",
