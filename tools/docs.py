@@ -21,6 +21,8 @@ import msgspec
 from rollbook import config, errors, roles
 from rollbook.actions.import_sources import SYSTEMS
 from rollbook.actions.key_bounds import PURPOSES
+from rollbook.actions.ready_rules import all_ready
+from rollbook.actions.rule_words import sentence
 from rollbook.api import openapi
 from rollbook.api import users as user_calls
 from rollbook.cli import options as cli_options
@@ -174,6 +176,10 @@ PROGRAMS = {
 _COMMENTS = {"py": ("python", "# {}"), "mjs": ("js", "// {}"), "js": ("js", "// {}")}
 
 
+def ready_rules_part() -> str:
+    return "\n".join(f"- `{ready.key}`<br>{sentence(ready.fields)}" for ready in all_ready().values())
+
+
 def program_part(path: str) -> str:
     """A program, with the name of its file as a comment in front."""
     language, comment = _COMMENTS[path.rpartition(".")[2]]
@@ -306,6 +312,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "user_fields": user_fields_part,
     "systems": systems_part,
     "purposes": purposes_part,
+    "ready_rules": ready_rules_part,
     "errors": errors_part,
     "settings": settings_part,
     "advanced_settings": advanced_settings_part,

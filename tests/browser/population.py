@@ -113,6 +113,8 @@ class Population(NamedTuple):
     """IDs: of one with members, of which the member is one, and of one without."""
     applications: list[str]
     """IDs: of one with keys, webhooks and requests, and of one without."""
+    rules: list[str]
+    """IDs: of one that is off, of one that runs every day, and of one that begins with an event."""
 
 
 class Place(NamedTuple):
@@ -194,6 +196,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         groups = [_done(http.post("/v1/groups", json=fields))["id"] for fields in GROUPS]
         people = [{"user_id": user["id"], "role": HOSTILE[1]} for user in users if user not in gone]
         _done(http.post(f"/v1/groups/{groups[0]}/members", json={"members": people}))
+        rules = [_done(http.post("/v1/rules", json=fields))["id"] for fields in _rules(groups[0])]
         webhooks = [_done(http.post("/v1/webhooks", json=fields)) for fields in WEBHOOKS]
         delivery = _done(http.post(f"/v1/webhooks/{webhooks[0]['id']}/test", json={"type": "user.updated"}))
         living = [user["id"] for user in users if user not in gone]
@@ -224,6 +227,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         invited[0],
         groups,
         applications,
+        rules,
     )
 
 
@@ -301,6 +305,7 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
     "/admin/applications/{id}": lambda population: population.applications,
     "/admin/events/{id}": lambda population: population.event_ids,
     "/admin/groups/{id}": lambda population: population.groups,
+    "/admin/rules/{id}": lambda population: population.rules,
     "/admin/bulk-jobs/{id}": lambda population: [population.job_id],
     "/admin/imports/{id}": lambda population: [population.import_id],
     "/admin/users/{id}/keys/{key}": lambda population: [
@@ -327,6 +332,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     "/admin/users": ("?q=script",),
     "/account/requests": ("?status=2xx",),
     "/account/keys": ("?show=ended",),
+    "/admin/rules/new": ("?ready=trial-group",),
     "/admin/events": ("?type=user.*&type=key.created&address=127.0.0.1",),
 }
 """Addresses of a row beside the plain one."""
@@ -398,6 +404,22 @@ def _user(http: httpx2.Client, number: int, name: str) -> dict[str, Any]:
     if number % 11 == 5:
         fields["role"] = "viewer"
     return _done(http.post("/v1/users?fields=*", json=fields))
+
+
+def _rules(group_id: str) -> list[dict[str, Any]]:
+    steps = [{"do": "end_sessions"}, {"do": "suspend", "after_days": 14}]
+    who = {"group": group_id, "metadata": [f"{HOSTILE[0]}:{HOSTILE[0]}"]}
+    return [
+        {"name": "Suspend inactive members", "when": {"after": "last_active_at", "days": 0}, "who": {}, "steps": steps},
+        {
+            "name": "Pro customers into their group",
+            "enabled": True,
+            "when": {"daily": "06:00", "zone": "Europe/Berlin"},
+            "who": {"metadata": ["plan:pro"]},
+            "steps": [{"do": "add_to_group", "group_id": group_id}],
+        },
+        {"name": HOSTILE[0], "enabled": True, "when": {"event": "user.created"}, "who": who, "steps": steps},
+    ]
 
 
 USED = (0, 1, 3)

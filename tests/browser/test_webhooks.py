@@ -184,7 +184,7 @@ def test_viewers_have_their_own_webhooks_and_members_none(
     theirs = hook(http, description="Of a viewer", user_id=viewer["id"])
     take_session(page.context, sign_in_by_form(server, viewer["email"], viewer["password"]), server)
     page.goto("/admin/webhooks")
-    expect(page.get_by_role("navigation", name="Dashboard")).to_contain_text("Webhooks")
+    expect(page.get_by_role("navigation", name="Dashboard")).to_contain_text("Rules and webhooks")
     expect(page.get_by_role("region", name="Webhooks").locator("tbody tr")).to_have_count(1)
     for path in (f"/admin/webhooks/{owners['id']}", f"/admin/webhooks/{owners['id']}/edit"):
         answer = page.goto(path)
@@ -204,7 +204,9 @@ def test_viewers_have_their_own_webhooks_and_members_none(
     row = page.get_by_role("row").filter(has_text="Of a viewer")
     expect(row).to_contain_text(viewer["name"])
     row.get_by_role("link", name="Of a viewer").click()
-    expect(page.get_by_role("navigation", name="Dashboard").locator("[aria-current]")).to_have_text("Webhooks")
+    expect(page.get_by_role("navigation", name="Dashboard").locator("[aria-current]")).to_have_text(
+        "Rules and webhooks"
+    )
 
 
 # ---- what is sent, and what comes back

@@ -20,6 +20,7 @@ BY_API = {
     "POST /v1/sessions": "for applications: a person signs in to the dashboard, or with `rollbook login`",
     "POST /v1/sessions/refresh": "for applications, as above",
     "POST /v1/sessions/verify": "for applications, as above",
+    "POST /v1/rules/preview": "what `rollbook rules import --dry-run` says of each rule in a file",
 }
 """Rows without a command, each with the reason."""
 OLD_NAMES = """

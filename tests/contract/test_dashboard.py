@@ -31,10 +31,19 @@ def entries(html: str, name: str) -> list[str]:
     [
         (
             "admin",
-            ["Overview", "Users", "Groups", "Applications and keys", "Webhooks", "Activity", "Imports", "Settings"],
+            [
+                "Overview",
+                "Users",
+                "Groups",
+                "Applications and keys",
+                "Rules and webhooks",
+                "Activity",
+                "Imports",
+                "Settings",
+            ],
             ["Audit log", "Requests", "Usage"],
         ),
-        ("viewer", ["Overview", "Users", "Groups", "Applications and keys", "Webhooks", "Activity"], []),
+        ("viewer", ["Overview", "Users", "Groups", "Applications and keys", "Rules and webhooks", "Activity"], []),
         ("member", [], []),
     ],
 )

@@ -19,7 +19,10 @@ from tests.harness import Server, new_key, new_user
 
 pytestmark = once
 
-READING = ["find_users", "get_user", "list_groups", "user_timeline", "list_events", "usage_and_limits", "list_webhooks"]
+READING = [
+    *("find_users", "get_user", "list_groups", "user_timeline", "list_events", "usage_and_limits", "list_webhooks"),
+    *("list_rules", "preview_rule"),
+]
 ALL = [
     *("find_users", "get_user", "create_user", "update_user", "suspend_user", "activate_user", "delete_user"),
     *(
@@ -31,7 +34,7 @@ ALL = [
         "list_webhooks",
         "replay_webhook",
     ),
-    "send_link",
+    *("list_rules", "preview_rule", "send_link"),
 ]
 ASKING = ("suspend_user", "delete_user")
 
@@ -518,7 +521,7 @@ def test_pages_of_other_sites_cannot_call(
 def test_tools_fit_into_a_context(http: httpx2.Client) -> None:
     """About 6,000 tokens at most, of which one has four characters or more."""
     tools = post(http, message("tools/list")).json()["result"]["tools"]
-    assert 12 <= len(tools) <= 15
+    assert 12 <= len(tools) <= 17
     assert len(json.dumps(tools)) / 4 <= 6_000
     for tool in tools:
         assert set(tool) == {"name", "title", "description", "inputSchema", "annotations"}

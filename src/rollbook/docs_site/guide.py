@@ -42,10 +42,10 @@ class Chapter(NamedTuple):
 
 _GROUPS = {
     "Start": "quickstart integrations glossary",
-    "Users and groups": "users* groups* applications* bulk-jobs* rules* import migrate exports",
+    "Users and groups": "users* groups* applications* bulk-jobs* import migrate exports",
     "Keys and limits": "authentication* keys* limits*",
     "Sign-in": "connect sign-in tokens* sessions* second-factor* mail brand-and-languages",
-    "Events and automation": "events* webhooks* follow scim mcp",
+    "Events and automation": "rules* events* webhooks* follow scim mcp",
     "Run it": "deployment scaling operations backups health* requests*",
     "Reference": "api conventions* errors* configuration cli sdk-python sdk-typescript",
 }

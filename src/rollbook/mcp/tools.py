@@ -18,7 +18,7 @@ from rollbook.errors import Fault, quoted
 from rollbook.schemas import Schema, paragraphs
 
 _ROWS = {f"{row.method} {row.path}": row for row in ROUTES}
-_PATH = {"{userId}": "user_id", "{webhookId}": "webhook_id"}
+_PATH = {"{userId}": "user_id", "{webhookId}": "webhook_id", "{ruleId}": "rule_id"}
 _ID = re.compile(r"[\w-]{1,64}", re.A).fullmatch
 DRY_RUN = "dry_run"
 """The argument of all tools that change something."""
@@ -62,7 +62,7 @@ class Tool(NamedTuple):
 
     @property
     def is_read_only(self) -> bool:
-        return self.row.method == "GET"
+        return self.row.method == "GET" or self.row.path.endswith("/preview")
 
     def is_within(self, on_all: frozenset[str], on_self: frozenset[str]) -> bool:
         """Test whether these scopes reach it: for all users, or for the caller where that is something."""
@@ -164,6 +164,18 @@ TOOLS = {
             "Sends past events to a webhook again, such as those that failed during an outage.",
             "from to types user only",
             reaches_out=True,
+        ),
+        Tool(
+            "list_rules",
+            "GET /v1/rules",
+            "Lists rules, which change users by themselves: when, for whom, what they do, when they run next.",
+            "limit offset",
+            sends={"limit": 20},
+        ),
+        Tool(
+            "preview_rule",
+            "POST /v1/rules/{ruleId}/preview",
+            "Returns how many people a rule would begin with, and the first of them. Changes nothing.",
         ),
         Tool(
             "send_link",

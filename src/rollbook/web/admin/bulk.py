@@ -88,6 +88,9 @@ def _changes(page: PageRequest) -> dict[str, BulkChange]:
     ended = "They are suspended at that time, and can’t sign in or use their API keys from then on."
     choices[END] = BulkChange("Change the end", "Change the end of {}", ended)
     choices[METADATA] = BulkChange("Change metadata", "Change the metadata of {}", hint)
+    if page.may("sessions:write"):
+        ended = "They sign in again, everywhere. Their API keys go on working."
+        choices["end_sessions"] = BulkChange("Sign out everywhere", "Sign out {}", ended)
     if page.may("groups:write"):
         joined = "Members keep their role there, new ones have none."
         choices["add_to_group"] = BulkChange("Add to group", "Add {} to a group", joined)

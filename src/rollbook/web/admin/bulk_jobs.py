@@ -14,7 +14,7 @@ from rollbook.actions.checking import check_texts
 from rollbook.api import bulk_jobs as bulk_job_calls
 from rollbook.http.request import Response
 from rollbook.records import bulk_jobs as records
-from rollbook.records import groups
+from rollbook.records import groups, user_rules
 from rollbook.records.bulk_jobs import JOBS, BulkJob
 from rollbook.roles import PERSON
 from rollbook.web.admin.background_jobs import JobView, show_list, with_names
@@ -38,6 +38,7 @@ TITLES = {
     "undo_import": "Undo the import of {}",
     "add_to_group": "Add {} to a group",
     "remove_from_group": "Remove {} from a group",
+    "end_sessions": "Sign out {}",
 }
 _UNDONE = {by: action for action, by in bulk_jobs.UNDONE_BY.items()}
 """The action that one undoes."""
@@ -147,6 +148,7 @@ async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
         "shown": shown,
         "undone": BulkJobView(undone) if undone else None,
         "group": await page.on.read(groups.by_id, group_id) if group_id else None,
+        "rule": await page.on.read(user_rules.find, job.rule_id) if job.rule_id else None,
         "undone_by": await page.on.read(records.undoing, job.id),
         "polls": polls,
         "job_url": _url(page, f"/admin/bulk-jobs/{job.id}"),

@@ -1,0 +1,152 @@
+"""Rules in the dashboard: forms that say what the API says, previews before a rule is switched on, and the gallery."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx2
+import pytest
+
+from rollbook.actions.ready_rules import all_ready
+from tests.contract.test_bulk_jobs import counts
+from tests.contract.test_rules import run
+from tests.harness import Server, new_user, running
+from tests.nodes.pair import wait_until
+from tests.visitor import signed_in
+
+
+@pytest.fixture(scope="module")
+def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("rules") / "data", "--rate-limit", "none") as server:
+        yield server
+
+
+@pytest.fixture
+def owner(server: Server) -> Iterator[httpx2.Client]:
+    with signed_in(server) as owner:
+        yield owner
+
+
+@pytest.fixture
+def http(server: Server) -> Iterator[httpx2.Client]:
+    with server.http() as http:
+        yield http
+
+
+class Filled(HTMLParser):
+    """The fields of a page's form of a rule, as a browser sends them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self._name = self._text = ""
+        self.feed(page.partition('<form class="stack rule-form"')[2].partition("</form>")[0])
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if tag == "input":
+            self.fields[found["name"]] = found.get("value", "")
+        elif tag in ("select", "textarea"):
+            self._name, self._text = found["name"], ""
+        elif tag == "option" and (self._name not in self.fields or "selected" in found) and self._name:
+            self.fields[self._name] = found["value"]
+
+    def handle_data(self, data: str) -> None:
+        self._text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self.fields[self._name] = self._text.removeprefix("\n")
+        if tag in ("select", "textarea"):
+            self._name = ""
+
+
+def sent(owner: httpx2.Client, path: str, form: dict[str, str]) -> httpx2.Response:
+    """The page that a form leads to."""
+    answer = owner.post(path, data=form)
+    assert answer.status_code == 303, re.findall(r'class="problem"[^>]*>([^<]*)', answer.text)
+    return owner.get(answer.headers["location"])
+
+
+def said(rule: dict[str, Any]) -> dict[str, Any]:
+    return {name: rule[name] for name in ("name", "when", "who", "steps")}
+
+
+def test_each_ready_rule_is_created_as_its_form_shows_it_previewed_and_left_unchanged_by_its_form(
+    owner: httpx2.Client, http: httpx2.Client
+) -> None:
+    group = http.post("/v1/groups", json={"name": "Sales"}).json()["id"]
+    gallery = owner.get("/admin/rules/ready").text
+    for key, ready in all_ready().items():
+        assert f'href="/admin/rules/new?ready={key}"' in gallery
+        form = Filled(owner.get(f"/admin/rules/new?ready={key}").text).fields
+        form |= {f"step{at}_group": "Sales" for at, name in ready.needs if name == "group_id"}
+        page = sent(owner, "/admin/rules", form)
+        id = str(page.url).rpartition("/")[2]
+        rule = http.get(f"/v1/rules/{id}").json()
+        chosen = {"group_id": group}
+        steps = [
+            {name: value or chosen[name] for name, value in step.items() if (name, value) != ("after_days", 0)}
+            for step in ready.fields["steps"]
+        ]
+        assert said(rule) == ready.fields | {"steps": steps} and not rule["enabled"]
+        assert "Switch on" in page.text and http.post(f"/v1/rules/{id}/preview").status_code == 200
+        sent(owner, f"/admin/rules/{id}", Filled(owner.get(f"/admin/rules/{id}/edit").text).fields)
+        assert http.get(f"/v1/rules/{id}").json() == rule
+    assert gallery.count("You have it") == 0 and "You have it" in owner.get("/admin/rules/ready").text
+
+
+def test_a_rule_that_its_form_has_no_fields_for_stays_as_it_is(owner: httpx2.Client, http: httpx2.Client) -> None:
+    user = new_user(http)
+    rule = {
+        "name": "Chosen",
+        "when": {"daily": "23:30", "zone": "Europe/Berlin"},
+        "who": {"ids": [user["id"]], "metadata": ["a\\:b\\,c:d\\\\e", "n:1"], "second_factor": False, "kind": "person"},
+        "steps": [
+            {"do": "metadata", "metadata": {"plan": None, "seats": {"a": [1, 2.5]}}},
+            {"do": "role", "role": "viewer", "after_days": 3},
+        ],
+        "max_users": 7,
+    }
+    id = http.post("/v1/rules", json=rule).json()["id"]
+    before = http.get(f"/v1/rules/{id}").json()
+    form = Filled(owner.get(f"/admin/rules/{id}/edit").text).fields
+    sent(owner, f"/admin/rules/{id}", form)
+    assert http.get(f"/v1/rules/{id}").json() == before
+    stale = owner.post(f"/admin/rules/{id}/status", data={"enabled": "true", "version": "9"})
+    assert stale.status_code == 412 and not http.get(f"/v1/rules/{id}").json()["enabled"]
+    wrong = owner.post(f"/admin/rules/{id}", data=form | {"daily": "9", "more": '{"q": "x"}', "step1_after_days": "x"})
+    assert wrong.status_code == 400
+    for field in ("daily", "step1_after_days"):
+        assert f'id="field-{field}-problem"' in wrong.text and f'href="#field-{field}"' in wrong.text
+    wrong = owner.post(f"/admin/rules/{id}", data=form | {"more": '{"q": "x"}'})
+    assert wrong.status_code == 400 and 'id="field-more-problem"' in wrong.text
+    assert http.get(f"/v1/rules/{id}").json() == before
+
+
+def test_a_rule_for_too_many_waits_for_a_yes_on_its_page(owner: httpx2.Client, http: httpx2.Client) -> None:
+    for _ in range(4):
+        new_user(http, metadata={"team": "waiting"})
+    fields = {"who": {"metadata": ["team:waiting"]}, "steps": [{"do": "suspend"}], "max_users": 2}
+    made = http.post("/v1/rules", json={"name": "Wait", "when": {"after": "created_at", "days": 0}, **fields}).json()
+    page = owner.get(f"/admin/rules/{made['id']}").text
+    assert "For 4 people now" in page and "it will wait until you say yes to more" in page
+    version = re.search(r'name="version" value="(\d+)"', page)
+    assert version
+    sent(owner, f"/admin/rules/{made['id']}/status", {"enabled": "true", "version": version[1]})
+    wait_until(lambda: http.get(f"/v1/rules/{made['id']}").json()["waiting_count"] == 4, 30)
+    page = owner.get(f"/admin/rules/{made['id']}").text
+    assert "Waits for your yes" in page and "Begin with 4 people" in page
+    refused = owner.post(f"/admin/rules/{made['id']}/run", data={"count": "3"})
+    assert refused.status_code == 400 and "4 people match now" in refused.text
+    sent(owner, f"/admin/rules/{made['id']}/run", {"count": "4"})
+    assert counts(run(http, made, 0)) == (4, 4, 0, 0)
+    page = owner.get(f"/admin/rules/{made['id']}").text
+    job = re.search(r'href="/admin/bulk-jobs/(job_\w+)">Suspend 4 users', page)
+    assert job and f'action="/admin/bulk-jobs/{job[1]}/undo"' in page
+    assert f'href="/admin/rules/{made["id"]}"' in owner.get(f"/admin/bulk-jobs/{job[1]}").text
+    sent(owner, f"/admin/rules/{made['id']}/delete", {})
+    assert http.get(f"/v1/rules/{made['id']}").status_code == 404
