@@ -12,6 +12,7 @@ import secrets
 import shutil
 import string
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,11 +27,14 @@ from tests.cluster.machines import Machine, Service
 from tools.programs import SYSTEM_FOLDERS, find_postgresql
 
 ROOT = Path(__file__).parents[2]
-FOLDER = Path("/tmp/rollbook-cluster")
+FOLDER = Path(f"/tmp/rollbook-cluster{network.NUMBER}")
 DATABASES, NODES = ("db1", "db2", "db3"), ("node1", "node2", "node3")
 LAST_BYTE = {"db1": 1, "db2": 2, "db3": 3, "node1": 11, "node2": 12, "node3": 13, "balancer": 21, "clients": 31}
 ADDRESSES = {name: f"{network.NETWORK}.{number}" for name, number in LAST_BYTE.items()}
 DISK = "512m"
+PREVIOUS = FOLDER / "previous"
+"""The checkout from which nodes start that are to be upgraded."""
+ROLLBOOK = (sys.executable, "-m", "rollbook.cli.main")
 OWNER_PASSWORD = "correct horse battery staple"
 
 
@@ -42,12 +46,13 @@ def program(name: str) -> str:
 
 
 class Cluster:
-    """`nodes_from` names another checkout that a node runs, by its name. `valkey_cluster`: Valkey is a cluster of six, instead
+    """`previous`: the commit that all nodes run until they are upgraded. `valkey_cluster`: Valkey is a cluster of six, instead
     of a primary with Sentinel."""
 
-    def __init__(self, nodes_from: dict[str, Path] | None = None, valkey_cluster: bool = False) -> None:
+    def __init__(self, previous: str | None = None, valkey_cluster: bool = False) -> None:
         self.key = key_format.mint()
-        self._nodes_from = nodes_from or {}
+        self._previous = previous
+        self._old_nodes = list(NODES) if previous else []
         self._valkey_cluster = valkey_cluster
         self.machines: dict[str, Machine] = {}
         self._passwords = {
@@ -67,6 +72,8 @@ class Cluster:
         network.create(ADDRESSES)
         network.enter("clients")
         self._certificates()
+        if self._previous:
+            self._unpack(self._previous)
         for name in DATABASES:
             self._set_up_database(name)
         for name in NODES:
@@ -208,19 +215,37 @@ class Cluster:
         machine.add(Service("pgbouncer", [program("pgbouncer"), str(pgbouncer)], "postgres"))
 
     def _add_rollbook(self, machine: Machine) -> None:
-        checkout = self._nodes_from.get(machine.name, ROOT)
-        data = machine.folder / "rollbook"
-        command = [
-            str(checkout / ".venv/bin/rollbook"),
-            "serve",
-            "--data",
-            str(data),
-            "--rate-limit",
-            "none",
-            "--unauthenticated-limit",
-            "none",
-        ]
-        machine.add(Service("rollbook", command, environment=self.settings(machine), restart=1))
+        without_limits = ["--rate-limit", "none", "--unauthenticated-limit", "none"]
+        command = [*ROLLBOOK, "serve", "--data", str(machine.folder / "rollbook"), *without_limits]
+        environment = {**self.settings(machine), **self._source(old=machine.name in self._old_nodes)}
+        machine.add(Service("rollbook", command, environment=environment, restart=1))
+
+    def _unpack(self, commit: str) -> None:
+        """The source of that commit. It runs with today's dependencies."""
+        PREVIOUS.mkdir()
+        archive = FOLDER / "previous.tar"
+        network.run("git", "-C", str(ROOT), "archive", f"--output={archive}", commit)
+        network.run("tar", "-xf", str(archive), "-C", str(PREVIOUS))
+        archive.unlink()
+
+    def _source(self, old: bool) -> dict[str, str]:
+        """It comes before the folders of `.venv`."""
+        return {"PYTHONPATH": str((PREVIOUS if old else ROOT) / "src")}
+
+    def upgrade(self) -> str:
+        """The next node has the present version, as an administrator does it: migrations first."""
+        if len(self._old_nodes) == len(NODES):
+            self._migrate(old=False)
+        name = self._old_nodes.pop(0)
+        machine = self.machines[name]
+        machine.services["rollbook"].environment = {**self.settings(machine), **self._source(old=False)}
+        machine.restart("rollbook")
+        self.wait_for(f"the upgraded {name}", lambda: self.is_ready(name), 60)
+        return name
+
+    def versions(self) -> int:
+        """How many there are on the nodes."""
+        return 1 + (0 < len(self._old_nodes) < len(NODES))
 
     def settings(self, machine: Machine) -> dict[str, str]:
         lines = self._render("rollbook.env", machine, machine.folder / "rollbook.env").read_text().splitlines()
@@ -253,7 +278,6 @@ class Cluster:
         machine.add(Service("haproxy", command, environment=environment))
 
     def _create_database(self) -> None:
-        tls = f"sslrootcert={FOLDER}/authority/ca.crt"
         primary = ADDRESSES[self.primary() or "db1"]
         environment = {
             "PATH": f"{find_postgresql()}:{os.environ['PATH']}",
@@ -265,12 +289,21 @@ class Cluster:
             "PGSSLROOTCERT": f"{FOLDER}/authority/ca.crt",
         }
         on_clients(["sh", str(ROOT / "deploy/postgresql/roles.sh")], environment)
+        self._migrate(old=bool(self._previous))
+
+    def _migrate(self, old: bool) -> None:
+        tls = f"sslrootcert={FOLDER}/authority/ca.crt"
         hosts = ",".join(f"{ADDRESSES[name]}:5432" for name in DATABASES)
         owner = f"rollbook_owner:{self._passwords['DATABASE_OWNER_PASSWORD']}"
         url = f"postgresql://{owner}@{hosts}/rollbook?target_session_attrs=read-write&{tls}"
         on_clients(
-            [str(ROOT / ".venv/bin/rollbook"), "migrate"],
-            {"PATH": os.environ["PATH"], "ROLLBOOK_DATABASE": url, "ROLLBOOK_DATA": str(FOLDER / "authority")},
+            [*ROLLBOOK, "migrate"],
+            {
+                "PATH": os.environ["PATH"],
+                "ROLLBOOK_DATABASE": url,
+                "ROLLBOOK_DATA": str(FOLDER / "authority"),
+                **self._source(old),
+            },
         )
 
     # ---- questions

@@ -54,6 +54,11 @@ class Scene:
 Fault = Callable[[Scene], None]
 
 
+def upgrade(scene: Scene) -> None:
+    """No fault: the next node gets the present version."""
+    scene.say(scene.cluster.upgrade())
+
+
 def kill_primary(scene: Scene) -> None:
     """PostgreSQL on the primary: all its processes."""
     name = scene.find("primary")
@@ -118,7 +123,7 @@ def partition(part: str, direction: network.Direction) -> Fault:
         name = scene.find(part)
         network.cut(name, direction)
         try:
-            scene.hold(15 if part == "node" else OFF)
+            scene.hold(OFF if part == "primary" else 15)
         finally:
             network.mend(name)
 
@@ -191,7 +196,9 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in network.run("pgrep", "-P", str(pid), check=False).split()]
 
 
+UPGRADE = "upgrade"
 FAULTS: dict[str, Fault] = {
+    UPGRADE: upgrade,
     "kill primary": kill_primary,
     "kill patroni": kill_patroni,
     "kill etcd leader": kill_etcd_leader,

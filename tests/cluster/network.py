@@ -14,7 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-PREFIX = "rollbook-"
+NUMBER = os.environ.get("ROLLBOOK_CLUSTER", "")
+"""Of the cluster, where several run on this machine."""
+PREFIX = f"rollbook{NUMBER}-"
 SWITCH = f"{PREFIX}switch"
 NETWORK = "10.91.0"
 Direction = Literal["in", "out", "both"]
