@@ -10,6 +10,7 @@ backward one lies wholly inside of a forward one.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterable, Sequence
@@ -86,10 +87,12 @@ def _conflicts(zones: Sequence[Zone]) -> list[str]:
     for zone in zones:
         if zone.is_forward:
             continue
-        around = [each for each in forward if each.first_end < zone.last_start and zone.first_end < each.last_start]
+        place = bisect.bisect_left(forward, zone.last_start, key=lambda each: each.first_end)
+        # No earlier one can be around it, unless two of them overlap: that is a reason already.
         reasons += [
             f"{zone.value} was written between {zone.last_start:.3f} and {zone.first_end:.3f}, when {each.value} was there "
             f"before and after"
-            for each in around
+            for each in forward[max(place - 1, 0) : place]
+            if zone.first_end < each.last_start
         ]
     return reasons
