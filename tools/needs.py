@@ -12,6 +12,7 @@ from programs import (
     BROWSER,
     BUBBLEWRAP,
     CARGO,
+    CLUSTER,
     CRATES,
     CURL,
     FONT,
@@ -48,6 +49,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "cli/test_doctor.py": (VALKEY,),
     "clients": (NODE, JAVA, GO, CLIENTS),
     "clients/test_more_clients.py": (PHP, *PHP_PACKAGES, RUBY, *RUBY_PACKAGES, CARGO, *CRATES, SWIFT),
+    "cluster/test_chaos.py": CLUSTER,
     "concurrency": (VALKEY,),
     "contract": (POSTGRESQL,),
     "contract/test_activity.py": (VALKEY,),
@@ -92,6 +94,7 @@ SOAK = (
     "crash",
     # Several servers, and clusters of what they stand on.
     "nodes",
+    "cluster/test_chaos.py",
     "concurrency/test_limits_nodes.py",
     "limits/test_limits_valkey_group.py",
     # Programs of others: load balancers, systemd, Prometheus, generators of clients.
