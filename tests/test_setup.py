@@ -7,15 +7,19 @@ import ast
 import contextlib
 import os
 import pty
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tools.programs import SHIPPED_PYTHON
+from tools.programs import NEWEST_PYTHON, SHIPPED_PYTHON
 
 ROOT = Path(__file__).resolve().parents[1]
+WORKFLOW = ROOT / ".github" / "workflows" / "tests.yml"
 TESTS = ROOT / "tests"
 VALKEY = "tests/limits/test_limits_valkey_tls.py"
 # As `unshare` makes one of somebody who isn't.
@@ -124,6 +128,26 @@ def test_without_the_python_of_the_image_its_tests_fail_instead_of_being_skipped
     (tmp_path / "apt-get").unlink()
     done = compat(tmp_path)
     assert done.returncode == 1 and "Missing on this machine: Python " in done.stderr and done.stdout == ""
+
+
+def test_the_versions_of_python_that_are_named_are_those_that_are_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest = int(project["requires-python"].removeprefix(">=3."))
+    versions = [f"3.{minor}" for minor in range(oldest, NEWEST_PYTHON + 1)]
+    named = re.findall(r"Python :: (3\.\d+)", " ".join(project["classifiers"]))
+    jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
+    assert named == jobs["test"]["strategy"]["matrix"]["python"] == versions
+    assert f"Python {versions[0]} to {versions[-1]}" in (ROOT / "README.md").read_text()
+
+
+def test_the_workflow_names_commits_and_can_change_nothing() -> None:
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    actions = [step["uses"] for step in steps if "uses" in step]
+    assert actions and all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", action) for action in actions)
+    assert not any("permissions" in job or "secrets" in str(job) for job in workflow["jobs"].values())
+    assert all(step["with"]["persist-credentials"] is False for step in steps if "checkout" in step.get("uses", ""))
 
 
 USED = {

@@ -214,6 +214,30 @@ COMPAT = (
 """What another version of Python can break: its standard library, its drivers, warnings, processes, memory. All of it on
 SQLite and in at most three minutes on two cores. What a route allows and stores is left out: those are lines that read
 the same to each version, over the same libraries, and `make test` holds them on the oldest."""
+BRIEFLY = (
+    "cli/test_calling.py",
+    "cli/test_first_start.py",
+    "concurrency/test_workers.py",
+    "contract/test_bad_requests.py",
+    "contract/test_first_steps.py",
+    "contract/test_guide.py",
+    "delivery",
+    "http/test_server_life.py",
+    "observe/test_log.py",
+    "rules/test_emails.py",
+    "rules/test_interpreter.py",
+    "rules/test_password_hashing.py",
+    "rules/test_settings.py",
+    "sdk_python/test_every_call.py",
+    "sources/test_reading.py",
+    "storage/test_migrate.py",
+    "storage/test_processes.py",
+    "storage/test_sqlite.py",
+    "webhooks/test_delivering.py",
+)
+"""Of these, what runs on versions between the oldest and that of the image: what breaks there alone is rare."""
+WARNINGS = ("DeprecationWarning", "PendingDeprecationWarning", "SyntaxWarning")
+"""Errors in `make compat`, in servers and commands as well as in tests."""
 
 
 def left_to_others(file: Path) -> bool:
@@ -256,9 +280,10 @@ def of_test() -> list[Path]:
     return [file for file in sorted((ROOT / "tests").rglob("test_*.py")) if not left_to_others(file)]
 
 
-def of_compat() -> list[Path]:
+def of_compat(is_brief: bool = False) -> list[Path]:
     """The files of `make compat`."""
-    return [file for file in of_test() if any(file.is_relative_to(ROOT / "tests" / each) for each in COMPAT)]
+    places = [ROOT / "tests" / each for each in (BRIEFLY if is_brief else COMPAT)]
+    return [file for file in of_test() if any(map(file.is_relative_to, places))]
 
 
 def of_soak() -> list[Path]:

@@ -120,30 +120,26 @@ def _find_go() -> str | None:
     return found if tuple(int(part) for part in re.findall(r"\d+", said)[:2]) >= OLDEST_GO else None
 
 
-def find_pythons() -> list[str]:
+def find_pythons() -> dict[str, str]:
     """One Python of each supported version but the running one, the oldest first, with all that an environment needs:
     a version manager may put names on PATH that don't work."""
     question = "import ensurepip, sqlite3, ssl, sys, venv; print('%d.%d' % sys.version_info[:2])"
     managed = [Path.home() / folder for folder in (".pyenv/versions", ".local/share/uv/python")]
-    found: dict[int, str] = {}
-    for minor in range(11, NEWEST_PYTHON + 1):
-        name = f"python3.{minor}"
+    pythons: dict[str, str] = {}
+    for version in (f"3.{minor}" for minor in range(11, NEWEST_PYTHON + 1) if minor != sys.version_info.minor):
+        name = f"python{version}"
         paths = [f"/usr/bin/{name}", shutil.which(name), *(path for at in managed for path in at.glob(f"*/bin/{name}"))]
-        for path in map(str, filter(None, paths)):
-            said = (
-                subprocess.run([path, "-c", question], check=False, capture_output=True, text=True)
-                if Path(path).exists()
-                else None
-            )
-            if said and said.stdout.strip() == f"3.{minor}" and minor != sys.version_info.minor:
-                found.setdefault(minor, path)
-    return list(found.values())
+        for path in (str(path) for path in paths if path and Path(path).exists()):
+            said = subprocess.run([path, "-c", question], check=False, capture_output=True, text=True).stdout
+            if said.strip() == version:
+                pythons.setdefault(version, path)
+    return pythons
 
 
 def find_shipped_python() -> str | None:
     """A Python of the image's version, which may be the running one."""
     own = "{}.{}".format(*sys.version_info)
-    return sys.executable if own == SHIPPED else next((path for path in find_pythons() if path.endswith(SHIPPED)), None)
+    return sys.executable if own == SHIPPED else find_pythons().get(SHIPPED)
 
 
 def _find_font() -> str | None:

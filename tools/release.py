@@ -39,7 +39,7 @@ def release(arguments: Sequence[str]) -> int:
     tools = prepare(RELEASE).parent
     with tempfile.TemporaryDirectory(prefix="rollbook-release-") as folder:
         work = Path(folder)
-        pythons = [sys.executable, *find_pythons()]
+        pythons = [sys.executable, *find_pythons().values()]
         first = _build(work / "one", tools, pythons[0], 0o022, HERE)
         second = _build(work / "another folder", tools, pythons[-1], 0o077, ELSEWHERE)
         _must_be_same(first, second)

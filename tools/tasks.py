@@ -14,12 +14,25 @@ from typing import NoReturn
 import needs
 import release as releasing
 from environment import APART, DEV, INSTALLER, RUNTIME, Stage, find_uv, prepare, prepare_node, prepare_packages, provide
-from programs import BROWSER, CLUSTER, FONT, NODE, ROOT, SHIPPED, SHIPPED_PYTHON, Need, SetupFailed, missing, npm
+from programs import (
+    BROWSER,
+    CLUSTER,
+    FONT,
+    NODE,
+    ROOT,
+    SHIPPED,
+    SHIPPED_PYTHON,
+    Need,
+    SetupFailed,
+    find_pythons,
+    missing,
+    npm,
+)
 
 Arguments = Sequence[str]
 
 MADE = (
-    f".venv .venv-{SHIPPED} .venv-bench .venv-clients .venv-connect .venv-deploy .venv-migrate .venv-programs .venv-release node_modules dist .pytest_cache "
+    ".venv .venv-3.11 .venv-3.12 .venv-3.13 .venv-3.14 .venv-bench .venv-clients .venv-connect .venv-deploy .venv-migrate .venv-programs .venv-release node_modules dist .pytest_cache "
     ".ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist "
     "integrations/n8n/dist integrations/n8n/node_modules integrations/zapier/node_modules "
     "integrations/hosts/n8n/node_modules integrations/hosts/node-red/node_modules "
@@ -62,16 +75,31 @@ def _keep_in_memory() -> None:
 
 
 def compat(arguments: Arguments) -> int:
-    """Run the tests that another Python can fail on the one of deploy/Dockerfile, in an environment of its own."""
+    """Run the tests that another Python can fail on each other one of this machine, and on that of deploy/Dockerfile."""
     provide(SHIPPED_PYTHON)
     prepare_tests(needs.of_compat(), arguments)
-    made = subprocess.run([str(SHIPPED_PYTHON.find()), "tools/setup.py", "setup", "--apart"], check=False)
+    pythons = find_pythons() | {SHIPPED: str(SHIPPED_PYTHON.find())}
+    return max(_compat_on(version, pythons[version], arguments) for version in sorted(pythons))
+
+
+def _compat_on(version: str, python: str, arguments: Arguments) -> int:
+    print(f"Python {version}", flush=True)
+    made = subprocess.run([python, "tools/setup.py", "setup", "--apart"], check=False)
     if made.returncode != 0:
         return made.returncode
     _keep_in_memory()
-    os.environ.setdefault("ROLLBOOK_TEST_ENGINES", "sqlite")
-    places = [] if needs.named(arguments) else [str(place.relative_to(ROOT)) for place in needs.of_compat()]
-    become([*_pytest(ROOT / f".venv-{SHIPPED}" / "bin" / "python"), *places, *arguments])
+    files = needs.of_compat(is_brief=_numbers(version) < _numbers(SHIPPED))
+    places = [] if needs.named(arguments) else [str(place.relative_to(ROOT)) for place in files]
+    command = [*_pytest(ROOT / f".venv-{version}" / "bin" / "python"), *places, *arguments]
+    # What a library does that the next version won't allow fails the tests of servers and commands, too.
+    strict = {"PYTHONWARNINGS": ",".join(f"error::{name}" for name in needs.WARNINGS)}
+    return subprocess.run(
+        command, check=False, env={"ROLLBOOK_TEST_ENGINES": "sqlite", **os.environ, **strict}
+    ).returncode
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def soak(arguments: Arguments) -> NoReturn:
@@ -160,6 +188,7 @@ def lint(arguments: Arguments) -> int:
         [programs / "ruff", "check", "--quiet"],
         [programs / "ruff", "format", "--check", "--quiet"],
         [programs / "pyrefly", "check", "--summary=none"],
+        [programs / "actionlint", ".github/workflows/tests.yml"],
         [programs / "rollbook", "openapi", "--check", description],
         [programs / "python", "tools/sdk_python.py", "--check"],
         [programs / "python", "tools/sdk_typescript.py", "--check"],

@@ -3,6 +3,7 @@ true."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+import rollbook
 from rollbook.api.routes import ROUTES
 from rollbook.config import Settings, load
 from tests.deploy import image
@@ -35,6 +37,40 @@ SERVER, MIGRATE = PODS["server"]["containers"][0], PODS["migrate"]["containers"]
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_object_fits_the_schemas(version: str) -> None:
     run(program("kubernetes-validate"), "--strict", "-k", version, *FILES)
+
+
+def test_kustomize_makes_objects_that_fit_and_name_one_image_of_this_version(tmp_path: Path) -> None:
+    # As people do it who leave these files as they are: a folder of their own, with a namespace and an image by digest.
+    own = tmp_path / "own"
+    shutil.copytree(FOLDER, tmp_path / "kubernetes")
+    own.mkdir()
+    digest = f"sha256:{'5e' * 32}"
+    (own / "kustomization.yaml").write_text(
+        "namespace: users\nresources: [../kubernetes]\n"
+        f"images: [{{name: registry.example.com/rollbook, newName: registry.test/rollbook, digest: '{digest}'}}]\n"
+    )
+    of_server = {
+        "ConfigMap",
+        "Deployment",
+        "Service",
+        "PodDisruptionBudget",
+        "HorizontalPodAutoscaler",
+        "NetworkPolicy",
+    }
+    for folder, kinds, image_name in (
+        (FOLDER, of_server, f"registry.example.com/rollbook:{rollbook.__version__}"),
+        (FOLDER / "migrate", {"Job"}, f"registry.example.com/rollbook:{rollbook.__version__}"),
+        (own, of_server, f"registry.test/rollbook@{digest}"),
+    ):
+        rendered = tmp_path / "rendered.yaml"
+        rendered.write_text(run(program("kubectl"), "kustomize", folder).stdout)
+        objects = list(yaml.safe_load_all(rendered.read_text()))
+        assert {each["kind"] for each in objects} == kinds
+        pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] in ("Deployment", "Job")]
+        assert [container["image"] for pod in pods for container in pod["containers"]] == [image_name]
+        assert {each["metadata"].get("namespace") for each in objects} == ({"users"} if folder == own else {None})
+        for version in VERSIONS:
+            run(program("kubernetes-validate"), "--strict", "-k", version, rendered)
 
 
 def test_an_object_with_a_mistake_does_not_fit(tmp_path: Path) -> None:

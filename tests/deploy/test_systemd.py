@@ -77,7 +77,7 @@ def test_systemd_finds_no_mistake_in_the_unit() -> None:
 def test_the_unit_exposes_little() -> None:
     done = run(program("systemd-analyze"), "security", "--offline=true", "--no-pager", UNIT)
     exposure = re.search(r"Overall exposure level for rollbook.service: ([\d.]+)", done.stdout)
-    assert exposure and float(exposure[1]) <= 2.5, done.stdout
+    assert exposure and float(exposure[1]) <= 2, done.stdout
 
 
 def test_the_unit_waits_as_long_as_the_server_may_take_to_stop() -> None:
