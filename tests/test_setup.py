@@ -67,7 +67,7 @@ def test_what_nothing_brings_stops_it_at_once_with_one_command(tmp_path: Path) -
     assert ran == "", "no test has run"
     assert "Missing on this machine: " in said
     [command] = [line for line in said.splitlines() if "apt-get" in line]
-    assert {"strace", "bubblewrap", "systemd"} <= set(command.split())
+    assert {"strace", "mmdebstrap", "systemd"} <= set(command.split())
 
 
 def test_only_what_the_chosen_tests_need_is_asked_for(tmp_path: Path) -> None:

@@ -194,7 +194,9 @@ APACHE = Need(
 MOD_AUTH_OPENIDC = in_files(
     "mod_auth_openidc for Apache", "libapache2-mod-auth-openidc", "/usr/lib/apache2/modules/mod_auth_openidc.so"
 )
-BUBBLEWRAP = on_path("bwrap", "bubblewrap")
+PODMAN = (on_path("podman"), on_path("runc"))
+MMDEBSTRAP = on_path("mmdebstrap")
+NSPAWN = on_path("systemd-nspawn", "systemd-container")
 STRACE = on_path("strace")
 PROMETHEUS = all_on_path("Prometheus", "prometheus", "prometheus", "promtool")
 SYSTEMD = on_path("systemd-analyze", "systemd")

@@ -1,15 +1,13 @@
-"""The steps of deploy/Dockerfile make a server that runs as a stranger on a file system it cannot write to."""
+"""The image of deploy/Dockerfile, built and run by Podman: a server that runs as a stranger, in 512 MiB, on a file system
+it cannot write to."""
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
+import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -17,188 +15,150 @@ import pytest
 from rollbook.auth import key_format
 from tests import postgres
 from tests.deploy import image
+from tests.deploy.image import TAG, Podman
 from tests.deploy.programs import program, run
 from tests.harness import OWNER_EMAIL, free_port
+from tests.security.test_guesses_in_512_mebibytes import MEBIBYTES
+
+pytestmark = pytest.mark.timeout(900)  # Debian is installed first
+
+REVISION = "c0ffee0123456789"
+# As Docker does, and Kubernetes: no folder in memory is writable, either.
+CONFINED = (
+    *("--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL", "--security-opt=no-new-privileges"),
+    *(f"--memory={MEBIBYTES}m", "--network=host"),
+)
+NAME = "rollbook-1"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> image.Stage:
-    return image.build(tmp_path_factory.mktemp("image"))
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    engine = Podman(tmp_path_factory.mktemp("podman"))
+    try:
+        engine.build(REVISION)
+        yield engine
+    finally:
+        engine.clean()
+
+
+@pytest.fixture
+def key(podman: Podman) -> Iterator[str]:
+    yield key_format.mint()
+    podman("rm", "--force", "--time=0", "--volumes", NAME, check=False)
 
 
 def test_the_dockerfile_is_free_of_known_mistakes() -> None:
     run(program("hadolint"), image.DOCKERFILE)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_server_runs_on_a_read_only_root_as_a_stranger_and_ends_at_sigterm(
-    built: image.Stage, tmp_path: Path
+    workers: str, podman: Podman, key: str
 ) -> None:
-    assert built.user == "10001:10001"
-    with _serving(built, tmp_path) as server:
-        # Only /data: there is not even a /tmp.
-        probe = (
-            "id -u; for at in /data / /opt/rollbook /usr /tmp; do touch $at/x 2>/dev/null && echo $at; done; rm /data/x"
-        )
-        said = run(*image.sandbox(built, "--bind", str(server.data), "/data"), "sh", "-c", probe).stdout.split()
-        assert said == ["10001", "/data"]
-        client = httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=60)
-        with client:
-            body = {"name": "Alice", "email": "alice@example.com", "password": "securepassword123"}
-            assert client.post("/v1/users", json=body).status_code == 201
-            assert [user["email"] for user in client.get("/v1/users").json()] == [OWNER_EMAIL, "alice@example.com"]
-            # The guide and the pages come from the package.
-            assert client.get("/docs", headers={"Accept": "text/html"}).status_code == 200
-            assert client.get("/openapi.json").status_code == 200
-        assert server.healthy() == 0
-        assert server.stop() == 0
-        assert server.healthy() != 0
-    written = {path.name.partition("-")[0] for path in server.data.iterdir()}
-    assert written == {"first", "rollbook.db", "secret", "writer.lock"}
+    client = _start(podman, key, "--volume=rollbook:/data", f"--env=ROLLBOOK_WORKERS={workers}")
+    probe = "id -u; for at in /data / /opt/rollbook /usr /tmp /run; do touch $at/x 2>/dev/null && echo $at; done; rm /data/x"
+    assert _inside(podman, "sh", "-c", probe).split() == ["10001", "/data"]
+    status = _inside(podman, "cat", "/proc/1/status")
+    assert "CapBnd:\t0000000000000000\n" in status and "NoNewPrivs:\t1\n" in status and "Seccomp:\t2\n" in status
+    limits = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || true"
+    assert _inside(podman, "sh", "-c", limits).split() == [str(MEBIBYTES << 20)]
+    with client:
+        body = {"name": "Alice", "email": "alice@example.com", "password": "securepassword123"}
+        assert client.post("/v1/users", json=body).status_code == 201
+        # The guide and the pages come from the package.
+        assert client.get("/docs", headers={"Accept": "text/html"}).status_code == 200
+        assert client.get("/openapi.json").status_code == 200
+        assert _stop(podman) == 0
+        assert podman("healthcheck", "run", NAME, check=False).returncode != 0
+        podman("start", NAME)
+        _wait_until_healthy(podman)
+        assert [user["email"] for user in client.get("/v1/users").json()] == [OWNER_EMAIL, "alice@example.com"]
+    written = _inside(podman, "ls", "/data").split()
+    assert {name.partition("-")[0] for name in written} == {
+        "first",
+        "rollbook.db",
+        "secret",
+        "server.url",
+        "writer.lock",
+    }
+    podman("rm", "--force", NAME)
+    podman("volume", "rm", "rollbook")
 
 
-def test_several_workers_need_no_more_than_one(built: image.Stage, tmp_path: Path) -> None:
-    with _serving(built, tmp_path, ROLLBOOK_WORKERS="2") as server:
-        assert (
-            httpx2.get(
-                f"{server.url}/v1/users", headers={"Authorization": f"Bearer {server.key}"}, timeout=60
-            ).status_code
-            == 200
-        )
-        assert server.stop() == 0
-
-
-def test_the_secret_is_read_from_a_file_that_only_the_user_and_its_group_can_read(
-    built: image.Stage, tmp_path: Path
+def test_a_node_on_postgresql_writes_nowhere_at_all_and_reads_its_secret_from_a_file(
+    podman: Podman, key: str, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("5e" * 32 + "\n")
     # As Kubernetes leaves it: defaultMode 0400, and the group's right from fsGroup.
     secret.chmod(0o440)
-    mounted = ("--ro-bind", str(secret), "/run/secrets/rollbook")
-    with _serving(built, tmp_path, *mounted, ROLLBOOK_SECRET_FILE="/run/secrets/rollbook") as server:
-        assert httpx2.get(f"{server.url}/health/ready", timeout=60).status_code == 200
-        assert server.stop() == 0
-    assert "secret" not in {path.name for path in server.data.iterdir()}
+    secret.parent.chmod(0o755)
+    run("chown", "0:10001", secret)
+    given = [f"--volume={secret}:/run/secrets/rollbook:ro", "--env=ROLLBOOK_SECRET_FILE=/run/secrets/rollbook"]
+    # In place of the image's own /data, nothing that could be written to.
+    given += [f"--volume={tmp_path}:/data:ro", f"--env=ROLLBOOK_DATABASE={postgres.new_database('image')}"]
+    migrate = ("run", "--rm", *CONFINED, *given, TAG, "migrate")
+    assert podman(*migrate, "--check", check=False).returncode != 0
+    podman(*migrate)
+    podman(*migrate, "--check")
+    with _start(podman, key, *given) as client:
+        body = {"name": "Alice", "email": "alice@example.com", "password": "securepassword123"}
+        assert client.post("/v1/users", json=body).status_code == 201
+        assert len(client.get("/v1/users").json()) == 2
+    assert _stop(podman) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"secret"}
 
 
-def test_a_node_on_postgresql_writes_nowhere_at_all(built: image.Stage, tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("5e" * 32 + "\n")
-    secret.chmod(0o400)
-    mounted = ("--ro-bind", str(secret), "/run/secrets/rollbook")
-    variables = {"ROLLBOOK_DATABASE": postgres.new_database("image"), "ROLLBOOK_SECRET_FILE": "/run/secrets/rollbook"}
-    # The image's own /data is read-only here, like all the rest.
-    migrate = image.sandbox(built, *mounted, *(word for pair in variables.items() for word in ("--setenv", *pair)))
-    assert run(*migrate, "rollbook", "migrate", "--check", check=False).returncode != 0
-    run(*migrate, "rollbook", "migrate")
-    run(*migrate, "rollbook", "migrate", "--check")
-    with _serving(built, tmp_path, *mounted, writable=False, **variables) as server:
-        with httpx2.Client(
-            base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=60
-        ) as client:
-            body = {"name": "Alice", "email": "alice@example.com", "password": "securepassword123"}
-            assert client.post("/v1/users", json=body).status_code == 201
-            assert len(client.get("/v1/users").json()) == 2
-        assert server.healthy() == 0
-        assert server.stop() == 0
-    assert not list(server.data.iterdir())
-
-
-def test_nothing_in_the_image_is_closed_to_its_user_or_left_to_be_compiled(built: image.Stage) -> None:
-    for path in built.inside("/opt/rollbook").rglob("*"):
-        if path.is_symlink():
-            continue
+def test_nothing_in_the_image_is_closed_to_its_user_or_left_to_be_compiled(podman: Podman) -> None:
+    program = """
+from pathlib import Path
+for path in Path("/opt/rollbook").rglob("*"):
+    if not path.is_symlink():
         mode = path.stat().st_mode
         assert mode & 0o004 and not mode & 0o022, f"{path}: {mode:o}"
-        if path.suffix == ".py" and path.is_relative_to(built.inside("/opt/rollbook/lib")):
+        if path.suffix == ".py" and "lib" in path.parts:
             assert list((path.parent / "__pycache__").glob(f"{path.stem}.*.pyc")), path
+"""
+    podman("run", "--rm", *CONFINED, "--entrypoint=python", TAG, "-c", program)
 
 
-def test_the_image_holds_the_package_and_no_tools_secrets_or_sources(built: image.Stage) -> None:
-    (packages,) = built.inside("/opt/rollbook/lib").glob("python3.*/site-packages")
-    assert (packages / "rollbook" / "docs" / "deployment.md").exists()
-    assert {path.name for path in packages.iterdir()} & {
-        "pip",
-        "uv",
-        "hatchling",
-        "editables",
-        "setuptools",
-        "tests",
-    } == set()
-    programs = {path.name for path in built.inside("/opt/rollbook/bin").iterdir()}
-    assert {"python", "rollbook"} <= programs and not programs & {"pip", "uv", "hatchling"}
-    assert not built.inside("/src").exists() and not list(built.inside("/data").iterdir())
+def test_the_image_holds_the_package_and_no_tools_secrets_or_sources(podman: Podman) -> None:
+    said = json.loads(podman("image", "inspect", TAG).stdout)[0]
+    assert said["User"] == "10001:10001" and said["Labels"]["org.opencontainers.image.revision"] == REVISION
+    assert f"({REVISION})" in podman("run", "--rm", *CONFINED, TAG, "--version").stdout
+    listed = "test ! -e /src; test -z $(ls -A /data); cd /opt/rollbook; ls bin; cd lib/python3.*/site-packages; ls"
+    names = set(podman("run", "--rm", *CONFINED, "--entrypoint=sh", TAG, "-ec", listed).stdout.split())
+    assert {"rollbook", "python", "argon2"} <= names
+    assert not {"pip", "uv", "hatchling", "editables", "setuptools", "tests"} & names
 
 
-class _Served:
-    def __init__(
-        self,
-        stage: image.Stage,
-        data: Path,
-        mounted: tuple[str, ...],
-        variables: dict[str, str],
-        log: Path,
-        writable: bool,
-    ) -> None:
-        self.data = data
-        self.key = key_format.mint()
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._stage = stage
-        self._mounted = ("--bind", str(data), "/data", *mounted) if writable else mounted
-        self._variables = {
-            "ROLLBOOK_PORT": str(self.port),
-            "ROLLBOOK_OWNER_EMAIL": OWNER_EMAIL,
-            "ROLLBOOK_OWNER_KEY": self.key,
-            "ROLLBOOK_INSECURE_HTTP": "true",  # as in deploy/compose.yaml: only this machine reaches the port
-            **variables,
-        }
-        with open(log, "ab") as output:
-            self.process = subprocess.Popen(
-                [*self._sandbox(), *image.start_command(stage)], stdout=output, stderr=output, stdin=subprocess.DEVNULL
-            )
-
-    def _sandbox(self) -> list[str]:
-        more = [*self._mounted]
-        for name, value in self._variables.items():
-            more += ["--setenv", name, value]
-        return image.sandbox(self._stage, *more)
-
-    def healthy(self) -> int:
-        """The exit code of HEALTHCHECK."""
-        return run(*self._sandbox(), *image.health_command(), check=False).returncode
-
-    def stop(self) -> int:
-        """Sends SIGTERM to the server, which an engine would do; the exit code."""
-        if self.process.poll() is None:
-            os.kill(self._server(), signal.SIGTERM)
-        return self.process.wait(60)
-
-    def _server(self) -> int:
-        """The server's process: bubblewrap's grandchild, behind the one that stands in for init."""
-        pid = self.process.pid
-        for _ in range(2):
-            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
-        return pid
+def _start(podman: Podman, key: str, *options: str) -> httpx2.Client:
+    """A server in a container, and a client of it."""
+    port = free_port()
+    settings = {"HOST": "127.0.0.1", "PORT": port, "OWNER_EMAIL": OWNER_EMAIL, "OWNER_KEY": key}
+    variables = [f"--env=ROLLBOOK_{name}={value}" for name, value in settings.items()]
+    podman("run", "--detach", "--name", NAME, *CONFINED, *variables, *options, TAG)
+    _wait_until_healthy(podman)
+    return httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
 
-@contextmanager
-def _serving(
-    stage: image.Stage, folder: Path, *mounted: str, writable: bool = True, **variables: str
-) -> Iterator[_Served]:
-    data, log = folder / "data", folder / "log"
-    data.mkdir(mode=0o700)
-    server = _Served(stage, data, mounted, variables, log, writable)
-    try:
-        deadline = time.monotonic() + 60
-        while server.process.poll() is None:
-            with socket.socket() as tried:
-                if tried.connect_ex(("127.0.0.1", server.port)) == 0:
-                    break
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
-        assert server.process.poll() is None, log.read_text()
-        yield server
-    finally:
-        server.process.kill()
-        server.process.wait()
+def _wait_until_healthy(podman: Podman) -> None:
+    deadline = time.monotonic() + 60
+    while podman("healthcheck", "run", NAME, check=False).returncode:
+        assert _state(podman)["Running"] and time.monotonic() < deadline, podman("logs", NAME).stderr
+        time.sleep(0.2)
+
+
+def _stop(podman: Podman) -> int:
+    """The exit code of the server, which memory must not have ended."""
+    podman("stop", "--time=15", NAME)
+    assert _state(podman)["OOMKilled"] is False
+    return _state(podman)["ExitCode"]
+
+
+def _state(podman: Podman) -> dict[str, Any]:
+    return json.loads(podman("container", "inspect", NAME).stdout)[0]["State"]
+
+
+def _inside(podman: Podman, *command: str) -> str:
+    return podman("exec", NAME, *command).stdout

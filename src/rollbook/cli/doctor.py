@@ -139,6 +139,10 @@ def _file(path: Path, what: str, access: int, mode: str) -> Finding:
     if not os.access(path, access):
         fix = f"The user {os.getuid()} can't use it. Run as its owner."
         return fault(what, f"{about}, owner {status.st_uid}", fix)
+    owner = path.parent.stat().st_uid
+    if path.is_file() and status.st_uid != owner:
+        # Copied here by root: the server starts, reads, and can't write.
+        return fault(what, f"{about}, owner {status.st_uid}, the folder's is {owner}", f"Run: chown {owner} {path}")
     if status.st_mode & 0o077:
         return warning(what, f"{about}: other users can access it", f"Run: chmod {mode} {path}")
     return ok(what, about)
