@@ -90,7 +90,8 @@ def _build(folder: Path, tools: Path, python: str, mask: int, environment: Mappi
         (wheel,) = built.glob("*.whl")
         if wheel.read_bytes() != (folder / "direct" / wheel.name).read_bytes():
             raise SetupFailed("The wheel made of the source archive is another one than that of the checkout.")
-        server = _environment(folder / "server", tools, python, clone / "requirements" / "runtime.txt")
+        # By one Python in both builds: some packages are only needed by older ones.
+        server = _environment(folder / "server", tools, sys.executable, clone / "requirements" / "runtime.txt")
         _run(tools / "uv", "pip", "install", "--quiet", "--no-deps", "--python", server, wheel)
         _describe(built / f"{wheel.name.partition('-py3')[0]}.cdx.json", tools, server, clone, inside)
     finally:
@@ -124,7 +125,7 @@ def _describe(file: Path, tools: Path, server: Path, clone: Path, inside: Mappin
     _run(*command, clone / "pyproject.toml", "-o", file, server, cwd=clone, **inside)
     bill: dict[str, Any] = json.loads(file.read_text())
     locked = set(re.findall(r"^([a-z0-9][a-z0-9._-]*)==", (clone / "requirements" / "runtime.txt").read_text(), re.M))
-    named = {component["name"].lower().replace("_", "-") for component in bill["components"]} - {"rollbook"}
+    named = {re.sub(r"[-_.]+", "-", component["name"]).lower() for component in bill["components"]} - {"rollbook"}
     if not named or not named <= locked:
         raise SetupFailed(f"The bill of materials has other packages than requirements/runtime.txt: {named ^ locked}")
     version = re.search(r"\[htmx\]\([^)]+\) ([0-9][0-9.]*[0-9])", (clone / STATIC / "LICENSES.md").read_text())
