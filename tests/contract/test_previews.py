@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,21 @@ from typing import Any
 import httpx2
 import pytest
 
+from rollbook.actions import bulk_jobs
+from rollbook.actions.context import Rollbook
+from rollbook.actions.principal import CLI
 from rollbook.api.route import Route
 from rollbook.api.routes import ROUTES
+from rollbook.config import Settings
+from rollbook.records import users
+from rollbook.records.users import User
+from rollbook.storage.database import Queries, Tx
 from tests import assistant
+from tests.contract.paths import FACTORS, KEY, RULE_PATH, WEBHOOK
 from tests.contract.test_routes import Ask, World, name
-from tests.engines import once
+from tests.engines import migrated, once
 from tests.grids import grid
-from tests.harness import Server, new_key, new_user, running
+from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.mail_server import mail_server
 from tests.nodes.pair import wait_until
 
@@ -44,6 +54,7 @@ BY_JOBS = {
     "webhook_replays",
     "imports",
     "bulk_jobs",
+    "deleted_groups",
 }
 """Tables in which a moment later jobs go on with what the test has prepared."""
 VOLATILE = {"last_used_at", "last_active_at", "last_seen_at", "seen_at"}
@@ -59,8 +70,29 @@ RANDOM = {
     "recovery_codes",
     "expires_at",
     "health",
+    "request_id",
 }
 """Fields that are new in each response, or go with what is sent."""
+WITHOUT = {
+    # Their tokens would work.
+    "POST /v1/sessions",
+    "POST /v1/sessions/refresh",
+    # They only check.
+    "POST /v1/users/verify-password",
+    "POST /v1/users/verify-challenge",
+    f"POST {FACTORS}/verify",
+    "POST /v1/sessions/verify",
+    "POST /v1/rules/preview",
+    f"POST {RULE_PATH}/preview",
+    # They reveal.
+    f"POST {KEY}/reveal",
+    f"POST {WEBHOOK}/reveal",
+    # It sends.
+    f"POST {WEBHOOK}/test",
+    # It has an option of its own.
+    "POST /v1/imports",
+}
+"""Calls that are not GET and can't be previewed, with the reason."""
 Rows = dict[str, list[str]]
 
 
@@ -107,6 +139,18 @@ def kept(world: World, sql: str) -> Rows:
     } | {"imports": sorted(file.name for file in (world.server.data / "imports").glob("*"))}
 
 
+def at_rest(world: World, sql: str) -> Rows:
+    """What is kept, once jobs have done what there was to do: they count new users, and index them, a moment later."""
+    seen: list[Rows] = [{}]
+
+    def is_at_rest() -> bool:
+        seen.append(kept(world, sql))
+        return seen[-1] == seen[-2] and not seen[-1].keys() & {"user_block_deltas", "user_search_pending"}
+
+    wait_until(is_at_rest)
+    return seen[-1]
+
+
 def unchanged(
     world: World, sql: str, call: Callable[[], httpx2.Response], prepare: Callable[[], object] | None = None
 ) -> httpx2.Response:
@@ -115,8 +159,7 @@ def unchanged(
     for left in range(5, -1, -1):
         if prepare is not None:
             prepare()
-        wait_until(lambda: kept(world, sql) == kept(world, sql))
-        before = kept(world, sql)
+        before = at_rest(world, sql)
         answer = call()
         after = kept(world, sql)
         differing = {table for table in before.keys() | after.keys() if before.get(table) != after.get(table)}
@@ -251,6 +294,150 @@ def test_an_idempotency_key_is_left_for_the_change(world: World, sql: str) -> No
     done = world.http.post("/v1/users", json=body, headers=once)
     assert (done.status_code, "idempotency-replayed" in done.headers) == (201, False)
     assert world.http.get(f"/v1/users/{preview.json()['id']}").status_code == 404
+    late = unchanged(
+        world, sql, lambda: world.http.post("/v1/users", params={"dry_run": "true"}, json=body, headers=once)
+    )
+    assert (late.status_code, late.json()["code"]) == (400, "email_taken"), "a preview isn't answered by the change"
+
+
+def test_a_version_is_checked_in_a_preview_too(world: World, sql: str) -> None:
+    path = f"/v1/users/{new_user(world.http)['id']}"
+    tag = world.http.get(path).headers["etag"]
+
+    def preview(tag: str) -> httpx2.Response:
+        dry = {"dry_run": "true"}
+        return unchanged(
+            world,
+            sql,
+            lambda: world.http.patch(path, params=dry, json={"name": "Another"}, headers={"If-Match": tag}),
+        )
+
+    assert (preview(tag).status_code, preview('"another"').status_code) == (200, 412)
+    assert world.http.get(path).headers["etag"] == tag, "a preview makes no version"
+
+
+def test_what_a_preview_shows_once_does_not_work(world: World, sql: str) -> None:
+    http, dry = world.http, {"dry_run": "true"}
+    user = new_user(http)
+    made = http.post("/v1/keys", params=dry, json={"name": "never"}).json()
+    key = http.post("/v1/keys", json={"name": "kept"}).json()
+    rotated = http.post(f"/v1/keys/{key['id']}/rotate", params=dry, json={"overlap": 0}).json()
+    for text, status in ((made["key"], 401), (rotated["key"], 401), (key["key"], 200)):
+        with world.server.http(text) as client:
+            assert client.get("/v1/users/me").status_code == status
+    token = http.post(f"/v1/users/{user['id']}/tokens", params=dry, json={"purpose": "reset_password"}).json()
+    for query in ({}, dry):
+        used = http.post("/v1/tokens/consume", params=query, json={"token": token["token"], "password": OWNER_PASSWORD})
+        assert (used.status_code, used.json()["code"]) == (400, "token_invalid")
+    factors = f"/v1/users/{user['id']}/second-factors"
+    secrets = [http.post(factors, params=query, json={"kind": "totp"}).json()["secret"] for query in (dry, dry, {})]
+    assert len({*secrets}) == 3
+    webhook = http.post("/v1/webhooks", json={"url": "inbox"}).json()
+    turned = http.post(f"/v1/webhooks/{webhook['id']}/rotate-secret", params=dry, json={"overlap": 0}).json()
+    shown = http.post(f"/v1/webhooks/{webhook['id']}/reveal", json={"password": OWNER_PASSWORD}).json()
+    assert turned["secret"] != webhook["secret"] == shown["secret"]
+
+
+@once
+@grid("query", ["dry_run=yes", "dry_run=2", "dry_run=", "dry_run", "dry_run=true&dry_run=false", "Dry_Run=true"])
+def test_what_is_not_true_or_false_is_refused(world: World, query: str) -> None:
+    path = f"/v1/users/{new_user(world.http)['id']}"
+    answer = world.http.delete(f"{path}?{query}")
+    assert (answer.status_code, answer.json()["param"].lower()) == (400, "dry_run")
+    assert world.http.get(f"{path}?dry_run=true").json()["param"] == "dry_run", "a read has no preview"
+    assert world.http.get(path).status_code == 200
+
+
+@once
+def test_a_preview_counts_for_the_rate_limit(world: World) -> None:
+    with world.server.http(new_key(world.http, rate_limit="3/hour")) as client:
+        dry = {"dry_run": "true"}
+        answers = [client.post("/v1/groups", params=dry, json={"name": "Engineering"}) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
+    assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    wait_until(lambda: world.http.get("/v1/events", params={"type": "limit.exceeded"}).json())
+
+
+def test_only_what_the_key_can_list_is_counted(world: World, sql: str) -> None:
+    admin = new_user(world.http, role="admin")
+    new_key(world.http, user_id=admin["id"])
+    sign_in = {"email": admin["email"], "password": admin["password"], "audience": "shop"}
+    assert world.http.post("/v1/sessions", json=sign_in).status_code == 201
+    for scopes, counted in (
+        ([], None),
+        (["keys:read"], "keys=1"),
+        (["sessions:read", "webhooks:read"], "sessions=1"),
+        (["sessions:read", "keys:read"], "sessions=1, keys=1"),
+    ):
+        key = new_key(world.http, scopes=["users:write", "users:grant", *scopes])
+        with world.server.http(key) as client:
+            answer = unchanged(
+                world,
+                sql,
+                lambda: client.post(f"/v1/users/{admin['id']}/suspend", params={"dry_run": "true"}),
+            )
+        assert (answer.status_code, answer.headers.get("x-dry-run-ends")) == (200, counted)
+
+
+@once
+def test_previews_leave_the_limit_of_requested_tokens(tmp_path: Path) -> None:
+    with (
+        mail_server() as mail,
+        running(tmp_path / "data", *mail.flags("http://127.0.0.1:1"), "--token-email-limit", "1/hour") as server,
+        server.http() as http,
+    ):
+        body = {"email": new_user(http)["email"], "purpose": "reset_password", "address": "203.0.113.7"}
+        for _ in range(3):
+            assert http.post("/v1/tokens/request", params={"dry_run": "true"}, json=body).status_code == 202
+        assert http.post("/v1/tokens/request", json=body).status_code == 202
+        mail.wait_for_mail(body["email"])
+        assert len(mail.mails) == 1
+
+
+def test_a_change_is_done_once_to_preview_it(engine: str, tmp_path: Path) -> None:
+    """Whoever writes beside it waits for it once, and is told nothing."""
+    done: list[str] = []
+    notified: list[str] = []
+    with migrated(engine, tmp_path) as db:
+        on = Rollbook(Settings(data=tmp_path), db)
+        db.listen("events", lambda: notified.append("events"))
+
+        async def change(tx: Tx) -> str:
+            user = await users.add(tx, users.new("Charlie", "charlie@example.com"))
+            tx.notify("events")
+            done.append(user.id)
+            return user.id
+
+        async def previewed() -> tuple[str, str]:
+            return await on.dry().write(change), await on.dry().write(change)
+
+        assert on.run(previewed()) == (done[0], done[1])
+        assert len(done) == 2 and not notified
+        assert db.read_now(partial(_named, "charlie@example.com")) is None
+
+
+async def _named(email: str, queries: Queries) -> User | None:
+    return await users.by_email(queries, email)
+
+
+def test_previews_of_jobs_look_for_users_one_at_a_time(tmp_path: Path) -> None:
+    running_now: list[int] = []
+    most: list[int] = []
+
+    async def choose(targets: bulk_jobs.JobTargets) -> None:
+        running_now.append(1)
+        most.append(len(running_now))
+        await asyncio.sleep(0.001)
+        running_now.pop()
+
+    with migrated("sqlite", tmp_path) as db:
+        on = Rollbook(Settings(data=tmp_path), db).dry()
+
+        async def previews() -> list[Any]:
+            return await asyncio.gather(*[bulk_jobs._add(on, CLI, "suspend", {}, choose) for _ in range(5)])
+
+        jobs = on.run(previews())
+    assert len({job.id for job in jobs}) == 5 and most == [1] * 5
 
 
 def test_a_bulk_job_is_previewed_with_its_number_of_users(world: World, sql: str) -> None:
@@ -278,7 +465,7 @@ def test_wrong_codes_count_in_a_preview_too(world: World) -> None:
 @once
 def test_calls_that_have_no_preview_refuse_the_parameter(world: World) -> None:
     others = [route for route in ROUTES if route.method != "GET" and not route.can_be_previewed]
-    assert {name(route) for route in others} >= {"POST /v1/sessions", "POST /v1/sessions/refresh"}
+    assert {name(route) for route in others} == WITHOUT
     for route in others:
         if route.path != "/v1/imports":  # an option of its own
             answer = world.ask(route, world.valid(route), params={"dry_run": "true"})
@@ -294,6 +481,12 @@ def test_assistants_and_commands_preview(tmp_path: Path) -> None:
         told = assistant.post(http, assistant.message("tools/call", name="delete_user", arguments=arguments))
         result = told.json()["result"]
         assert result["structuredContent"] == {"dry_run": True, "would_end": "keys=1"}, "no one has to confirm it"
+        for value in ("true", 1, "yes"):
+            told = assistant.post(
+                http, assistant.message("tools/call", name="delete_user", arguments=arguments | {"dry_run": value})
+            )
+            refused = told.json()["result"]
+            assert refused["isError"] and refused["structuredContent"]["param"] == "dry_run", "what it does is clear"
         for where in (("--data", str(server.data)), ("--url", server.url, "--key", server.key)):
             shown = server.rollbook("users", "delete", user["email"], "--dry-run", *where)
             assert (shown.returncode, shown.stdout) == (0, "")

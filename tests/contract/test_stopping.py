@@ -49,3 +49,30 @@ def test_it_says_how_many_keys_and_webhooks_of_others_stop(
         assert "3 API keys and webhooks that they created for others paused as well." in text("/admin/users")
         keys = text("/admin/keys")
         assert "Suspended" in keys and "active key" not in keys
+
+
+def test_what_an_application_has_is_counted_before_it_is_stopped(server: Server, http: httpx2.Client) -> None:
+    application = http.post("/v1/applications", json={"name": "Shop", "role": "viewer"}).json()
+    for _ in range(2):
+        new_key(http, user_id=application["id"])
+    assert http.post("/v1/webhooks", json={"url": "inbox", "user_id": application["id"]}).status_code == 201
+    with signed_in(server) as owner:
+        for what in ("suspend", "delete"):
+            asks = owner.get(f"/admin/applications/{application['id']}/{what}")
+            assert "In all, this stops 2 API keys and 1 webhook." in unescape(asks.text)
+    assert http.get(f"/v1/applications/{application['id']}").json()["status"] == "active"
+
+
+def test_the_sessions_of_a_user_are_counted_before_they_are_stopped(server: Server, http: httpx2.Client) -> None:
+    user = new_user(http, role="admin")
+    new_key(http, user_id=user["id"])
+    sign_in = {"email": user["email"], "password": user["password"], "audience": "shop"}
+    for _ in range(2):
+        assert http.post("/v1/sessions", json=sign_in).status_code == 201
+    in_all = "In all, this stops 2 sessions and 1 API key."
+    with signed_in(server) as owner:
+        assert in_all in unescape(owner.get(f"/admin/users/{user['id']}").text), "it asks before it suspends"
+        assert in_all in unescape(owner.get(f"/admin/users/{user['id']}/delete").text)
+        for op in ("suspend", "delete"):
+            assert in_all in unescape(owner.post("/admin/users/bulk", data={"op": op, "id": user["id"]}).text)
+    assert len(http.get("/v1/sessions", params={"user": user["id"]}).json()) == 2

@@ -3,6 +3,7 @@ action that does it alone, so that its rules hold."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -246,22 +247,31 @@ async def _add(
         rule_id=None if run is None else run.rule_id,
         rule_step=None if run is None else run.step,
     )
-    if not on.is_dry:
-        await on.db.write(_begin, new)
+    if on.is_dry:
+        return await _previewed(on, new, choose)
+    await on.db.write(_begin, new)
     try:
         with tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder_of_files(on.settings.data)) as file:
             targets, stored = JobTargets(file), 0
             await choose(targets)
-            if on.is_dry:
-                return await on.write(_begin_and_start, new, targets.total)
             for some in targets.parts():
                 await on.db.write(bulk_jobs.add_parts, new.id, stored, some)
                 stored += len(some)
         return await on.write(_start, new.id, targets.total, run)
     except BaseException:
-        if not on.is_dry:
-            await on.db.write(bulk_jobs.give_up, new.id)
+        await on.db.write(bulk_jobs.give_up, new.id)
         raise
+
+
+async def _previewed(on: Rollbook, new: BulkJob, choose: Callable[[JobTargets], Awaitable[None]]) -> BulkJob:
+    """The job as it would begin. Previews are not limited in number as jobs are, so that one at a time looks for the
+    users of jobs of this caller."""
+    turn = on.searches.setdefault(f"previews of {new.user_id}", asyncio.Lock())
+    async with turn:
+        with tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder_of_files(on.settings.data)) as file:
+            targets = JobTargets(file)
+            await choose(targets)
+    return await on.write(_begin_and_start, new, targets.total)
 
 
 async def _begin_and_start(tx: Tx, new: BulkJob, total: int) -> BulkJob:

@@ -26,17 +26,13 @@ from rollbook.limits.slots import Slots
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
 from rollbook.records.sessions import Lifetime
-from rollbook.storage.database import Database, Tx
+from rollbook.storage.database import Database, Tx, Undone
 
 if TYPE_CHECKING:
     from rollbook.auth.passwords import Passwords
 
 
 T = TypeVar("T")
-
-
-class _UndoneError(Exception):
-    """A dry run is complete: nothing of it is kept."""
 
 
 class Write(Protocol):
@@ -97,7 +93,7 @@ class Rollbook:
         self.exports = asyncio.Lock()
         """Held while one is read: others wait, so that there is a thread for searches."""
         self.searches: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """Searches of SCIM, by key: one at a time looks at many users."""
+        """Searches of SCIM, by key, and previews of bulk jobs, by user: one at a time looks at many users."""
 
     @cached_property
     def secret(self) -> Secret:
@@ -126,22 +122,14 @@ class Rollbook:
         other.write_together = write_together
         return other
 
-    def dry(self) -> Self:
-        """A copy in which an action does all that it does, and nothing of it is kept. Wrong passwords and codes count
-        all the same: who asks for a preview must not learn more by guessing."""
+    def dry(self, write: Write | None = None) -> Self:
+        """A copy in which an action does all that it does, and nothing of it is kept, by `write` if there is one. Wrong
+        passwords and codes count all the same: who asks for a preview must not learn more by guessing."""
 
-        async def write(fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-            result: list[T] = []
+        async def undoing(fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+            return await self.write(undone, fn, args)
 
-            async def undone(tx: Tx) -> None:
-                result[:] = [await fn(tx, *args)]
-                raise _UndoneError
-
-            with suppress(_UndoneError):
-                await self.write(undone)
-            return result[0]
-
-        other = self.writing(write)
+        other = self.writing(write or undoing)
         other.is_dry = True
         other.active = {}
         return other
@@ -149,6 +137,19 @@ class Rollbook:
     def run(self, action: Coroutine[Any, Any, T]) -> T:
         """An action to its end, for code without an event loop: commands and the first start."""
         return self.db.run_now(action)
+
+
+async def undone(tx: Tx, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    """The result of `fn`, of which nothing is left once this returns: the transaction goes on as it was before."""
+    results: list[T] = []
+
+    async def tried(tx: Tx) -> None:
+        results[:] = [await fn(tx, *args)]
+        raise Undone
+
+    with suppress(Undone):
+        await tx.attempt(tried)
+    return results[0]
 
 
 class ListPage(NamedTuple, Generic[T]):

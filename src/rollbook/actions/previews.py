@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence, Set
 from typing import Any, NamedTuple, TypeVar
 
-from rollbook.actions.context import Rollbook
+from rollbook.actions.context import Rollbook, undone
+from rollbook.actions.permissions import reaches
 from rollbook.actions.principal import Principal
 from rollbook.records import events, keys, sessions, webhooks
 from rollbook.storage.database import Queries, Tx
@@ -47,28 +48,34 @@ async def working(queries: Queries, on: Rollbook, user_ids: Sequence[str]) -> Wo
 class DryRun:
     """A preview of one action, which is called with `on`."""
 
-    def __init__(self, on: Rollbook) -> None:
+    def __init__(self, on: Rollbook, by: Principal) -> None:
         self._on = on
-        self._dry = on.dry()
-        self._users: tuple[str, ...] = ()
-        """Users whom the change is about."""
-        self._after = Working()
-        self.on = self._dry.writing(self._write)
-
-    async def ends(self) -> Ends:
-        """Return what would end, once the action has been called."""
-        before = await self._on.read(working, self._on, self._users) if self._users else Working()
-        return Ends(*[len(now - then) for now, then in zip(before, self._after, strict=True)])
+        self._by = by
+        self.ends = Ends()
+        """Counts of what the caller may read and the action would end, once it has been called."""
+        self.on = on.dry(self._write)
 
     async def _write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        return await self._dry.write(self._watched, fn, args)
+        result, self.ends = await self._on.write(self._compared, fn, args)
+        return result
 
-    async def _watched(self, tx: Tx, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    async def _compared(self, tx: Tx, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> tuple[T, Ends]:
+        result, user_ids, after = await undone(tx, self._watched, (fn, args))
+        before = await working(tx, self._on, user_ids)
+        parts = zip(Ends._fields, before, after, strict=True)
+        ends = {noun: len(was - left) for noun, was, left in parts if self._may_read(noun, user_ids)}
+        return result, Ends(**ends)
+
+    async def _watched(
+        self, tx: Tx, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]
+    ) -> tuple[T, list[str], Working]:
         with events.noted() as users:
             result = await fn(tx, *args)
-        self._users = tuple(sorted(users - {""}))
-        self._after = await working(tx, self._on, self._users)
-        return result
+        user_ids = sorted(users - {""})
+        return result, user_ids, await working(tx, self._on, user_ids)
+
+    def _may_read(self, noun: str, user_ids: Sequence[str]) -> bool:
+        return all(reaches(self._by, f"{noun}:read", user_id) for user_id in user_ids)
 
 
 def looking(by: Principal) -> Principal:

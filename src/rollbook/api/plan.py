@@ -154,13 +154,13 @@ def _runner(route: Route, services: Services) -> Perform:
 
 async def _previewed(call: Call, ids: Ids, act: Act, shows: Callable[[Call, Any], Response]) -> Response:
     """The response to a change of which nothing is kept."""
-    preview = DryRun(call.services)
+    preview = DryRun(call.services, call.by)
     try:
         response = shows(call, await act(preview.on, call, ids))
     except ApiError as error:
         error.headers["X-Dry-Run"] = "true"
         raise
-    ends = (await preview.ends()).text
+    ends = preview.ends.text
     head = response.head + DRY_RUN + (line("X-Dry-Run-Ends", ends) if ends else b"")
     return structs.replace(response, head=head)
 

@@ -303,6 +303,8 @@ def parts(tool: Tool, arguments: Mapping[str, Any]) -> Parts:
     if name and (not isinstance(id, str) or not _ID(id)):
         faults.append(Fault(name, f"{name} is required, as text."))
     faults += [Fault(arg, f"{arg} is required.") for arg in tool.needs.split() if not left.get(arg)]
+    if not isinstance(left.get(DRY_RUN, False), bool):  # the row would accept more, which the answer wouldn't tell
+        faults.append(Fault(DRY_RUN, f"{DRY_RUN} must be true or false."))
     for arg, values in tool.choices.items():
         if left.get(arg) is not None and left[arg] not in values:
             faults.append(Fault(arg, f"{arg} must be one of {', '.join(values)}."))

@@ -23,6 +23,10 @@ class Duplicate(Exception):
         super().__init__(constraint)
 
 
+class Undone(Exception):
+    """Raised in a part of a write (`Tx.attempt`) that is complete, and to be undone."""
+
+
 class DatabaseUnusable(Exception):
     """The database cannot be used as it is. The message says what is wrong and how to fix it, for whoever starts the
     server."""
@@ -96,7 +100,7 @@ class Tx(Statements, Protocol):
 
     async def attempt(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`await fn(tx, *args)` as a part of this write: an error of the application that it raises undoes this part
-        alone, and the write can go on. After others the transaction is lost."""
+        alone, as Undone does, and the write can go on. After others the transaction is lost."""
         ...
 
     async def attempt_each(self, calls: Sequence[Call]) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import asyncpg
 
 from rollbook.errors import ApiError, Overloaded, Stopping, StorageUnavailable, Unavailable
-from rollbook.storage.database import Call, Duplicate, Engine, Row, Statement, attempted
+from rollbook.storage.database import Call, Duplicate, Engine, Row, Statement, Undone, attempted
 from rollbook.storage.postgres_connection import AGAIN, FAILING, Connection, Pool, translate_error
 from rollbook.storage.postgres_reads import TRIES, pause, repeated
 from rollbook.storage.postgres_text import numbered
@@ -84,7 +84,7 @@ class PostgresTransaction:
         await connection.execute("SAVEPOINT attempt")
         try:
             value = await fn(self, *args)
-        except (ApiError, Duplicate) as problem:
+        except (ApiError, Duplicate, Undone) as problem:
             if isinstance(problem, Unavailable):
                 raise
             await connection.execute("ROLLBACK TO attempt; RELEASE attempt")

@@ -56,12 +56,12 @@ async def of_user(page: PageRequest, user: User) -> StopWarnings:
 async def previewed(page: PageRequest, act: Callable[[Rollbook, Principal], Awaitable[object]]) -> str:
     """A sentence, which begins with a space, that says what an action would end; empty if nothing, or if it would be
     refused."""
-    preview = DryRun(page.on)
+    preview = DryRun(page.on, page.by)
     try:
         await act(preview.on, looking(page.by))
     except ApiError:
         return ""
-    return _in_all(await preview.ends())
+    return _in_all(preview.ends)
 
 
 def _in_all(counts: Iterable[int]) -> str:
