@@ -12,9 +12,11 @@ import httpx2
 import jwt
 import pytest
 
-from rollbook import errors
+from rollbook import errors, roles
+from rollbook.web.pages import PAGES
 from tests.contract.answers import refused
 from tests.contract.test_app_sessions import SHOP, refresh, verify
+from tests.factors import enrolled
 from tests.harness import Server, new_key, new_user, running
 from tests.relying import Application, application, parameters_of
 from tests.visitor import is_signed_in, own_key, signed_in, visitor
@@ -86,6 +88,8 @@ def test_it_is_no_activity_of_the_person_and_makes_no_browser_known(http: Client
 
 def test_nothing_can_be_changed_while_acting(server: Server, http: Client, ada: dict, grace: dict, app: Any) -> None:
     """An owner acts as an admin, who could do everything else."""
+    key = http.post("/v1/keys", json={"name": "Ada's", "user_id": ada["id"]}).json()["id"]
+    factor = f"/account/security/{enrolled(http, ada['id']).factor_id}"
     other, before = new_user(http), http.get(f"/v1/users/{ada['id']}").json()
     own = {"current_password": ada["password"], "password": "another long password", "revoke_keys": "on"}
     forms: dict[str, dict[str, Any]] = {
@@ -94,6 +98,17 @@ def test_nothing_can_be_changed_while_acting(server: Server, http: Client, ada: 
         "/account/keys": {"name": "own", "reach": "all", "expires": "never"},
         "/account/security/apps": {"proof_password": ada["password"]},
         "/account/security/codes": {"proof_password": ada["password"]},
+        "/account/security/app": {"proof_password": ada["password"], "code": "123456"},
+        "/account/security/passkey": {"name": "Mallory's", "credential": "{}"},
+        f"{factor}/rename": {"name": "Mallory's"},
+        f"{factor}/remove": {"proof_password": ada["password"]},
+        f"/account/keys/{key}": {"name": "Mallory's", "reach": "all", "expires": "never"},
+        f"/account/keys/{key}/reveal": {"proof_password": ada["password"], "password": ada["password"]},
+        f"/account/keys/{key}/rotate": {"overlap": "0"},
+        f"/account/keys/{key}/revoke": {},
+        "/account/assistants": {"name": "Mallory's", "reach": "read"},
+        "/account/assistants/consent": {"answer": "allow"},
+        "/admin/server/mail/test": {"kind": "test"},
         "/account/sessions/end-others": {"proof_password": ada["password"]},
         "/account/confirm": {"proof_password": ada["password"], "next": "/account"},
         "/account/delete": {"proof_password": ada["password"]},
@@ -115,8 +130,14 @@ def test_nothing_can_be_changed_while_acting(server: Server, http: Client, ada: 
         "/admin/imports": {},
         "/docs/key": {"key": "key_unknown"},
     }
+    open_to_readers = {"person", "key holder", *roles.READING}
+    forms_of = [page.path for page in PAGES if page.method == "POST" and page.who in open_to_readers]
+    patterns = [re.compile(re.sub(r"{\w+}", "[^/]+", path)) for path in forms_of]
     with signed_in(server) as person:
         browser = acting(person, ada)
+        (session,) = http.get("/v1/sessions", params={"user": ada["id"]}).json()
+        forms[f"/account/sessions/{session['id']}/end"] = {}
+        assert not [pattern.pattern for pattern in patterns if not any(map(pattern.fullmatch, forms))]
         at = http.get("/v1/events", params={"limit": 1, "order": "desc"}).json()[0]["id"]
         for path, form in forms.items():
             answer = browser.post(path, data=form)
@@ -203,6 +224,47 @@ def test_applications_are_told_who_acts(server: Server, http: Client, ada: dict,
     assert app.refresh(again["refresh_token"]).status_code == 400
     with signed_in(server, grace) as person:
         assert "act" not in app.claims(app.signed_in(person)["id_token"])
+
+
+def test_the_person_ends_it_everywhere_and_with_it_what_began_in_it(
+    server: Server, http: Client, ada: dict, grace: dict, app: Application
+) -> None:
+    with server.http(new_key(http, user_id=ada["id"])) as by, signed_in(server, ada) as support:
+        tokens = app.signed_in(acting(support, grace))
+        link = by.post(f"/v1/users/{grace['id']}/tokens", json=ASKED).json()
+        session = http.post("/v1/sessions", json={"token": link["token"], "audience": SHOP}).json()
+        unused = by.post(f"/v1/users/{grace['id']}/tokens", json=ASKED).json()
+        with signed_in(server, grace) as person:
+            assert person.post("/account/sessions/end-others").status_code == 303
+            assert is_signed_in(person) and not is_signed_in(support)
+    assert app.userinfo(tokens["access_token"]).status_code == 401
+    refused(verify(http, session), errors.SessionEnded)
+    refused(http.post("/v1/sessions", json={"token": unused["token"], "audience": SHOP}), errors.TokenInvalid)
+
+
+@pytest.mark.parametrize("reason", ["a\nb", "\u202eevil", "a\u200bb", "\x1b[31m", "x" * 201, "", "\ufeff"])
+def test_a_reason_is_one_visible_line(server: Server, http: Client, ada: dict, grace: dict, reason: str) -> None:
+    with server.http(new_key(http, user_id=ada["id"])) as by:
+        answer = by.post(f"/v1/users/{grace['id']}/tokens", json=ASKED | {"reason": reason})
+        refused(answer, errors.InvalidParameter)
+
+
+def test_a_reason_is_text_wherever_it_is_shown(server: Server, http: Client, ada: dict, grace: dict) -> None:
+    """Neither a formula of a table, nor a field of a sentence, nor markup."""
+    reason = '=HYPERLINK("https://evil.example") {actor} {{7*7}} <img src=x> *b* |%s'
+    with signed_in(server, ada) as person, signed_in(server, grace) as customer:
+        answer = person.post(f"/admin/users/{grace['id']}/impersonate", data={"reason": reason})
+        assert answer.status_code == 303
+        id = http.get("/v1/events", params={"user": grace["id"], "type": "session.impersonated"}).json()[0]["id"]
+        with signed_in(server) as owner:
+            paths = (f"/admin/events/{id}", f"/admin/users/{grace['id']}/sessions", "/admin/events")
+            pages = [owner.get(path).text for path in paths]
+            table = owner.get(f"/admin/events/export?format=csv&user={grace['id']}").text
+        pages += [person.get("/account").text, customer.get("/account/sessions").text]
+        pages += [customer.get("/account/security").text]
+    assert not [page for page in pages if "<img src=x" in page]
+    assert sum(reason in unescape(page) for page in pages) >= 4
+    assert "HYPERLINK" in table and not re.search(r'(?m)(^|,)"?=HYPERLINK', table)
 
 
 def demote(http: Client, id: str) -> httpx2.Response:

@@ -123,6 +123,26 @@ def test_an_export_ends_when_its_session_is_signed_out_on_the_other_node(nodes: 
             assert http.post("/v1/users/bulk", json={"operations": deletions[start : start + 50]}).status_code == 207
 
 
+def test_who_acts_as_a_user_on_one_node_no_longer_does_once_suspended_on_the_other(nodes: Pair) -> None:
+    here, there = nodes.both
+    with here.http() as http, there.http() as other:
+        for end, whom in (("suspend", "support"), ("suspend", "user")):
+            support, user = new_user(http, role="admin"), new_user(http)
+            with here.http(new_key(http, user_id=support["id"])) as by:
+                fields = {"purpose": "impersonate", "reason": "Ticket 4711"}
+                link = by.post(f"/v1/users/{user['id']}/tokens", json=fields).json()
+                session = http.post("/v1/sessions", json={"token": link["token"], "audience": "shop"}).json()
+            with signed_in(here, support) as browser:
+                path = f"/admin/users/{user['id']}/impersonate"
+                assert browser.post(path, data={"reason": "Ticket 4711"}).status_code == 303
+                assert is_signed_in(browser)
+                id = support["id"] if whom == "support" else user["id"]
+                assert other.post(f"/v1/users/{id}/{end}").status_code == 200
+                assert not is_signed_in(browser), "not a moment later"
+            form = {"token": session["token"], "audience": "shop"}
+            assert http.post("/v1/sessions/verify", json=form).status_code == 401
+
+
 def test_a_key_that_is_looked_up_while_it_is_revoked_is_not_remembered(nodes: Pair) -> None:
     """All workers meet many keys for the first time at the moment in which they are revoked."""
     with nodes.both[0].http() as http:

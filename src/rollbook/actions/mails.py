@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rollbook import clock, ids, languages
 from rollbook.actions import sessions, token_requests
 from rollbook.actions.context import ListPage, Rollbook
-from rollbook.actions.permissions import known, require
+from rollbook.actions.permissions import known, require, require_oneself
 from rollbook.actions.principal import CLI, Principal
 from rollbook.auth import tokens
 from rollbook.config import LanguageCode, Settings
@@ -163,6 +163,7 @@ async def send_test(
     """Send a mail about someone made up to whoever asks for it, and to no one else; with other settings if some are
     `tried`, which an owner would store. Raises InsufficientScope, InvalidParameter, TooManyRequests."""
     require(by, SCOPE)
+    require_oneself(by)
     settings = tried or on.settings
     if not settings.sends_mail:
         raise InvalidParameter(NOT_SET_UP)
