@@ -47,6 +47,7 @@ ELSEWHERE = {
     "Passwords that are easy to guess ": "authentication.md#new-passwords",
     "`refuse`: ": "import.md#unknown-hashes",
     "`skip`: nothing": "import.md#existing-users",
+    "What happens to people": "import.md#who-is-absent",
     "`true`: with `on_conflict`": "users.md#adopt-a-user",
     "`each`: record": "import.md#events",
     "`rows`: ": "import.md#refused-records",

@@ -132,6 +132,7 @@ NAMES: dict[str, Name] = {
         report="report_import",
         cancel="cancel_import",
         run_tested="run_import",
+        suspend_absent="suspend_absent",
         undo="undo_import",
     ),
     **_names("events", list="list_events", get="get_event", revert="revert_event", follow="follow_events"),

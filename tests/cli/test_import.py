@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -518,3 +519,39 @@ def test_ctrl_c_says_what_a_server_has_done_by_then(tmp_path: Path) -> None:
             send(Interrupted(), asked)  # type: ignore[arg-type]
         assert asked.stopped.startswith("Stopped by Ctrl+C: 6 users added, 1 skipped, 0 records refused")
         assert "They stay. To go on, run the same command again: " in asked.stopped and advice in asked.stopped
+
+
+@once
+@pytest.mark.parametrize("into_folder", [True, False])
+def test_who_is_absent_is_named_and_suspended_or_waits_for_a_yes(data: Path, into_folder: bool) -> None:
+    with running(data) as server, server.http() as http:
+        to = ("--url", server.url, "--key", server.key)
+        into = ("--data", str(data)) if into_folder else to
+        people = [f"Bea {number},p{number}@example.com,Staff\n" for number in range(6)]
+        file = ["name,email,groups\n", *people]
+        assert rollbook("users", "import", "-", *into, input="".join(file)).returncode == 0
+        ids = [user["id"] for user in http.get("/v1/users").json()[1:]]
+        absent = ("users", "import", "-", *into, "--absent", "suspend", "--absent-group", "Staff")
+        tried = rollbook(*absent, "--dry-run", input="".join(file[:-1]))
+        assert f"absent: {ids[-1]}\n" in tried.stderr and "1 person is not in the file." in tried.stderr, tried.stderr
+        assert http.get("/v1/users/count?status=suspended").json()["count"] == 0
+
+        def suspended() -> list[str]:
+            return [user["id"] for user in http.get("/v1/users?status=suspended").json()]
+
+        half = rollbook(*absent, "--json", input="".join(file[:3]))
+        assert (half.returncode, json.loads(half.stdout)["absent_users"]) == (0, 4), half.stderr
+        assert "That is too many to suspend them without asking" in half.stderr and not suspended()
+        [id] = re.findall(r"imports suspend (?:.* )?(imp_\w+)", half.stderr)
+        asked = rollbook("imports", "suspend", id, *to)
+        assert asked.returncode == 1 and "4 users would be suspended. Add --yes" in asked.stderr
+        done = rollbook("imports", "suspend", id, "--yes", *to)
+        assert done.returncode == 0 and "Finished: 4 changed" in done.stderr, done.stderr
+        [job] = re.findall(r"job_\w+", done.stdout)
+        assert suspended() == ids[2:]
+        assert rollbook("bulk", "undo", job, "--yes", *to).returncode == 0 and not suspended()
+        left = rollbook(*absent, input="".join(file[:-1]))
+        assert left.returncode == 0 and "Suspended by the bulk job job_" in left.stderr, left.stderr
+        wait_until(lambda: suspended() == ids[-1:])
+        again = rollbook(*absent, input="".join(file[:-1]))
+        assert "0 people are not in the file." in again.stderr and suspended() == ids[-1:]

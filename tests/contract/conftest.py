@@ -12,11 +12,12 @@ from tests.engines import CHOSEN, set_engine
 engine = pytest.fixture(scope="module", autouse=True)(set_engine)
 IS_SOAK = bool(os.environ.get("ROLLBOOK_SOAK"))
 DIFFERS = frozenset(
-    "test_activity test_all_keys test_bulk test_bulk_jobs test_conditional test_deleted_users test_event_pages test_event_positions "
-    "test_events test_exports test_failed_guesses test_groups test_history test_idempotency test_impersonation test_import_rows test_imports "
-    "test_key_lists test_keys test_list_page test_lists test_metadata_filter test_oauth2 test_names_emails_passwords test_password_links "
-    "test_previews test_previews_by_schema test_private_metadata test_purge test_rules test_reads_see_writes test_search test_sessions "
-    "test_tokens test_usage_reports test_users test_webhook_deliveries".split()
+    "test_activity test_all_keys test_bulk test_bulk_jobs test_conditional test_deleted_users test_event_pages "
+    "test_event_positions test_events test_exports test_failed_guesses test_groups test_history test_idempotency "
+    "test_impersonation test_import_absence test_import_rows test_imports test_key_lists test_keys test_list_page test_lists "
+    "test_metadata_filter test_names_emails_passwords test_oauth2 test_password_links test_previews test_previews_by_schema "
+    "test_private_metadata test_purge test_reads_see_writes test_rules test_search test_sessions test_tokens "
+    "test_usage_reports test_users test_webhook_deliveries".split()
 )
 """Files that run on each database at once."""
 OF_SOAK = ("test_description", "test_n8n_requests")

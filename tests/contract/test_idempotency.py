@@ -27,6 +27,7 @@ FACTOR = "/v1/users/{userId}/second-factors/{factorId}"
 CANCEL = "/v1/imports/{importId}/cancel"
 RUN = "/v1/imports/{importId}/run"
 UNDO = "/v1/imports/{importId}/undo"
+SUSPEND = "/v1/imports/{importId}/suspend"
 SLOW = {"ROLLBOOK_PASSWORD_MEMORY": "19456", "ROLLBOOK_PASSWORD_TIME_COST": "8"}
 
 
@@ -116,6 +117,11 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
             else {}
         ),
         **({UNDO: Post(f"/v1/imports/{ended_import(http)}/undo", None, 201, "/v1/bulk-jobs")} if path == UNDO else {}),
+        **(
+            {SUSPEND: Post(f"/v1/imports/{absence(http)}/suspend", {"confirm_count": 1}, 201, "/v1/bulk-jobs")}
+            if path == SUSPEND
+            else {}
+        ),
         **({RUN: Post(f"/v1/imports/{dry_run_of(http)}/run", None, 201, "/v1/imports")} if path == RUN else {}),
     }
 
@@ -155,6 +161,13 @@ def ended_import(http: httpx2.Client, **options: str) -> str:
     id = http.post("/v1/imports", content=content, params=options).json()["id"]
     wait_until(lambda: http.get(f"/v1/imports/{id}").json()["finished_at"])
     return id
+
+
+def absence(http: httpx2.Client) -> str:
+    """An import that has found someone absent."""
+    mark = f"m{time.perf_counter_ns()}"
+    new_user(http, metadata={"mark": mark})
+    return ended_import(http, absent="report", absent_metadata=f"mark:{mark}")
 
 
 def long_import(http: httpx2.Client) -> str:

@@ -47,6 +47,7 @@ GET /v1/imports/{importId}       member no                    viewer no         
 GET /v1/imports/{importId}/report member no                   viewer no                    admin missing               owner missing
 POST /v1/imports/{importId}/run  member no                    viewer no                    admin missing               owner missing
 POST /v1/imports/{importId}/cancel member no                  viewer no                    admin missing               owner missing
+POST /v1/imports/{importId}/suspend member no                 viewer no                    admin missing               owner missing
 POST /v1/imports/{importId}/undo member no                    viewer no                    admin missing               owner missing
 GET /v1/bulk-jobs                member no                    viewer no                    admin yes                   owner yes
 POST /v1/bulk-jobs               member no                    viewer no                    admin yes                   owner yes

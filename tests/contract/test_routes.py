@@ -195,6 +195,16 @@ class World:
         wait_until(lambda: self.http.get(path).json()["finished_at"])
         return path
 
+    def new_absence(self) -> str:
+        """Path of an import that has found one person absent, and changed no one."""
+        mark = self.email()
+        new_user(self.http, metadata={"mark": mark})
+        options = {"absent": "report", "absent_metadata": f"mark:{mark}", "on_conflict": "skip"}
+        made = self.http.post("/v1/imports", params=options, content=b'{"name":"Nobody"}').json()
+        path = f"/v1/imports/{made['id']}"
+        wait_until(lambda: self.http.get(path).json()["finished_at"])
+        return path
+
     def new_job(self) -> str:
         """Its path, when it has ended."""
         made = self.http.post("/v1/bulk-jobs", json=BODIES["POST /v1/bulk-jobs"])
@@ -298,6 +308,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/rules/preview": RULE,
     f"PATCH {RULE_PATH}": {"name": "Another"},
     f"POST {RULE_PATH}/run": {},
+    f"POST {IMPORT}/suspend": {"confirm_count": 1},
     "POST /v1/users/verify-password": {"email": "charlie@example.com", "password": "securepassword123"},
     f"PUT {USER}": {"name": "Charles Chaplin"},
     f"PATCH {USER}": {"name": "Charles Chaplin"},
@@ -428,6 +439,7 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"GET {IMPORT}/report": lambda world: Ask(world.new_import() + "/report"),
     f"POST {IMPORT}/run": lambda world: Ask(world.new_tested() + "/run"),
     f"POST {IMPORT}/cancel": lambda world: Ask(world.new_import() + "/cancel"),
+    f"POST {IMPORT}/suspend": lambda world: Ask(world.new_absence() + "/suspend", BODIES[f"POST {IMPORT}/suspend"]),
     f"POST {IMPORT}/undo": lambda world: Ask(world.new_imported() + "/undo"),
     "GET /v1/bulk-jobs": lambda world: Ask("/v1/bulk-jobs"),
     "POST /v1/bulk-jobs": lambda world: Ask("/v1/bulk-jobs", BODIES["POST /v1/bulk-jobs"]),
@@ -1251,7 +1263,8 @@ ELSEWHERE = {
     ("POST /v1/users/bulk", errors.BulkRefused),
     ("GET /v1/exports", errors.ExportRunning),
     (f"GET {USER}/export", errors.ExportRunning),
-    *((row, errors.BulkJobLimitReached) for row in ("POST /v1/bulk-jobs", f"POST {JOB}/undo", f"POST {IMPORT}/undo")),
+    *((row, errors.BulkJobLimitReached) for row in ("POST /v1/bulk-jobs", f"POST {JOB}/undo")),
+    *((f"POST {IMPORT}/{verb}", errors.BulkJobLimitReached) for verb in ("undo", "suspend")),
     ("POST /v1/rules", errors.RuleLimitReached),
     ("POST /v1/imports", errors.ImportLimitReached),
     (f"POST {IMPORT}/run", errors.ImportLimitReached),

@@ -16,15 +16,27 @@ import msgspec
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import background_jobs, bulk, groups, imports, reverting, rule_people, sessions, tokens
+from rollbook.actions import (
+    background_jobs,
+    bulk,
+    groups,
+    import_absence,
+    imports,
+    reverting,
+    rule_people,
+    sessions,
+    tokens,
+)
 from rollbook.actions.arguments import MetadataPatch, RedirectUrl, Time
 from rollbook.actions.arguments.bulk_jobs import GROUP_ACTIONS, BulkJobCreate, BulkJobResults, ListBulkJobs
+from rollbook.actions.arguments.imports import AbsentSuspend
 from rollbook.actions.arguments.tokens import TokenCreate
 from rollbook.actions.arguments.users import TIMES, UserPatch, UserUpdate
 from rollbook.actions.bulk import Operation, Plan
 from rollbook.actions.checking import check_end, given, refuse, time_text
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download, folder_of_files
+from rollbook.actions.import_absence import Absence
 from rollbook.actions.permissions import known, may_grant, reaches_all, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal, as_of_now, cli_job, for_job
 from rollbook.actions.rule_people import chosen
@@ -43,10 +55,12 @@ from rollbook.errors import (
     Unavailable,
 )
 from rollbook.records import bulk_jobs, events, user_list, users
+from rollbook.records import imports as import_records
 from rollbook.records.background_jobs import COLLECTING, NO_REASON, Reason, job_options, options_text
 from rollbook.records.bulk_jobs import JOBS, PART, BulkJob, JobPart, JobUser, Link, Outcome, RefusedChange, UserState
 from rollbook.records.events import Actor
-from rollbook.records.imports import Import
+from rollbook.records.imports import Counts, Import
+from rollbook.records.user_imports import FileKeys
 from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION, Scope
@@ -87,6 +101,12 @@ _EVENTS = {
 """Types of events of which the last one about a user must be that of the job that is undone."""
 
 
+_NO_OPTIONS = {
+    **dict.fromkeys(("role", "metadata", "ends_at", "redirect_url", "group_id", "filter")),
+    "send": False,
+}
+
+
 class UserResult(NamedTuple):
     """The result of a job for one user."""
 
@@ -123,12 +143,12 @@ class JobTargets:
 
 
 class Run(NamedTuple):
-    """A step of a rule that a job does."""
+    """A step of a rule that a job does, or the end of an import, which has no rule."""
 
-    rule_id: str
-    step: int
-    started: Callable[[Tx, int], Awaitable[None]]
-    """Notes on the rule that the job has begun, with so many people."""
+    rule_id: str | None
+    step: int | None
+    started: Callable[[Tx, BulkJob], Awaitable[None]]
+    """Notes on the rule or import, in the transaction in which the job begins."""
 
 
 class Results(NamedTuple):
@@ -294,7 +314,7 @@ async def _start(tx: Tx, id: str, total: int, run: Run | None = None) -> BulkJob
     if started is None:
         raise NotFound()
     if run is not None:
-        await run.started(tx, total)
+        await run.started(tx, started)
     return started
 
 
@@ -350,9 +370,56 @@ async def undo_import(on: Rollbook, by: Principal, id: str) -> BulkJob:
     if job.added:
         require(by, "users:delete")
     require_proof(by)
-    names = ("role", "metadata", "ends_at", "redirect_url", "group_id", "filter")
-    options = {**dict.fromkeys(names), "send": False}
-    return await _add(on, by, "undo_import", options, partial(_imported, on, job), job.id)
+    return await _add(on, by, "undo_import", _NO_OPTIONS, partial(_imported, on, job), job.id)
+
+
+async def suspend_absent(on: Rollbook, by: Principal, id: str, options: AbsentSuspend) -> BulkJob:
+    """Suspend who is absent
+
+    Creates a bulk job that suspends the people whom an import has reported as absent from its file: with `absent`
+    `report`, or with `suspend` if they were so many that it waits until someone says yes. Who is suspended by now, or
+    no longer one of those whom the file should have, is left out, as are owners and you. Also requires the scope
+    `users:read`. To put it back, undo the job. Not possible once a newer file for the same group or metadata was
+    imported.
+    """
+    job, _ = await imports.get(on, by, id)
+    require(by, "users:read")
+    require_proof(by)
+    await imports.check_absent(on, job)
+    if options.confirm_count != job.absent_users:
+        refuse("confirm_count", f"is {options.confirm_count:,}, but {job.absent_users:,} are absent")
+    return await _suspend_absent(on, by, job)
+
+
+async def end_absent(on: Rollbook, by: Principal, job: Import, counts: Counts, keys: FileKeys) -> Absence:
+    """Report who is absent from a file that was read to its end, and suspend them if that was asked for, and they are
+    not too many."""
+    options = imports.options_of(job)
+    await import_absence.check(on, by, options)
+    absence = await import_absence.find(on, by, options, counts, keys)
+    await imports.note_absent(on, job.id, counts.reported, absence)
+    if options.absent == "suspend" and absence.total and absence.may_go and not options.dry_run:
+        with suppress(BulkJobLimitReached):  # then it waits, too
+            await _suspend_absent(on, by, job._replace(**counts._asdict()))
+    return absence
+
+
+async def _suspend_absent(on: Rollbook, by: Principal, job: Import) -> BulkJob:
+    _require(by, "suspend")
+    run = Run(None, None, partial(_note_absent_job, import_id=job.id))
+    return await _add(on, by, "suspend", _NO_OPTIONS, partial(_absent, on, by, job), run=run)
+
+
+async def _note_absent_job(tx: Tx, job: BulkJob, import_id: str) -> None:
+    """Raises BadRequest."""
+    if not await import_records.set_absent_job(tx, import_id, job.id):
+        raise BadRequest("They were suspended already, or the import was canceled.")
+
+
+async def _absent(on: Rollbook, by: Principal, job: Import, targets: JobTargets) -> None:
+    """People whom an import has found absent, and who still can be suspended."""
+    async for ids in import_absence.still_absent(on, by, job):
+        targets.add([JobUser(id) for id in ids])
 
 
 async def _imported(on: Rollbook, job: Import, targets: JobTargets) -> None:

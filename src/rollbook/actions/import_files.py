@@ -135,12 +135,18 @@ def opened(data: Path, id: str) -> Iterator[BinaryIO]:
         yield file
 
 
+def keys_path(data: Path, id: str) -> Path:
+    """Where the keys of those are whom a file has, while it is imported."""
+    return path(data, id).with_suffix(".keys")
+
+
 def exists(data: Path, id: str) -> bool:
     return path(data, id).exists()
 
 
 def remove(data: Path, id: str) -> None:
     path(data, id).unlink(missing_ok=True)
+    keys_path(data, id).unlink(missing_ok=True)
 
 
 def _tested(data: Path, id: str) -> Path:
@@ -354,7 +360,7 @@ async def rows(on: Rollbook, import_id: str) -> AsyncGenerator[list[RefusedRow],
 
 async def faults(on: Rollbook, by: Principal, job: Import) -> list[RowFault]:
     """The first refused records of an import: with their values for whoever started it."""
-    refusals = await on.read(imports.refusals, job.id, -1, SHOWN)
+    refusals = await on.read(imports.refusals, job.id, -1, min(SHOWN, job.counts.reported))
     facts = await facts_of(on, job.id) if is_own(by, job) else None
     raws: dict[int, Raw] = {}
     if facts is not None:

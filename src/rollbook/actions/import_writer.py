@@ -53,7 +53,7 @@ from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
 from rollbook.records.import_rows import Raw
 from rollbook.records.imports import Counts, Refusal
-from rollbook.records.user_imports import DryRunKeys, Existing, PreparedUser
+from rollbook.records.user_imports import DryRunKeys, Existing, FileKeys, PreparedUser
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Duplicate, Tx
@@ -93,6 +93,8 @@ class Row(Struct):
     """The hash of a weak family."""
     left_out: str | None = None
     """The reason why the hash that the file has is not theirs."""
+    keys: tuple[str, ...] = ()
+    """Keys of the user, if it is asked who is absent from the file."""
     known: Existing | None = None
     """The user who was there already."""
 
@@ -101,16 +103,16 @@ class Row(Struct):
         return self.prepared is None or self.prepared.password_hash is not None
 
     def packed(self) -> tuple[Any, ...]:
-        """Its values from `line` to `left_out`, for another process: plain tuples take half as long."""
+        """Its values from `line` to `keys`, for another process: plain tuples take half as long."""
         new = self.prepared
         plain = None if new is None else (tuple(new.new), *new[1:])
-        return self.line, self.user, self.source, self.outcome, plain, self.weak, self.left_out
+        return self.line, self.user, self.source, self.outcome, plain, self.weak, self.left_out, self.keys
 
     @classmethod
     def unpacked(cls, values: tuple[Any, ...]) -> Row:
-        line, user, source, outcome, plain, weak, left_out = values
+        line, user, source, outcome, plain, weak, left_out, keys = values
         prepared = None if plain is None else PreparedUser(User._make(plain[0]), *plain[1:])
-        return cls(line, user, source, outcome, prepared, weak, left_out)
+        return cls(line, user, source, outcome, prepared, weak, left_out, keys)
 
 
 class Reported(NamedTuple):
@@ -151,8 +153,10 @@ class Batches:
 
     def add(self, by: Principal, record: FileRecord) -> None:
         """Add the next record of the file."""
-        line, user, refusal, source = record
+        line, user, refusal, source, who = record
         row = Row(line, user, source)
+        if self._options.absent != "ignore":
+            row.keys = user_imports.keys_of(*(who if user is None else (user.email, user.external_id)), line)
         if user is None:
             assert refusal is not None  # a record is one of the two
             row.outcome = refusal
@@ -242,6 +246,7 @@ class Batches:
 class Importer:
     """One import, from batch to batch. `runner` is the process that writes a job's progress; None: there is no job,
     only the users.
+    `keys`: where those of everyone in the file are kept.
 
     `counts` are those of the whole import, `bytes_read` how much of its file is done: both are written with the users.
     """
@@ -253,8 +258,10 @@ class Importer:
         id: str,
         runner: str | None = None,
         counts: Counts | None = None,
+        keys: FileKeys | None = None,
     ) -> None:
         self.counts = counts or Counts()
+        self._keys = keys
         self.raw: Callable[[Any], Raw] = str
         """A record of the file, as it was, of what was added as its source."""
         self._on = on
@@ -275,6 +282,8 @@ class Importer:
         `imports.Superseded` for a job that was canceled, or that another process has taken over."""
         require(by, "users:write")
         rows = [row for row in batch if isinstance(row.outcome, str)]
+        if self._keys is not None:
+            self._keys.note([key for row in batch for key in row.keys], self.counts.records, len(batch))
         for _ in range(MAX_RACES):
             await self._hash_passwords(rows)
             with suppress(Duplicate, EmailTaken, ExternalIdTaken):

@@ -10,17 +10,25 @@ from msgspec import structs
 from msgspec.structs import asdict
 
 from rollbook import clock
-from rollbook.actions import background_jobs, import_files
+from rollbook.actions import background_jobs, import_absence, import_files
 from rollbook.actions.arguments.imports import ImportOptions, ImportReport, ListImports
 from rollbook.actions.background_jobs import LOST, check_limits
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download
+from rollbook.actions.import_absence import Absence
 from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal
 from rollbook.actions.reverting import OF_IMPORTS
 from rollbook.errors import ApiError, BadRequest, Forbidden, ImportLimitReached, InvalidParameter, NotFound
 from rollbook.records import events, imports, users
-from rollbook.records.background_jobs import NO_REASON, Reason, job_options, options_of_text, options_text
+from rollbook.records.background_jobs import (
+    MAX_KEPT,
+    NO_REASON,
+    Reason,
+    job_options,
+    options_of_text,
+    options_text,
+)
 from rollbook.records.dialect import dialect
 from rollbook.records.events import Actor, UsersOfRequest
 from rollbook.records.import_rows import FileFacts, Raw
@@ -66,6 +74,7 @@ async def create(
     require(by, "users:write")
     if not options.dry_run:
         require_proof(by)
+    await import_absence.check(on, by, options)
     id = IMPORTS.new_id()
     uploads = on.uploads
     await on.read(check_limits, IMPORTS, by.user_id, ImportLimitReached, uploads.values())
@@ -137,6 +146,7 @@ async def run(on: Rollbook, by: Principal, id: str) -> Import:
         created_at=now,
         unknown_hashes=tested.unknown_hashes,
         session_id=by.borrowed_session,
+        **{name: getattr(tested, name) for name in import_absence.OPTIONS},
     )
     return await on.write(_create, on, new, facts.name)
 
@@ -267,6 +277,8 @@ async def _finish(tx: Tx, by: Actor, id: str, status: str, why: Reason = NO_REAS
     job = await imports.finish(tx, id, status, why)
     if job is not None and not options_of(job).dry_run:
         await events.record(tx, "import.finished", job.user_id, by, imports.in_events(job))
+        if job.waits:
+            await events.record(tx, "import.waiting", job.user_id, by, imports.in_events(job))
     return job
 
 
@@ -280,6 +292,7 @@ async def record_local(
     status: str,
     began: int,
     size: int,
+    absent_users: int | None = None,
 ) -> None:
     """An import without a job is over. `refusals` are for its report."""
     job = Import(
@@ -294,6 +307,7 @@ async def record_local(
         created_at=began,
         started_at=began,
         finished_at=clock.now(),
+        absent_users=absent_users,
         **_stored(structs.replace(options, mapping=None)),  # which names columns of the file
     )
     await on.write(_record_local, by, job)
@@ -304,6 +318,26 @@ async def record_local(
 async def _record_local(tx: Tx, by: Principal, job: Import) -> None:
     await IMPORTS.add(tx, job)
     await events.record(tx, "import.finished", "", by.actor, imports.in_events(job))
+
+
+async def note_absent(on: Rollbook, id: str, first: int, absence: Absence) -> None:
+    """Report who is absent, after what was refused."""
+    await on.write(imports.note_absent, id, first, absence.total)
+    for at in range(0, len(absence.reported), PAGE):
+        await on.write(imports.report, id, first + at, absence.reported[at : at + PAGE])
+
+
+async def check_absent(on: Rollbook, job: Import) -> None:
+    """Check that those whom an import has found absent can be suspended now. Raises BadRequest."""
+    if job.finished_at is None or job.status != "finished" or not job.absent_users or options_of(job).dry_run:
+        raise BadRequest("This import has found no one absent, or hasn't finished, or was a dry run.")
+    if job.absent_job_id is not None:
+        raise BadRequest(f"They were suspended already, by the bulk job {job.absent_job_id}.")
+    scope = job.absent_group, job.absent_metadata
+    for other in await on.read(IMPORTS.latest, MAX_KEPT):
+        is_same = (other.absent_group, other.absent_metadata) == scope and not options_of(other).dry_run
+        if other.id > job.id and is_same and other.status == "finished":
+            raise BadRequest(f"There is a newer file: that of the import {other.id}.")
 
 
 async def look_after(on: Rollbook) -> list[Import]:
@@ -360,14 +394,17 @@ async def expire(on: Rollbook) -> bool:
 
 
 def options_of(job: Import) -> ImportOptions:
-    return ImportOptions(**(job_options(job) | {"unknown_hashes": job.unknown_hashes}))
+    return ImportOptions(**(job_options(job) | {name: getattr(job, name) for name in _OF_COLUMNS}))
 
 
 def _stored(options: ImportOptions) -> dict[str, Any]:
     """By column."""
-    return {"unknown_hashes": options.unknown_hashes, "options": options_text(_options(options))}
+    return {name: getattr(options, name) for name in _OF_COLUMNS} | {"options": options_text(_options(options))}
 
 
 def _options(options: ImportOptions) -> dict[str, Any]:
-    """All options but that which has a column of its own."""
-    return {name: value for name, value in asdict(options).items() if name != "unknown_hashes"}
+    """All options but those that have columns of their own."""
+    return {name: value for name, value in asdict(options).items() if name not in _OF_COLUMNS}
+
+
+_OF_COLUMNS = ("unknown_hashes", *import_absence.OPTIONS)

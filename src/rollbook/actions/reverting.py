@@ -61,6 +61,7 @@ REASONS = {
     "rule.deleted": "A deleted rule can't be brought back. Create it again.",
     "rule.stopped": "Enable the rule again.",
     "import.finished": "To undo it, undo the import.",
+    "import.waiting": "It changed nothing.",
     "bulk_job.finished": "To undo it, undo the bulk job.",
     "second_factor.activated": "To undo it, remove the second factor.",
     "second_factor.removed": "A second factor that was removed can't be brought back. The user can set it up again.",

@@ -18,7 +18,7 @@ from rollbook.actions.principal import SYSTEM
 from rollbook.actions.rule_people import JOB_ACTIONS, Spec, day_of, next_daily, options_of, sought, spec
 from rollbook.errors import ApiError, BadRequest
 from rollbook.records import events, user_rules
-from rollbook.records.bulk_jobs import JobUser, is_of_rule
+from rollbook.records.bulk_jobs import BulkJob, JobUser, is_of_rule
 from rollbook.records.events import Event, Selection
 from rollbook.records.user_rules import Due, UserRule
 from rollbook.storage.database import Tx
@@ -200,13 +200,13 @@ async def _take_in(tx: Tx, id: str, people: list[Due], columns: dict[str, Any]) 
             await user_rules.change(tx, rule, columns)
 
 
-async def _started(tx: Tx, total: int, rule_id: str, is_first: bool, now: int) -> None:
+async def _started(tx: Tx, job: BulkJob, rule_id: str, is_first: bool, now: int) -> None:
     rule = await user_rules.get(tx, rule_id)
     columns: dict[str, Any] = {"last_run_at": now}
     if is_first:
         today = now // clock.DAY
         taken = rule.taken if rule.taken_on == today else 0
-        columns |= {"taken": taken + total, "taken_on": today, "waiting_count": None, "confirmed": 0}
+        columns |= {"taken": taken + job.total, "taken_on": today, "waiting_count": None, "confirmed": 0}
     await user_rules.change(tx, rule, columns)
 
 

@@ -10,7 +10,14 @@ from msgspec.structs import astuple, replace
 
 from rollbook import errors
 from rollbook.actions import bulk_jobs, imports
-from rollbook.actions.arguments.imports import ImportFormat, ImportOptions, ImportReport, ListImports
+from rollbook.actions.arguments.imports import (
+    AbsentSuspend,
+    AbsentUsers,
+    ImportFormat,
+    ImportOptions,
+    ImportReport,
+    ListImports,
+)
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.actions.imports import ImportDetails, RefusedRows, Report
 from rollbook.api import files, show
@@ -116,6 +123,20 @@ class Import(Struct, frozen=True, kw_only=True):
     created_at: Annotated[str, moment("When it was requested.")]
     started_at: Annotated[str, moment("When it started. Null: it waits.")] | None
     finished_at: Annotated[str, moment("When it ended. Null: it waits or runs.")] | None
+    absent: Annotated[str, open_enum(get_args(AbsentUsers), "What happens to people who are absent from the file.")]
+    absent_group: Annotated[str, says("ID of the group that the file has all of.")] | None
+    absent_metadata: Annotated[str, says("Key and value in the metadata of everyone the file has.")] | None
+    absent_users: Annotated[int, number("People who are absent. Null: not known, or not asked for.")] | None
+    absent_job_id: (
+        Annotated[
+            str,
+            says(
+                "ID of the bulk job that suspends them. Null: none, or the import waits until someone says yes.",
+                examples=[examples.JOB_ID],
+            ),
+        ]
+        | None
+    )
     report_url: Annotated[
         str, uri("Where the report is: the records that were refused, and the users who have no password.")
     ]
@@ -206,6 +227,11 @@ ROWS: dict[str, list[Route]] = {
     ],
     "/v1/imports/{importId}/cancel": [
         post(imports.cancel, "users:write", None, Import, show_import),
+    ],
+    "/v1/imports/{importId}/suspend": [
+        post(bulk_jobs.suspend_absent, "users:write", AbsentSuspend, BulkJob, show_bulk_job_created).but(
+            success=201, errors=(errors.BulkJobLimitReached,)
+        ),
     ],
     "/v1/imports/{importId}/undo": [
         post(bulk_jobs.undo_import, "users:write", None, BulkJob, show_bulk_job_created).but(

@@ -39,6 +39,7 @@ SHORT = {"limit": "-n", "q": "-s"}
 NEGATIVE = {"email_verified": "--email-unverified"}
 """The opposite of an option, where it is not --no-…"""
 METAVARS = {
+    "absent_group": "GROUP",
     "group": "GROUP",
     "email": "EMAIL",
     "url": "URL",
@@ -49,6 +50,8 @@ METAVARS = {
 }
 HELP: dict[Any, str] = {
     "headers": "Headers to send with each event, at most 20, with at most 4 KiB. Values are never shown again.",
+    "absent_group": "For --absent: the group all of whose members the file has, named by its ID or its name.",
+    "absent_metadata": "For --absent: a value that the metadata of everyone has whom the file should have.",
     "adopt": "With --on-conflict update, take over users who may have signed up with an email that isn't theirs. This "
     "ends their password, second factors, API keys, sessions and links. Otherwise, they are refused.",
     "dry_run": "Only say what would happen, and change nothing.",
@@ -317,6 +320,7 @@ AHEAD = Writing(
     "TIME", lambda text: _moment(text, 1), "Or a day or time in your zone, or how long from now, such as `30d`."
 )
 _NAMED = {
+    "absent_metadata": Writing("KEY=VALUE", lambda text: _metadata_query([text])),
     "overlap": Writing("TIME", _seconds, "A duration, such as 1h or 30d."),
     "expires_in": Writing("TIME", _seconds, "A duration, such as 15m or 7d."),
     "ends_at": Writing("TIME", lambda text: NOTHING if text == "never" else expiry(text)),

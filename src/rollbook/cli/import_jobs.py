@@ -79,6 +79,28 @@ def run_import(server: options.Server, import_id: str, json: bool, quiet: bool) 
 
 
 @options.on_server(
+    app,
+    "suspend",
+    IMPORT_ID,
+    options.YES,
+    DETACH,
+    options.JSON,
+    options.QUIET,
+    call=("POST", f"{ONE}/suspend"),
+    elsewhere={"confirm_count": "--yes"},
+    running=True,
+)
+def suspend_absent(server: options.Running, import_id: str, yes: bool, detach: bool, json: bool, quiet: bool) -> None:
+    """Suspend the people who are absent from the file of an import, as its report names them."""
+    with server() as backend:
+        count = backend.one("GET", at("imports", import_id))["absent_users"] or 0
+        people = counted(count, "user")
+        options.confirm(f"Suspend {people}?", yes, f"{people} would be suspended.")
+        body = {"confirm_count": max(1, count)}
+        follow(backend, backend.one("POST", at("imports", import_id, "suspend"), body=body), detach, json, quiet)
+
+
+@options.on_server(
     app, "undo", IMPORT_ID, options.YES, DETACH, options.JSON, options.QUIET, call=("POST", f"{ONE}/undo"), running=True
 )
 def undo_import(server: options.Running, import_id: str, yes: bool, detach: bool, json: bool, quiet: bool) -> None:

@@ -19,20 +19,21 @@ import msgspec
 from msgspec import Struct
 
 from rollbook import clock
-from rollbook.actions import import_writer, imports
+from rollbook.actions import bulk_jobs, import_absence, import_writer, imports
 from rollbook.actions.arguments.imports import ColumnMapping, ImportOptions
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
 from rollbook.actions.import_sources import OWN_FILE
-from rollbook.actions.principal import cli_job
+from rollbook.actions.principal import Principal, cli_job
 from rollbook.api.files import refused_rows
 from rollbook.cli.backends import at
-from rollbook.cli.output import Failure, Misuse, Show, bar, counted, hint, looks, written
+from rollbook.cli.output import Failure, Misuse, Show, bar, counted, hint, looks, where, written
 from rollbook.errors import ApiError, InvalidParameter
 from rollbook.jobs.import_runner import ReaderLost, Run
 from rollbook.machine import process_began
 from rollbook.records.import_rows import Column
-from rollbook.records.imports import IMPORTS, MAX_REFUSALS, Counts, Refusal
+from rollbook.records.imports import ABSENT, IMPORTS, MAX_REFUSALS, Counts, Refusal
+from rollbook.records.user_imports import FileKeys
 from rollbook.sources import reading
 from rollbook.sources.columns import kept_as_metadata, read_mapping
 
@@ -65,6 +66,8 @@ class FileImport(Struct):
     """Refused records for the report that the dashboard shows."""
     place: str = "line"
     """The name of what the numbers of records count."""
+    absent_users: int | None = None
+    """People who are not in the file; None: not asked for."""
 
     @property
     def size(self) -> int | None:
@@ -120,8 +123,21 @@ class FileImport(Struct):
             return
         # The file of refused records says why of each.
         for refusal in refusals if self.refused is None else [each for each in refusals if each.user_id]:
+            if refusal.code == ABSENT:
+                say(f"absent: {refusal.user_id}")
+                continue
             who = f" ({refusal.user_id})" if refusal.user_id else ""
             say(f"{self.place} {refusal.line}: {refusal.reason}{who}")
+
+    def say_absent(self, total: int, job_id: str | None, suspend: str) -> None:
+        """Sentences about who is absent. `suspend` is the command that says yes."""
+        self.absent_users = total
+        hint(f"{total:,} {'person is' if total == 1 else 'people are'} not in the file.")
+        if job_id is not None:
+            hint(f"Suspended by the bulk job {job_id}. To undo it: rollbook bulk undo {job_id}")
+        elif total and not self.options.dry_run:
+            why = "That is too many to suspend them without asking, or some records couldn't be read. "
+            hint(f"{why if self.options.absent == 'suspend' else ''}To suspend them: {suspend}")
 
     def moved(self, counts: Counts, began: float, show: Show, bytes_read: int, size: int | None) -> None:
         """`bytes_read` of `size` are those of the records that are done."""
@@ -185,8 +201,10 @@ def load(on: Rollbook, task: FileImport) -> None:
     """Import a file. Users who were imported stay when the import ends early. Raises ApiError, OSError."""
     id, began, status = IMPORTS.new_id(), clock.now(), "failed"
     by = cli_job(id)
+    on.run(import_absence.check(on, by, task.options))
+    keys = import_absence.file_keys(None, id, task.options)
     with _open(task.file) as source:
-        run = _begun(on, source, task, id)
+        run = _begun(on, source, task, id, keys)
         try:
             _watch(run, task, lambda: run.steps(lambda: by, _uninterrupted))
             status = "finished"
@@ -198,18 +216,34 @@ def load(on: Rollbook, task: FileImport) -> None:
         finally:
             task.counts = run.counts
             task.columns = run.facts.columns
-            if not task.options.dry_run and (run.counts.added or run.counts.updated):
+            is_told = run.counts.added or run.counts.updated or (keys is not None and status == "finished")
+            if is_told and not task.options.dry_run:
                 with suppress(ApiError):  # the one that ended the import matters more
                     done = run.counts, task.refusals, status, began, run.bytes_read
                     on.run(imports.record_local(on, by, id, task.options, *done))
     if task.counts.added and not task.options.dry_run:
         _index(on, task)
+    if keys is not None:
+        _end_absent(on, by, task, id, keys)
 
 
-def _begun(on: Rollbook, source: io.BufferedReader[_Source], task: FileImport, id: str) -> Run:
+def _end_absent(on: Rollbook, by: Principal, task: FileImport, id: str, keys: FileKeys) -> None:
+    """Say who is absent, and suspend them if that is to be done. Raises ApiError."""
+    if task.options.dry_run:
+        absence, job_id = on.run(import_absence.find(on, by, task.options, task.counts, keys)), None
+    else:
+        absence = on.run(bulk_jobs.end_absent(on, by, on.run(on.read(IMPORTS.get, id)), task.counts, keys))
+        job_id = on.run(on.read(IMPORTS.get, id)).absent_job_id
+    task.put_out(absence.reported, hint)
+    while job_id is not None and on.run(bulk_jobs.run_part(on, job_id)):
+        pass
+    task.say_absent(absence.total, job_id, f"rollbook imports suspend {id}{where(on.settings)}")
+
+
+def _begun(on: Rollbook, source: io.BufferedReader[_Source], task: FileImport, id: str, keys: FileKeys | None) -> Run:
     """Raises InvalidParameter."""
     try:
-        return Run(on, source, task.options, id)
+        return Run(on, source, task.options, id, keys=keys)
     except InvalidParameter as problem:
         if problem.param == "mapping":
             _show_columns(task)
@@ -304,7 +338,7 @@ def send(server: Remote, task: FileImport) -> None:
     except KeyboardInterrupt:
         task.counts = _counts(server.one("POST", at("imports", id, "cancel")))
         raise
-    if task.counts.reported:
+    if task.counts.reported or job.get("absent_users"):
         for line in server.import_report(id):
             task.put_out([Refusal(**{name: line[name] for name in Refusal._fields if name in line})], hint)
     task.columns = msgspec.convert(job.get("columns", []), list[Column])
@@ -319,6 +353,8 @@ def send(server: Remote, task: FileImport) -> None:
         _show_columns(task)
     if job["status"] != "finished":
         raise ApiError(_named(job["error"] or "", task) or "The import was canceled. What was imported by then stays.")
+    if job.get("absent_users") is not None:
+        task.say_absent(job["absent_users"], job["absent_job_id"], server.command("imports", "suspend", id))
     if task.options.dry_run:
         hint(f"To import what was tested: {server.command('imports', 'run', id)}")
 

@@ -544,11 +544,13 @@ def import_users(
     # Imported here: only this command needs it.
     from rollbook.cli.imports import FileImport, import_options, map_all, report_to
 
-    columns = fields.take("mapping") or ()
+    columns, group = fields.take("mapping") or (), fields.take("absent_group")
     import_settings = import_options(fields.texts, columns)
     if str(file) != "-":
         file.open("rb").close()  # if it can't be read, no folder is created for it
     with server(make=True) as backend, report_to(report) as written:
+        if group is not None:
+            import_settings = msgspec.structs.replace(import_settings, absent_group=backend.group(group)["id"])
         task = FileImport(file, import_settings, written, refused=refused)
         map_all(task)
         if backend.is_new and not json:
@@ -563,7 +565,8 @@ def import_users(
         finally:
             if json:
                 done = {"seconds": round(task.seconds, 3), "rows_per_second": task.rate, "columns": task.columns}
-                as_json({**task.counts._asdict(), **done})
+                absent = {} if task.absent_users is None else {"absent_users": task.absent_users}
+                as_json({**task.counts._asdict(), **absent, **done})
             elif sentence or task.counts.records:
                 task.say_columns()
                 if refused is not None and task.counts.refused:

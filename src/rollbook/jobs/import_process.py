@@ -19,7 +19,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from rollbook import clock, ids
-from rollbook.actions import import_files, imports
+from rollbook.actions import bulk_jobs, import_absence, import_files, imports
 from rollbook.actions.arguments.imports import ImportOptions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM, Principal, for_job
@@ -84,9 +84,12 @@ def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
     counts = Counts() if options.dry_run else job.counts
     by = Principal(SYSTEM.caller, job.address or "", id)
     try:
-        run = import_runner.Run(on, file, options, id, runner=runner, counts=counts, batch=BATCH)
+        keys = import_absence.file_keys(on.settings.data, id, options)
+        run = import_runner.Run(on, file, options, id, runner=runner, counts=counts, batch=BATCH, keys=keys)
         _run(on, run, job)
         by = _caller(on, job)
+        if keys is not None and job.absent_job_id is None:
+            on.run(bulk_jobs.end_absent(on, by, job, run.counts, keys))
     except Unavailable:
         raise
     except ApiError as problem:

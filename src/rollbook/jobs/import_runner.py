@@ -25,7 +25,7 @@ from rollbook.actions.principal import Principal
 from rollbook.errors import ApiError, Unavailable
 from rollbook.records.import_rows import FileFacts
 from rollbook.records.imports import Counts
-from rollbook.records.user_imports import BATCH
+from rollbook.records.user_imports import BATCH, FileKeys
 from rollbook.sources.reading import Broken, Reading
 
 SLICE = 100
@@ -68,12 +68,13 @@ class Run:
         runner: str | None = None,
         counts: Counts | None = None,
         batch: int = BATCH,
+        keys: FileKeys | None = None,
     ) -> None:
         """`runner` is the process that writes a job's progress; None: no job. `batch` are the records of a transaction,
         at most."""
         self.bytes_read = 0
         self._on = on
-        self._importer = Importer(on, options, id, runner, counts)
+        self._importer = Importer(on, options, id, runner, counts, keys)
         self._reading = Reading(file, options, on.settings.password_min_length, self._importer.counts.records)
         self._importer.raw = self.raw = self._reading.raw
         self.facts = self._reading.facts

@@ -266,6 +266,12 @@ TYPES: dict[str, EventType] = {
         more="`status` is finished, failed or canceled; the counts say what became of the records. `error_code` "
         "says why it failed.",
     ),
+    "import.waiting": EventType(
+        "More people are absent from a file than an import suspends unasked.",
+        {**examples.IMPORT, "absent": "suspend", "absent_group": examples.GROUP_ID, "absent_users": 1204},
+        user_id=examples.ALICE_ID,
+        more="`absent_users` says how many.",
+    ),
     "settings.updated": EventType(
         "Settings were changed in the dashboard.",
         examples.SETTINGS,

@@ -79,7 +79,7 @@ def is_of_import(event: Event) -> bool:
     """Test whether an import did it. The ID of an import is in the place of that of a request, which the server
     gives."""
     return (
-        event.type != "import.finished"
+        not event.type.startswith("import.")
         and event.actor.request_id is not None
         and event.actor.request_id.startswith("imp_")
     )

@@ -24,15 +24,15 @@ MAX_KEPT_REFUSALS = 1_000_000
 
 
 class Refusal(NamedTuple):
-    """A record that was refused, or whose user was imported without their password. The reason is a sentence without
-    passwords or hashes."""
+    """A record that was refused, or whose user was imported without their password; or, with the line 0, a user who is
+    absent from the file. The reason is a sentence without passwords or hashes."""
 
     line: int
     field: str | None
     code: str
     reason: str
     user_id: str | None = None
-    """User who was imported without their password."""
+    """User who was imported without their password, or is absent."""
 
 
 class Counts(NamedTuple):
@@ -56,6 +56,8 @@ class Counts(NamedTuple):
 
 
 FILE_LOST = "file_lost"
+ABSENT = "absent"
+"""The code of those in a report who are not in the file."""
 
 
 class Import(NamedTuple):
@@ -85,6 +87,17 @@ class Import(NamedTuple):
     error_code: str | None = None
     unknown_hashes: str = "refuse"  # an option, beside the others
     session_id: Hidden[str | None] = None  # that it was created in, if that goes back to others
+    absent: str = "ignore"  # an option, as are the next two
+    absent_group: str | None = None
+    absent_metadata: str | None = None
+    absent_users: int | None = None
+    absent_job_id: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Test whether it waits until someone says yes to suspending who is absent."""
+        is_due = (self.status, self.absent, self.absent_job_id) == ("finished", "suspend", None)
+        return is_due and bool(self.absent_users) and not job_options(self)["dry_run"]
 
     @property
     def counts(self) -> Counts:
@@ -102,7 +115,7 @@ class Import(NamedTuple):
 _shown = presenter(Import)
 
 
-REPORTED = "refused + without_password"
+REPORTED = "refused + without_password + coalesce(absent_users, 0)"
 IMPORTS = JobTable(
     Import,
     "imports",
@@ -124,6 +137,10 @@ ADVANCE = """
     UPDATE imports SET bytes_read = ?, records = ?, added = ?, updated = ?, unchanged = ?, skipped = ?, refused = ?,
         without_password = ?, weak_hashes = ?
     WHERE id = ? AND runner = ? AND finished_at IS NULL"""
+SET_ABSENT = "UPDATE imports SET absent_users = ? WHERE id = ?"
+SET_ABSENT_JOB = """
+    UPDATE imports SET absent_job_id = ? WHERE id = ? AND absent_job_id IS NULL AND status IN ('running', 'finished')"""
+FORGET_ABSENT = "DELETE FROM import_refusals WHERE import_id = ? AND number >= ?"
 SET_OPTIONS = f"UPDATE imports SET options = ? WHERE id = ? RETURNING {COLUMNS}"
 REFUSE = (
     "INSERT INTO import_refusals (import_id, number, line, field, code, reason, user_id) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -173,6 +190,17 @@ async def report(tx: Tx, id: str, first: int, refusals: Sequence[Refusal]) -> No
     await tx.many(
         REFUSE, [(id, first + at, *refusal) for at, refusal in enumerate(refusals) if first + at < MAX_REFUSALS]
     )
+
+
+async def note_absent(tx: Tx, id: str, first: int, total: int) -> None:
+    """Note how many users are absent, before they are reported from the number `first` on."""
+    await tx.run(FORGET_ABSENT, id, first)  # what an attempt reported that was interrupted
+    await tx.run(SET_ABSENT, total, id)
+
+
+async def set_absent_job(tx: Tx, id: str, job_id: str) -> bool:
+    """Note the job that suspends who is absent. False: there was one, or the import was canceled."""
+    return await tx.run(SET_ABSENT_JOB, job_id, id) == 1
 
 
 async def finish(tx: Tx, id: str, status: str, why: Reason = NO_REASON) -> Import | None:

@@ -42,6 +42,7 @@ each byte."""
 
 
 FIELDS = len(ImportedUser.__struct_fields__)
+NOBODY = (None, None)
 _NESTED = (dict, list)
 
 
@@ -83,6 +84,7 @@ class Reading:
         self._decode = msgspec.json.Decoder(ImportedUser, dec_hook=field_hook(password_min_length)).decode
         self._convert: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
         self._skip = skip
+        self._who = NOBODY
         self.is_over = False
         """True once all of the file was read."""
         self.columns: tuple[str, ...] = ()
@@ -216,12 +218,13 @@ class Reading:
         """The record that a piece is. None: it is no user, which only another system's file tells."""
         if isinstance(piece, Unreadable):
             return _refused(line, None, piece.code, piece.reason, piece.raw)
+        self._who = NOBODY
         try:
             user = self._parse(piece)
             return None if user is None else FileRecord(line, user, None, self._rows.raw if self._rows else piece)
         except ApiError as problem:
             source = self._rows.raw if self._rows else piece
-            return _refused(line, problem.param, problem.code, problem.full_message, source)
+            return _refused(line, problem.param, problem.code, problem.full_message, source, self._who)
         except Exception as bug:
             # Not with its text, which may quote a cell, and whoever logs it would log.
             error = Broken(f"record {line}: {type(bug).__name__}")
@@ -266,6 +269,7 @@ class Reading:
 
     def _checked(self, fields: dict[str, Any], row: dict[str, Any]) -> ImportedUser:
         """`row` is the record that the fields were made of. Raises InvalidParameter."""
+        self._who = fields.get("email"), fields.get("external_id")
         try:
             if self._convert:
                 return check(ConvertedUser, tidied(fields), self._min_length)
@@ -370,6 +374,10 @@ def _of_record() -> Iterator[None]:
         raise InvalidJson(problem.message.replace("body", "record").replace("(line 1, ", "(")) from None
 
 
-def _refused(line: int, field: str | None, code: str, reason: str, source: Any) -> FileRecord:
+def _refused(
+    line: int, field: str | None, code: str, reason: str, source: Any, who: tuple[Any, Any] = NOBODY
+) -> FileRecord:
     short = reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "..."
-    return FileRecord(line, None, Refusal(line, field or None, code, short), source)
+    email, external_id = who
+    known = None if field == "email" else email, None if field == "external_id" else external_id
+    return FileRecord(line, None, Refusal(line, field or None, code, short), source, known)

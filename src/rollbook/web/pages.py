@@ -183,6 +183,7 @@ PAGES = [
     Page("GET", "/admin/imports/{id}/report", imports.report, "users:write"),
     Page("POST", "/admin/imports/{id}/run", imports.run, "users:write"),
     Page("POST", "/admin/imports/{id}/cancel", imports.cancel, "users:write"),
+    Page("POST", "/admin/imports/{id}/suspend", imports.suspend, "users:write"),
     Page("POST", "/admin/imports/{id}/undo", imports.undo, "users:write"),
     Page("GET", "/admin/imports/{id}/users", imports.show_users, "users:write"),
     Page("GET", "/admin/invitations", invitations.show, "tokens:create"),

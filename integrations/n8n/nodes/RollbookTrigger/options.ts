@@ -109,6 +109,10 @@ export const properties: INodeProperties[] = [
 				value: "import.finished"
 			},
 			{
+				name: "Import: Waiting",
+				value: "import.waiting"
+			},
+			{
 				name: "Key: Created",
 				value: "key.created"
 			},

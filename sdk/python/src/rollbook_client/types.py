@@ -172,6 +172,7 @@ EventPattern = (
         "rule.stopped",
         "import.*",
         "import.finished",
+        "import.waiting",
         "settings.*",
         "settings.updated",
         "server.*",
@@ -247,6 +248,7 @@ EventType = (
         "rule.waiting",
         "rule.stopped",
         "import.finished",
+        "import.waiting",
         "settings.updated",
         "server.test",
     ]
@@ -506,6 +508,15 @@ class ImportOptions(TypedDict, total=False):
     second factor or API key of their own. Ends those, with their sessions and links. `false`: such users are
     refused, since they may be someone else. Default: False.
     """
+    absent: str | None
+    """What happens to people of `absent_group`, or with `absent_metadata`, who are not in the file. `report`: the
+    report names them. `suspend`: a bulk job suspends them as well, unless they are too many. One of `ignore`,
+    `report`, `suspend`. Default: ignore.
+    """
+    absent_group: str | None
+    """For `absent`: ID of the group that the file has all of. At most 40 characters."""
+    absent_metadata: str | None
+    """For `absent`: a key and value in the metadata of everyone whom the file has. At most 511 characters."""
     mapping: str | None
     """A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan",
     "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are
@@ -1316,6 +1327,16 @@ class EventObject(Model):
     """When it started. Null: it waits."""
     finished_at: datetime | None
     """When it ended. Null: it waits or runs."""
+    absent: str | None
+    """What happens to people who are absent from the file."""
+    absent_group: str | None
+    """ID of the group that the file has all of."""
+    absent_metadata: str | None
+    """Key and value in the metadata of everyone the file has."""
+    absent_users: int | None
+    """People who are absent. Null: not known, or not asked for."""
+    absent_job_id: str | None
+    """ID of the bulk job that suspends them. Null: none, or the import waits until someone says yes."""
     encoding: str | None
     """The encoding as which the file is read. Only where `columns` are."""
     columns: list[ImportColumn] | None
@@ -1376,6 +1397,11 @@ class EventObject(Model):
     }
     _optional = frozenset(
         [
+            "absent",
+            "absent_group",
+            "absent_job_id",
+            "absent_metadata",
+            "absent_users",
             "acted_by",
             "action",
             "added",
@@ -1564,6 +1590,11 @@ class EventObject(Model):
         "weak_hashes",
         "started_at",
         "finished_at",
+        "absent",
+        "absent_group",
+        "absent_metadata",
+        "absent_users",
+        "absent_job_id",
         "encoding",
         "columns",
         "action",
@@ -2477,6 +2508,16 @@ class Import(Model):
     """When it started. Null: it waits."""
     finished_at: datetime | None
     """When it ended. Null: it waits or runs."""
+    absent: str
+    """What happens to people who are absent from the file."""
+    absent_group: str | None
+    """ID of the group that the file has all of."""
+    absent_metadata: str | None
+    """Key and value in the metadata of everyone the file has."""
+    absent_users: int | None
+    """People who are absent. Null: not known, or not asked for."""
+    absent_job_id: str | None
+    """ID of the bulk job that suspends them. Null: none, or the import waits until someone says yes."""
     report_url: str
     """Where the report is: the records that were refused, and the users who have no password."""
     encoding: str | None
@@ -2516,6 +2557,11 @@ class Import(Model):
         "created_at",
         "started_at",
         "finished_at",
+        "absent",
+        "absent_group",
+        "absent_metadata",
+        "absent_users",
+        "absent_job_id",
         "report_url",
         "encoding",
         "columns",

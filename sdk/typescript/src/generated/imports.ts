@@ -3,7 +3,7 @@ import { segment, type Call, type CallOptions, type Caller, type Upload } from "
 import { RollbookError } from "../errors.js";
 import { Download, type Refusal } from "../downloads.js";
 import { List } from "../paging.js";
-import type { BulkJob, Import } from "./types.js";
+import type { AbsentSuspend, BulkJob, Import } from "./types.js";
 
 /** Query parameters of `imports.create`. */
 export interface ImportCreateParams {
@@ -36,6 +36,15 @@ export interface ImportCreateParams {
    * may be someone else.
    */
   adopt?: boolean | undefined;
+  /**
+   * What happens to people of `absent_group`, or with `absent_metadata`, who are not in the file. `report`: the report names
+   * them. `suspend`: a bulk job suspends them as well, unless they are too many.
+   */
+  absent?: "ignore" | "report" | "suspend" | (string & {}) | undefined;
+  /** For `absent`: ID of the group that the file has all of. */
+  absent_group?: string | undefined;
+  /** For `absent`: a key and value in the metadata of everyone whom the file has. */
+  absent_metadata?: string | undefined;
   /**
    * A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan", "Notes":
    * null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are named like fields.
@@ -74,6 +83,15 @@ export interface ImportCancelParams {
 
 /** Query parameters of `imports.runTested`. */
 export interface ImportRunTestedParams {
+  /**
+   * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
+   * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
+   */
+  dry_run?: boolean | undefined;
+}
+
+/** Query parameters of `imports.suspendAbsent`. */
+export interface ImportSuspendAbsentParams {
   /**
    * `true`: check and answer the request, but keep, send and record nothing. The response has `X-Dry-Run: true` and, if
    * something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2, webhooks=1`.
@@ -204,6 +222,25 @@ export class Imports {
    */
   runTested(importId: string, query: ImportRunTestedParams = {}, options: CallOptions = {}): Call<Import> {
     return this.#caller.request("POST", `/v1/imports/${segment(importId)}/run`, { ...options, query: { ...query } });
+  }
+
+  /**
+   * Suspend who is absent.
+   *
+   * Creates a bulk job that suspends the people whom an import has reported as absent from its file: with `absent` `report`,
+   * or with `suspend` if they were so many that it waits until someone says yes. Who is suspended by now, or no longer one
+   * of those whom the file should have, is left out, as are owners and you. Also requires the scope `users:read`. To put it
+   * back, undo the job. Not possible once a newer file for the same group or metadata was imported.
+   *
+   * Scope: `users:write`.
+   * @param importId ID of the import.
+   * @throws {BulkJobLimitReached} Wait until some jobs are finished, or cancel one.
+   * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @example
+   * const bulkJob = await client.imports.suspendAbsent("imp_065n1c7m8h1u9f3s6d2q5b8k4g", { confirm_count: 1204 });
+   */
+  suspendAbsent(importId: string, { dry_run, ...body }: AbsentSuspend & ImportSuspendAbsentParams, options: CallOptions = {}): Call<BulkJob> {
+    return this.#caller.request("POST", `/v1/imports/${segment(importId)}/suspend`, { ...options, query: { dry_run }, body });
   }
 
   /**

@@ -3,6 +3,14 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Users who are absent from a file, and are to be suspended. */
+        AbsentSuspend: {
+            /**
+             * Format: int64
+             * @description The import's `absent_users`. If it is another number, nothing happens.
+             */
+            confirm_count: number;
+        };
         /** @description Person who acts as a user (RFC 8693, section 4.1). */
         Act: {
             /**
@@ -817,6 +825,12 @@ export interface components {
             started_at?: string | null;
             /** Format: date-time */
             finished_at?: string | null;
+            absent?: string;
+            absent_group?: string | null;
+            absent_metadata?: string | null;
+            /** Format: int64 */
+            absent_users?: number | null;
+            absent_job_id?: string | null;
             encoding?: string;
             columns?: components["schemas"]["ImportColumn"][];
             action?: string;
@@ -869,9 +883,9 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.*" | "application.updated" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.impersonated" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "rule.*" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.*" | "import.finished" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.*" | "application.updated" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.impersonated" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "rule.*" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.*" | "import.finished" | "import.waiting" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
         /** @description What happened. Later versions can add types: ignore those you don't know. */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.updated" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.impersonated" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.finished" | "settings.updated" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.updated" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.impersonated" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.finished" | "import.waiting" | "settings.updated" | "server.test" | (string & {});
         /** @description All data about a user. */
         Export: {
             user: components["schemas"]["User"];
@@ -1091,6 +1105,22 @@ export interface components {
             started_at: string | null;
             /** Format: date-time */
             finished_at: string | null;
+            /** @description What happens to people who are absent from the file. */
+            absent: "ignore" | "report" | "suspend" | (string & {});
+            /** @description ID of the group that the file has all of. */
+            absent_group: string | null;
+            /** @description Key and value in the metadata of everyone the file has. */
+            absent_metadata: string | null;
+            /**
+             * Format: int64
+             * @description People who are absent. Null: not known, or not asked for.
+             */
+            absent_users: number | null;
+            /**
+             * @description ID of the bulk job that suspends them. Null: none, or the import waits until someone says yes.
+             * @example job_065n1d2k5m8q3t6u9v2b4f7h1s
+             */
+            absent_job_id: string | null;
             /**
              * Format: uri
              * @description Where the report is: the records that were refused, and the users who have no password.

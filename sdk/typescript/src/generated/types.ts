@@ -4,6 +4,9 @@ import type { components } from "./schema.js";
 type Schemas = components["schemas"];
 type Object<Name extends keyof Schemas> = Schemas[Name];
 
+/** Users who are absent from a file, and are to be suspended. */
+export interface AbsentSuspend extends Object<"AbsentSuspend"> {}
+
 /** Person who acts as a user (RFC 8693, section 4.1). */
 export interface Act extends Object<"Act"> {}
 

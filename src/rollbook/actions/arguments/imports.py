@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, UnsetType
 
-from rollbook.actions.arguments import ABOUT_KIND, Limit, Name, Query, Time
+from rollbook.actions.arguments import ABOUT_KIND, Body, Limit, Name, Query, Time
 from rollbook.actions.arguments.users import UserCreate
 from rollbook.actions.import_sources import OWN_FILE, ImportSource
 from rollbook.records import examples, groups
@@ -107,9 +107,12 @@ class FileRecord(NamedTuple):
     refusal: Refusal | None
     source: Any = None
     """The record itself, for `Reading.raw`."""
+    who: tuple[Any, Any] = (None, None)
+    """Email and external ID that a refused record has, as they are there; None for one that it was refused for."""
 
 
 ImportFormat = Literal["auto", "ndjson", "json", "csv"]
+AbsentUsers = Literal["ignore", "report", "suspend"]
 
 
 class ImportOptions(Query):
@@ -152,6 +155,36 @@ class ImportOptions(Query):
             "`false`: such users are refused, since they may be someone else."
         ),
     ] = False
+    absent: Annotated[
+        AbsentUsers,
+        Meta(
+            description="What happens to people of `absent_group`, or with `absent_metadata`, who are not in the file. "
+            "`report`: the report names them. `suspend`: a bulk job suspends them as well, unless they are too many."
+        ),
+    ] = "ignore"
+    absent_group: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="For `absent`: ID of the group that the file has all of.",
+                examples=[examples.GROUP_ID],
+            ),
+        ]
+        | None
+    ) = None
+    absent_metadata: (
+        Annotated[
+            str,
+            Meta(
+                max_length=511,
+                pattern=r"^[^,:\\]{1,255}:[^,\\]{1,255}$",
+                description="For `absent`: a key and value in the metadata of everyone whom the file has.",
+                examples=["source:hr"],
+            ),
+        ]
+        | None
+    ) = None
     mapping: ColumnMapping | None = None
     delimiter: (
         Annotated[
@@ -164,6 +197,20 @@ class ImportOptions(Query):
         ]
         | None
     ) = None
+
+
+class AbsentSuspend(Body):
+    """Users who are absent from a file, and are to be suspended."""
+
+    confirm_count: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1 << 53,
+            description="The import's `absent_users`. If it is another number, nothing happens.",
+            examples=[1204],
+        ),
+    ]
 
 
 class ListImports(Query):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -165,6 +166,55 @@ class DryRunKeys:
             self._file.executemany(self._ADD, [(key,) for key, _ in keys])
             return None
         return ExternalIdTaken() if match == "external_id" and ExternalIdTaken in taken else taken[0]()
+
+
+class FileKeys:
+    """Keys of everyone whom a file has, beside it: an import that is interrupted goes on with them. Without a path,
+    they go with the process."""
+
+    _ADD = "INSERT OR IGNORE INTO keys VALUES (?)"
+    _HAS = "SELECT 1 FROM keys WHERE key IN (?, ?)"
+    _UNKNOWN = "SELECT count(*) FROM keys WHERE key > 'record ' AND key < 'record!'"
+
+    def __init__(self, path: Path | None) -> None:
+        self._file = sqlite3.connect(path or "", isolation_level=None)
+        self._file.execute("PRAGMA synchronous = FULL")
+        self._file.execute("CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def records(self) -> int:
+        """The number of records, from the first on, whose keys are here."""
+        return self._file.execute("PRAGMA user_version").fetchone()[0]
+
+    def note(self, keys: Iterable[str], first: int, records: int) -> None:
+        """Store the keys of `records` records, of which the first has the number `first`. Must be done before an import
+        notes that it has come so far. Keys after records that are missing here are of no use, and not counted."""
+        here = self.records
+        self._file.execute("BEGIN")
+        self._file.executemany(self._ADD, [(key,) for key in keys])
+        if first <= here < first + records:
+            self._file.execute(f"PRAGMA user_version = {first + records}")
+        self._file.execute("COMMIT")
+
+    def has(self, email: str, external_id: str | None) -> bool:
+        keys = keys_of(email, external_id)
+        return self._file.execute(self._HAS, (keys[0], keys[-1])).fetchone() is not None
+
+    @property
+    def unknown(self) -> int:
+        """The number of records that say neither email nor external ID."""
+        return self._file.execute(self._UNKNOWN).fetchone()[0]
+
+
+def keys_of(email: Any, external_id: Any, line: int = 0) -> tuple[str, ...]:
+    """Keys by which a user of a file is recognized, or that its record in this line has none."""
+    keys = [f"email {rules.email_key(email.strip())}"] if isinstance(email, str) and email.strip() else []
+    if isinstance(external_id, str) and external_id.strip():
+        keys.append(f"external_id {external_id.strip()}")
+    return tuple(keys) or (f"record {line}",)
 
 
 def _unique_keys(user: PreparedUser) -> Iterable[tuple[str, type[Taken]]]:

@@ -38,7 +38,11 @@ MAX_TEXT, SHOWN = 80, 20
 MAX_LATER = 100
 """Events about a user among which the one that puts back another is looked for."""
 
-COUNTS = {"import.finished": ("added", "updated", "refused"), "bulk_job.finished": ("changed", "refused")}
+COUNTS = {
+    "import.finished": ("added", "updated", "refused"),
+    "import.waiting": ("absent_users",),
+    "bulk_job.finished": ("changed", "refused"),
+}
 """Of what changes many users, the numbers that its line names."""
 
 _A_USER = re.compile(r"\b[Aa] (?:deleted |suspended )?user\b(?! or )")

@@ -17,7 +17,14 @@ import msgspec
 
 from rollbook import clock
 from rollbook.actions import bulk_jobs, import_files, imports
-from rollbook.actions.arguments.imports import ColumnMapping, ImportedUser, ImportOptions, ImportReport, ListImports
+from rollbook.actions.arguments.imports import (
+    AbsentSuspend,
+    ColumnMapping,
+    ImportedUser,
+    ImportOptions,
+    ImportReport,
+    ListImports,
+)
 from rollbook.actions.checking import check_texts, fields_of
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.actions.permissions import require_proof
@@ -25,10 +32,14 @@ from rollbook.api import imports as import_calls
 from rollbook.errors import ApiError, BadRequest
 from rollbook.http.request import Response, line
 from rollbook.records import bulk_jobs as bulk_job_records
+from rollbook.records import groups
+from rollbook.records import imports as records
 from rollbook.records.imports import MAX_REFUSALS, Import
+from rollbook.storage.database import Queries
 from rollbook.web import forms, uploads
 from rollbook.web.admin.background_jobs import KINDS, JobView, show_list, with_names
 from rollbook.web.admin.events import wrong
+from rollbook.web.admin.groups import find_group
 from rollbook.web.page_request import PageRequest, download_file, whole_number
 
 if TYPE_CHECKING:
@@ -92,6 +103,14 @@ async def run(page: PageRequest) -> Response:
     return page.redirect(f"/admin/imports/{job.id}")
 
 
+async def suspend(page: PageRequest) -> Response:
+    """Suspend who is absent from the file."""
+    count = whole_number(page.form.get("count", "")) or 0
+    job = await bulk_jobs.suspend_absent(page.on, page.by, page.ids[0], AbsentSuspend(confirm_count=count))
+    await bulk_jobs.run_few(page.on, job)
+    return page.redirect(f"/admin/bulk-jobs/{job.id}")
+
+
 async def undo(page: PageRequest) -> Response:
     job = await bulk_jobs.undo_import(page.on, page.by, page.ids[0])
     await bulk_jobs.run_few(page.on, job)
@@ -136,10 +155,18 @@ async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool 
         "is_own": import_files.is_own(page.by, job),
         "encodings": ENCODINGS,
         "kinds": KINDS,
+        "absent": await page.on.read(_absent, job) if job.absent_users else {},
+        "group": await page.on.read(groups.by_id, job.absent_group) if job.absent_group else None,
         "polls": polls,
         "in_form": in_form or "form" in page.query,
         "most_refused": MAX_REFUSALS,
     }
+
+
+async def _absent(queries: Queries, job: Import) -> dict[str, tuple[str, str]]:
+    """Name and email of the first of those who are absent, by ID."""
+    reported = await records.refusals(queries, job.id, job.counts.reported - 1, USERS)
+    return await bulk_job_records.people(queries, [str(refusal.user_id) for _, refusal in reported])
 
 
 PREVIEWED = 262_144
@@ -147,8 +174,8 @@ PREVIEWED = 262_144
 ROWS = 5
 MAX_NAME = 255
 """Characters of a file's name that are kept."""
-OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events", "adopt")
-LABELS = {"source": "The source", "mapping": "The columns", "file": "The file"}
+OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events", "adopt", "absent", "absent_metadata")
+LABELS = {"absent": "The group or metadata", "source": "The source", "mapping": "The columns", "file": "The file"}
 FIELDS = fields_of(ImportedUser)
 NAMES = dict(SOURCES)
 
@@ -242,6 +269,8 @@ async def _look(page: PageRequest, head: bytes, options: ImportOptions) -> Previ
 async def _options(page: PageRequest, fields: Mapping[str, str]) -> ImportOptions:
     """Return the options that the form gives; whether it is a dry run, the button does. Raises InvalidParameter."""
     texts: dict[str, Any] = {name: fields[name] for name in OPTIONS if fields.get(name)}
+    if group := fields.get("absent_group", "").strip():
+        texts["absent_group"] = (await find_group(page, group, "absent_group")).id
     if "columns" in fields:
         texts["mapping"] = _mapping(fields)
     elif (before := fields.get("fix") or fields.get("tested")) and (mapping := await _mapping_before(page, before)):

@@ -1971,6 +1971,9 @@ class Imports(Importing):
         dry_run: bool | None = None,
         events: str | None = None,
         adopt: bool | None = None,
+        absent: str | None = None,
+        absent_group: str | None = None,
+        absent_metadata: str | None = None,
         mapping: str | None = None,
         delimiter: str | None = None,
     ) -> Import:
@@ -2006,6 +2009,12 @@ class Imports(Importing):
             adopt: `true`: with `on_conflict` `update`, take over users who have not verified their email and
                 have a password, second factor or API key of their own. Ends those, with their sessions and
                 links. `false`: such users are refused, since they may be someone else. Default: False.
+            absent: What happens to people of `absent_group`, or with `absent_metadata`, who are not in the
+                file. `report`: the report names them. `suspend`: a bulk job suspends them as well, unless they
+                are too many. One of `ignore`, `report`, `suspend`. Default: ignore.
+            absent_group: For `absent`: ID of the group that the file has all of. At most 40 characters.
+            absent_metadata: For `absent`: a key and value in the metadata of everyone whom the file has. At
+                most 511 characters.
             mapping: A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan":
                 "metadata.plan", "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores
                 it. Default: columns that are named like fields. 2 to 8,192 characters.
@@ -2032,6 +2041,9 @@ class Imports(Importing):
                     "dry_run": dry_run,
                     "events": events,
                     "adopt": adopt,
+                    "absent": absent,
+                    "absent_group": absent_group,
+                    "absent_metadata": absent_metadata,
                     "mapping": mapping,
                     "delimiter": delimiter,
                 },
@@ -2153,6 +2165,48 @@ class Imports(Importing):
             one_of(Import),
         )
 
+    def suspend_absent(
+        self, import_id: str, *, confirm_count: int, dry_run: bool | None = None, idempotency_key: str | None = None
+    ) -> BulkJob:
+        """Suspend who is absent.
+
+        Creates a bulk job that suspends the people whom an import has reported as absent from its file: with
+        `absent` `report`, or with `suspend` if they were so many that it waits until someone says yes. Who is
+        suspended by now, or no longer one of those whom the file should have, is left out, as are owners and
+        you. Also requires the scope `users:read`. To put it back, undo the job. Not possible once a newer file
+        for the same group or metadata was imported.
+
+        Scope: `users:write`.
+
+        Args:
+            import_id: ID of the import.
+            confirm_count: The import's `absent_users`. If it is another number, nothing happens.
+            dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
+                `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
+                webhooks=1`. Default: False.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+
+        Example:
+            >>> bulk_job = client.imports.suspend_absent("imp_065n1c7m8h1u9f3s6d2q5b8k4g", confirm_count=1204)
+            >>> bulk_job.id
+            'job_065n1d2k5m8q3t6u9v2b4f7h1s'
+        """
+        return self._call(
+            build(
+                "POST",
+                f"/v1/imports/{segment(import_id)}/suspend",
+                query={"dry_run": dry_run},
+                body={"confirm_count": confirm_count},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(BulkJob),
+        )
+
     def undo(self, import_id: str, *, dry_run: bool | None = None, idempotency_key: str | None = None) -> BulkJob:
         """Undo an import.
 
@@ -2206,6 +2260,7 @@ class ImportsWithRawResponse:
         self.get = raw(found.get)
         self.run_tested = raw(found.run_tested)
         self.cancel = raw(found.cancel)
+        self.suspend_absent = raw(found.suspend_absent)
         self.undo = raw(found.undo)
 
 
