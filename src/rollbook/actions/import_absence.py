@@ -98,7 +98,7 @@ def _filters(group: str | None, pair: str | None) -> Filters:
 
 
 async def _people(on: Rollbook, by: Principal, filters: Filters) -> AsyncGenerator[list[User], None]:
-    """Those who can be suspended. Neither owners are, nor whoever imports, nor whom their key goes back to."""
+    """People who can be suspended: neither owners, nor whoever imports, nor whom their key goes back to."""
     query = Query(filters, limit=AT_ONCE)
     spared = {by.user_id, by.caller.created_by, *by.caller.goes_back_to}
     while True:
