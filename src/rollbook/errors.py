@@ -298,6 +298,14 @@ class UserSuspended(Forbidden):
     message = "This user is suspended."
 
 
+class NewPasswordRequired(Forbidden):
+    """The password is right, but a rule requires another one. Send the user a link to set it: `POST
+    /v1/tokens/request` with the purpose `reset_password`."""
+
+    code = "new_password_required"
+    message = "You need to set a new password. Request a link for it by email."
+
+
 class KeySuspended(Forbidden):
     """The key goes back to a user who is suspended. This user created it, gave it more, or created the key with which
     it was created. The key works again once the user is activated. To be independent of them, create another key."""

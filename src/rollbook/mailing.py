@@ -20,6 +20,8 @@ NOTICES = (
     "second_factor_removed",
     "recovery_codes_created",
     "guesses_exhausted",
+    "rule_waiting",
+    "rule_stopped",
 )
 """Kinds of mails that no one has asked for."""
 

@@ -24,12 +24,14 @@ from rollbook.actions import (
     imports,
     reverting,
     rule_people,
+    rule_steps,
     sessions,
     tokens,
 )
 from rollbook.actions.arguments import MetadataPatch, RedirectUrl, Time
 from rollbook.actions.arguments.bulk_jobs import GROUP_ACTIONS, BulkJobCreate, BulkJobResults, ListBulkJobs
 from rollbook.actions.arguments.imports import AbsentSuspend
+from rollbook.actions.arguments.rules import ONLY_RULES
 from rollbook.actions.arguments.tokens import TokenCreate
 from rollbook.actions.arguments.users import TIMES, UserPatch, UserUpdate
 from rollbook.actions.bulk import Operation, Plan
@@ -585,6 +587,8 @@ async def _plans(on: Rollbook, by: Principal, job: BulkJob, part: JobPart) -> Se
         plans = [Plan(change, (by, options["group_id"], target.user_id)) for target in part.targets]
     elif job.action == "end_sessions":
         plans = [Plan(sessions.end_all_in, (on, by, target.user_id)) for target in part.targets]
+    elif job.action in ONLY_RULES:
+        plans = [*await rule_steps.planned(on, by, job, part)]
     else:
         targets = part.targets if job.rule_id is None else [JobUser(target.user_id) for target in part.targets]
         operations = [_operation(by, job.action, options, patch, target, people) for target in targets]
@@ -752,6 +756,7 @@ async def _finish(tx: Tx, by: Actor, id: str, status: str, why: Reason = NO_REAS
         await events.record(tx, "bulk_job.finished", job.user_id, by, bulk_jobs.in_events(job))
         if job.rule_id is not None:
             await rule_people.run_ended(tx, job)
+            await rule_steps.run_ended(tx, job)
     return job
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from base64 import b64encode
+from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
 from rollbook import clock, ids, languages
 from rollbook.actions import sessions, token_requests
+from rollbook.actions.arguments.rules import FILLED
 from rollbook.actions.context import ListPage, Rollbook
 from rollbook.actions.permissions import known, require, require_oneself
 from rollbook.actions.principal import CLI, Principal
@@ -26,10 +28,11 @@ from rollbook.mailing import MailServer
 from rollbook.quota import Limit
 from rollbook.records import one_time_tokens, user_languages, users, webhooks
 from rollbook.records.events import Event
+from rollbook.records.user_rules import decoded
 from rollbook.records.users import User
 from rollbook.records.webhooks import deliveries
 from rollbook.records.webhooks.deliveries import Delivery, DeliveryFilters
-from rollbook.roles import APPLICATION
+from rollbook.roles import APPLICATION, ON_ALL
 
 logger = logging.getLogger("rollbook")
 
@@ -59,6 +62,10 @@ async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
         return outcomes.NOTHING
     if occasion.kind in mails.WITH_TOKENS:
         return await _with_link(on, user, occasion)
+    if occasion.kind == "rule":
+        return Mail("rule", user.email, await _language(on, user), _filled(on, user, occasion.facts))
+    if occasion.kind == "rule_report" and "users:read" not in ON_ALL[user.role]:
+        return outcomes.OBSOLETE
     if user.status == "invited" or (user.status == "suspended" and not occasion.recipient):
         return outcomes.NOTHING
     link, language = _page(on, user, occasion), await _language(on, user)
@@ -71,6 +78,21 @@ async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
     recipient = occasion.recipient or user.email
     facts = Facts(user.name, recipient, link, occasion.expires_at, await _facts(on, occasion, language))
     return Mail(occasion.kind, recipient, language, facts)
+
+
+def _filled(on: Rollbook, user: User, texts: Mapping[str, str]) -> Facts:
+    """Texts of a rule's author about a user. What could lead somewhere is left out of the user's fields."""
+    fields = {
+        "user.name": harmless(user.name),
+        "user.email": user.email,
+        "user.ends_at": "" if user.ends_at is None else clock.format_time(user.ends_at)[:10],
+        "brand": on.settings.brand_name,
+        "link": f"{on.settings.url}/account",
+    }
+    for key, value in decoded(user.metadata).items():
+        fields[f"user.metadata.{key}"] = harmless(str(value)) if isinstance(value, str | int | float) else ""
+    filled = {name: FILLED.sub(lambda part: fields.get(part[1].strip(), ""), text) for name, text in texts.items()}
+    return Facts(user.name, user.email, facts=filled)
 
 
 def _page(on: Rollbook, user: User, occasion: Occasion) -> str:

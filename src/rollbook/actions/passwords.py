@@ -27,7 +27,7 @@ from rollbook.actions.user_kinds import check_person
 from rollbook.auth import passwords
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.config import PRODUCT, ConfigurationError, Settings
-from rollbook.errors import Fault, TooManyAttempts, Unavailable, WrongPassword
+from rollbook.errors import Fault, NewPasswordRequired, TooManyAttempts, Unavailable, WrongPassword
 from rollbook.records import events, failed_guesses, password_parameters, rules, second_factors, users
 from rollbook.records.events import Actor
 from rollbook.records.password_parameters import Price
@@ -140,11 +140,12 @@ async def prove(
 async def prove_sign_in(
     on: Rollbook, by: Actor, user: User | None, email: str, origin: AttemptOrigin, hash: str | None, password: str
 ) -> str:
-    """Prove a password at sign-in. Records a failure if the email belongs to a user."""
+    """Prove a password at sign-in. Records a failure if the email belongs to a user. Raises NewPasswordRequired, and
+    what `prove` does."""
     id = None if user is None else user.id
     try:
         guess = attempts.guess_of("password", id, origin, by)
-        return await prove(on, guess, attempts.account(user, hash, email), email, origin, hash, password)
+        proven = await prove(on, guess, attempts.account(user, hash, email), email, origin, hash, password)
     except WrongPassword:
         on.deferred_events.sign_in_failed(id, by)
         raise
@@ -152,6 +153,9 @@ async def prove_sign_in(
         if refusal.of_account:
             on.deferred_events.locked_out(id, by)
         raise
+    if id is not None and await users.needs_new_password(on.db, id):
+        raise NewPasswordRequired()
+    return proven
 
 
 async def prove_own(on: Rollbook, by: Principal, user: User, hash: str | None, password: str) -> str:

@@ -22,10 +22,6 @@ class ReadyRule(NamedTuple):
         steps = enumerate(self.fields["steps"])
         return [(at, name) for at, step in steps for name, value in step.items() if value == ""]
 
-    @property
-    def sends_mail(self) -> bool:
-        return any(step["do"] in ("mail", "setup_link", "report") for step in self.fields["steps"])
-
 
 @cache
 def all_ready() -> dict[str, ReadyRule]:

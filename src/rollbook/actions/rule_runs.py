@@ -13,6 +13,7 @@ from msgspec import UNSET
 from rollbook import clock
 from rollbook.actions import bulk_jobs, rule_people, rules
 from rollbook.actions.bulk_jobs import JobTargets, Run
+from rollbook.actions.checking import given
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.rule_people import JOB_ACTIONS, Spec, day_of, next_daily, options_of, sought, spec
@@ -102,7 +103,9 @@ class RuleRuns:
         if not page.events:
             self._read_to[rule.id] = max(start, page.position)
             return False
-        own = [event for event in page.events if event.user_id and not await self._is_of_rule(event)]
+        group = given(said.when.group_id)
+        events_of_others = [event for event in page.events if event.user_id and not await self._is_of_rule(event)]
+        own = [event for event in events_of_others if group is None or f'"{group}"' in event.object]
         ids = tuple({event.user_id for event in own} & set(said.who.ids or [event.user_id for event in own]))
         people: list[Due] = []
         if ids:

@@ -56,14 +56,16 @@ _TIMES = {
 
 
 def sentence(rule: Mapping[str, Any], names: Mapping[str, str] = {}) -> str:
-    """The sentence of a rule. `names`: of the groups and webhooks that it names by ID."""
+    """The sentence of a rule. `names`: of what it names by ID."""
     steps = ", ".join(step_words(step, names) for step in rule["steps"])
-    return f"{when_words(rule['when'])}, for {who_words(rule['who'], names)}: {steps}"
+    return f"{when_words(rule['when'], names)}, for {who_words(rule['who'], names)}: {steps}"
 
 
-def when_words(when: Mapping[str, Any]) -> str:
+def when_words(when: Mapping[str, Any], names: Mapping[str, str] = {}) -> str:
     if "event" in when:
         says = event_types.TYPES[when["event"]].says.rstrip(".")
+        if "group_id" in when:
+            says = says.replace("a group", f"the group “{names.get(when['group_id'], when['group_id'])}”")
         return f"When {says[0].lower() if says[1] == ' ' or says[:2] == 'An' else says[0]}{says[1:]}"
     if "daily" in when:
         return f"Every day at {when['daily']} ({when.get('zone', 'UTC')})"
@@ -102,7 +104,7 @@ def _doing(step: Mapping[str, Any], names: Mapping[str, str]) -> str:
     if do == "mail":
         return f"mail “{step['subject']}”"
     if do == "add_to_group":
-        return f"add to “{names.get(group, group)}”" + (f" for {_days(step['for_days'])}" if "for_days" in step else "")
+        return f"add to “{names.get(group, group)}”"
     if do == "remove_from_group":
         return f"remove from “{names.get(group, group)}”"
     if do == "role":
@@ -112,7 +114,8 @@ def _doing(step: Mapping[str, Any], names: Mapping[str, str]) -> str:
     if do == "webhook":
         return f"call the webhook “{names.get(step['webhook_id'], step['webhook_id'] or '…')}”"
     if do == "report":
-        return f"mail a report to {step['to'] or '…'}"
+        to = step.get("to")
+        return f"send a report to {names.get(to, to)}" if to else "mail a report to the author"
     return _VERBS.get(do, do)
 
 
@@ -123,10 +126,11 @@ def metadata_parts(pair: str) -> tuple[str, str]:
 
 
 def ids_in(rules: Sequence[Mapping[str, Any]]) -> set[str]:
-    """IDs of groups and webhooks that rules name."""
+    """IDs of groups, webhooks and users that rules name."""
     steps = [step for rule in rules for step in rule["steps"]]
-    ids = {step.get(name) for step in steps for name in ("group_id", "webhook_id")}
-    return {id for id in (*ids, *(rule["who"].get("group") for rule in rules)) if id}
+    ids = {step.get(name) for step in steps for name in ("group_id", "webhook_id", "to")}
+    ids |= {rule["who"].get("group") for rule in rules} | {rule["when"].get("group_id") for rule in rules}
+    return {id for id in ids if id}
 
 
 def _days(count: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import creators, groups
+from rollbook.actions import creators, groups, token_requests
 from rollbook.actions.arguments.bulk_jobs import GROUP_ACTIONS, BulkFilter
 from rollbook.actions.arguments.rules import ListRules, ListRuns, RuleCreate, RuleFields, RuleRun, RuleStep, RuleUpdate
 from rollbook.actions.checking import check_version, given, refuse
@@ -28,8 +28,8 @@ from rollbook.actions.rule_people import (
     who_values,
 )
 from rollbook.actions.users import check_group
-from rollbook.errors import BadRequest, InsufficientScope, RuleLimitReached, UserSuspended
-from rollbook.records import bulk_jobs, events, lineages, user_list, user_rules, users
+from rollbook.errors import BadRequest, InsufficientScope, NotFound, RuleLimitReached, UserSuspended
+from rollbook.records import bulk_jobs, events, lineages, user_list, user_rules, users, webhooks
 from rollbook.records.bulk_jobs import BulkJob
 from rollbook.records.user_rules import MAX_RULES, UserRule, Waiting
 from rollbook.roles import ON_ALL, Scope, is_barred
@@ -45,6 +45,7 @@ _SCOPES: dict[str, tuple[Scope, ...]] = {
     "delete": ("users:delete",),
     "setup_link": ("tokens:create",),
     "end_sessions": ("sessions:write",),
+    "webhook": ("webhooks:write",),
     **dict.fromkeys(GROUP_ACTIONS, ("groups:write",)),
 }
 """Scopes of steps, beside `users:read` and `users:write`."""
@@ -365,8 +366,9 @@ async def check_conditions(on: Rollbook, by: Principal, said: Spec) -> None:
             refuse("who.metadata", f"can't have {key}, which users can change themselves (member_fields)")
     if said.who.status not in (None, said.filters.status):
         refuse("who.status", f"doesn't go with {said.moment}")
-    if said.filters.group is not None:
-        await check_group(on, by, said.filters.group)
+    for group in (said.filters.group, given(said.when.group_id)):
+        if group is not None:
+            await check_group(on, by, group)
 
 
 async def check_rights(on: Rollbook, by: Principal, said: Spec) -> None:
@@ -380,8 +382,26 @@ async def check_rights(on: Rollbook, by: Principal, said: Spec) -> None:
             may_grant(by, step.role)
         if step.group_id is not UNSET:
             await groups.check_may_change(on, by, step.group_id)
-        if step.do == "setup_link" and not on.settings.sends_mail:
-            refuse(f"steps[{at}].do", "needs a mail server: set smtp")
+        await _check_receiver(on, by, at, step)
+
+
+async def _check_receiver(on: Rollbook, by: Principal, at: int, step: RuleStep) -> None:
+    """Check that what a step sends can be sent, and by this author. Raises InsufficientScope, InvalidParameter."""
+    name, id = ("to", given(step.to, by.user_id)) if step.do == "report" else ("webhook_id", given(step.webhook_id, ""))
+    if step.do == "webhook" or id.startswith("wbh_"):
+        require(by, "webhooks:write")
+        try:
+            return await may_touch_of(on.db, by, await webhooks.owner_of(on.db, id))
+        except NotFound:
+            refuse(f"steps[{at}].{name}", "must be the ID of a webhook that exists")
+    if step.do == "report":
+        user = await users.by_id(on.db, id)
+        if user is None or "users:read" not in ON_ALL[user.role]:
+            refuse(f"steps[{at}].to", "must be the ID of a user who can read all users, or of a webhook")
+    if step.do in ("setup_link", "mail", "report") and not on.settings.sends_mail:
+        refuse(f"steps[{at}].do", "needs a mail server: set smtp")
+    if step.do == "require_new_password" and await token_requests.find_deliverer(on.db, on.settings, "member") is None:
+        refuse(f"steps[{at}].do", "needs a mail server, or a webhook that mails links: set smtp")
 
 
 async def author(on: Rollbook, rule: UserRule) -> Principal:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from rollbook import clock, errors
 from rollbook.actions import bulk_jobs
 from rollbook.actions.arguments.bulk_jobs import BulkAction, BulkJobCreate, BulkJobResults, ListBulkJobs
+from rollbook.actions.arguments.rules import ONLY_RULES
 from rollbook.actions.bulk_jobs import Results, UserResult, result_of
 from rollbook.api import files, show
 from rollbook.api.call import Call
@@ -29,7 +30,7 @@ class BulkJob(Struct, frozen=True, kw_only=True):
     id: Annotated[str, identifier("ID of the job.", examples.JOB_ID)]
     user_id: Annotated[str, identifier("ID of the user who created it. Null: from the command line.", ALICE_ID)] | None
     key_id: Annotated[str, identifier("ID of the API key it was created with. Null: none.", examples.KEY_ID)] | None
-    action: Annotated[str, open_enum((*get_args(BulkAction), "undo_import"), "What is done to each user.")]
+    action: Annotated[str, open_enum((*get_args(BulkAction), "undo_import", *ONLY_RULES), "What is done to each user.")]
     role: (
         Annotated[str, says("For `role`: the new role or, if the job undoes another one, the role that is taken back.")]
         | None

@@ -18,15 +18,18 @@ from rollbook.actions.arguments.rules import (
     RuleUpdate,
 )
 from rollbook.actions.rules import MAX_NAMED, Preview
-from rollbook.api import show, take
+from rollbook.api import files, show, take
 from rollbook.api.bulk_jobs import BulkJob, show_bulk_job_list
 from rollbook.api.call import Call
 from rollbook.api.route import Route, Special, delete, get, patch, post
 from rollbook.http.request import Response
-from rollbook.records import examples, user_rules
+from rollbook.records import bulk_jobs as bulk_job_records
+from rollbook.records import examples, user_list, user_rules, users
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
+from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.user_rules import UserRule
 from rollbook.schemas import array, identifier, moment, number, open_enum, says
+from rollbook.storage.database import Queries
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -117,6 +120,24 @@ def show_preview(call: Call, preview: Preview) -> Response:
     steps = tuple([RuleStepPreview(step.do, step.waiting, _time(step.next_at)) for step in preview.steps])
     users = tuple([RulePerson(*person) for person in preview.users])
     return show.answer(200, RulePreview(preview.count, users, preview.ceiling, _time(preview.next_run_at), steps))
+
+
+REPORTED = ("id", "name", "email", "role", "status", "created_at", "last_active_at", "ends_at")
+"""Columns of a report."""
+MAX_REPORTED = 10_000
+
+
+async def report(queries: Queries, job_id: str) -> bytes:
+    """The people of a report, as they are now, as CSV: the first of them, if there are very many."""
+    parts = await bulk_job_records.done_parts(queries, job_id, "", MAX_REPORTED // bulk_job_records.PART, "changed")
+    rows: list[Any] = []
+    for part in parts:
+        ids = [
+            target.user_id for target, outcome in zip(part.targets, part.outcomes or (), strict=True) if outcome is True
+        ]
+        page = await user_list.read(queries, Query(Filters(ids=tuple(ids)), limit=len(ids)))
+        rows += [users.complete(users.User._make(row)) for row in page.rows]
+    return files.write_rows([REPORTED, *[[row[name] for name in REPORTED] for row in rows]])
 
 
 def _time(at: int | None) -> str | None:

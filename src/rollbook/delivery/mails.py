@@ -66,6 +66,10 @@ KINDS: dict[str, MailForm] = {
     "second_factor_removed": MailForm("", ("mail_not_you",), ("by", "time")),
     "recovery_codes_created": MailForm("", ("mail_not_you",), ("by", "time")),
     "guesses_exhausted": MailForm("", (), ("time",)),
+    "rule": MailForm(),
+    "rule_report": MailForm("show_rule"),
+    "rule_waiting": MailForm("show_rule", (), ("time",)),
+    "rule_stopped": MailForm("show_rule", (), ("time",)),
     "test": MailForm(),
 }
 """By name, in the order in which they are shown."""
@@ -95,6 +99,8 @@ class Occasion(NamedTuple):
     """False: the token may have another deliverer."""
     expires_at: int | None = None
     data: Any = None
+    job_id: str | None = None
+    """The run of a rule that a report is about."""
 
 
 class Facts(NamedTuple):
@@ -190,6 +196,19 @@ def _of_guesses(event: Event, object: dict[str, Any]) -> Occasion | None:
     return Occasion("guesses_exhausted", facts={"time": moment(event.created_at)})
 
 
+def _of_rule(event: Event, object: dict[str, Any]) -> Occasion | None:
+    if not event.user_id or object.get("webhook_id"):
+        return None
+    if event.type == "rule.mailed":
+        return Occasion("rule", facts={"subject": object["subject"], "text": object["text"]})
+    count = object["people"] if event.type == "rule.reported" else object["waiting_count"] or 0
+    facts = {"rule": harmless(object["name"]) or object["id"], "people": f"{count:,}", "time": moment(event.created_at)}
+    return Occasion(
+        _OF_RULES[event.type], facts=facts, page=f"/admin/rules/{object['id']}", job_id=object.get("job_id")
+    )
+
+
+_OF_RULES = {"rule.reported": "rule_report", "rule.waiting": "rule_waiting", "rule.stopped": "rule_stopped"}
 _OCCASIONS = {
     "token.created": _of_token,
     "token.requested": _of_token,
@@ -202,6 +221,7 @@ _OCCASIONS = {
     "key.expiring": _of_key,
     "webhook.disabled": _of_webhook,
     **dict.fromkeys(_OF_FACTORS, _of_factor),
+    **dict.fromkeys(("rule.mailed", *_OF_RULES), _of_rule),
 }
 TYPES = frozenset(_OCCASIONS)
 """Types of events that mails are sent about."""
@@ -219,7 +239,7 @@ def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> d
     facts = {"brand": settings.brand_name, "email": about.email, "name": name, **about.facts}
     if about.expires_at is not None:
         facts["expires"] = moment(about.expires_at)
-    paragraphs = [language.t(f"mail_{kind}_text", **facts)]
+    paragraphs = [part.strip() for part in language.t(f"mail_{kind}_text", **facts).split("\n\n") if part.strip()]
     if kind == "webhook_disabled":
         paragraphs.append(language.t(REASONS.get(facts["reason"], "mail_webhook_rights")))
     if kind == "email_change_requested" and code != settings.language:
@@ -276,6 +296,10 @@ def samples(settings: Settings, kind: str) -> Facts:
         "expires": moment(at + 7 * clock.DAY),
         "by": "Bob Builder",
         "webhook": "wbh_0123456789abcdefghijklmnop",
+        "rule": "Suspend who is inactive",
+        "people": "1,204",
+        "subject": "Still there, Alice Wonderland?",
+        "text": "Please sign in within 14 days.",
         "reason": "failing",
     }
     link = tokens.link_url(settings.url, kind, "example-0123456789") if kind in WITH_TOKENS else ""
@@ -302,6 +326,8 @@ class Letter(NamedTuple):
     """The time when the event was recorded, in microseconds."""
     logo: bytes | None = None
     """A PNG image, for HTML that shows it."""
+    table: bytes = b""
+    """A CSV file that comes with it."""
 
 
 def sendable(email: str, has_utf8: bool) -> str:
@@ -353,6 +379,8 @@ def written(letter: Letter, sender: MailFrom, reply_to: MailFrom | None, host: s
         html = message.get_body(("html",))
         assert isinstance(html, EmailMessage)  # what was just added
         html.add_related(letter.logo, "image", "png", cid=f"<{LOGO.removeprefix('cid:')}>", disposition="inline")
+    if letter.table:
+        message.add_attachment(letter.table, maintype="text", subtype="csv", filename="report.csv")
     message["Content-Language"] = letter.language
     return message.as_bytes()
 

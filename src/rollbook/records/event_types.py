@@ -42,6 +42,7 @@ class EventType(NamedTuple):
 
 _BEFORE = "`before` has the previous values of the fields that changed."
 _webhook = _rule = partial(EventType, user_id=examples.ALICE_ID)
+_OF_RULE = {"id": examples.RULE_ID, "name": examples.RULE["name"]}
 
 TYPES: dict[str, EventType] = {
     "user.created": EventType("A user was created.", examples.USER_AS_CREATED),
@@ -259,6 +260,20 @@ TYPES: dict[str, EventType] = {
         {"enabled": True},
         more="`stopped_reason` says why.",
     ),
+    "rule.mailed": EventType(
+        "A rule mailed a user.",
+        {**_OF_RULE, "subject": "Still there, {{ user.name }}?", "text": "Sign in within 14 days: {{ link }}"},
+    ),
+    "rule.called": EventType(
+        "A rule called a webhook about a user.",
+        {**_OF_RULE, "webhook_id": WEBHOOK["id"], "user": USER},
+        more="Sent to this webhook, whatever its types.",
+    ),
+    "rule.reported": _rule(
+        "A rule reported whom it is for.",
+        {**_OF_RULE, "job_id": examples.JOB_ID, "people": 12, "webhook_id": WEBHOOK["id"]},
+        more="Sent to this webhook, whatever its types. Null: by mail. The results of the job name the `people`.",
+    ),
     "import.finished": EventType(
         "An import of users has ended.",
         examples.IMPORT,
@@ -344,6 +359,10 @@ def ocsf(type: str) -> Ocsf:
 
 OF_WEBHOOKS = frozenset(type for type in TYPES if type.startswith("webhook."))
 """Changes of webhooks."""
+
+
+OF_CALLS = frozenset(("rule.called", "rule.reported"))
+"""Events of rules for one webhook, which their object names."""
 
 
 def kind(type: str) -> str:

@@ -88,6 +88,11 @@ BY_EXTERNAL_ID = f"SELECT {COLUMNS} FROM users WHERE external_id = ?"
 SIGN_IN = Statement(f"SELECT {COLUMNS}, password_hash FROM users WHERE email_key = ?", locks=True)
 PASSWORD_HASH = Statement("SELECT password_hash FROM users WHERE id = ?", locks=True, together=LOOK_UP)
 SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updated_at = ? WHERE id = ?"
+REQUIRE_NEW_PASSWORD = """
+    INSERT INTO new_passwords (user_id) SELECT id FROM users WHERE id = ? AND password_hash IS NOT NULL
+    ON CONFLICT DO NOTHING"""
+NEEDS_NEW_PASSWORD = "SELECT 1 FROM new_passwords WHERE user_id = ?"
+HAS_NEW_PASSWORD = "DELETE FROM new_passwords WHERE user_id = ?"
 REMOVE_PASSWORD = "UPDATE users SET password_hash = NULL, version = version + 1, updated_at = ? WHERE id = ?"
 ASSERT_EMAIL = Statement("UPDATE users SET email_asserted = 1 WHERE id = ?", together=EACH)
 UNPROVEN = f"""
@@ -260,7 +265,17 @@ async def set_password(tx: Tx, id: str, hash: str) -> User:
     if not await tx.run(SET_PASSWORD, hash, clock.now(), id):
         raise NotFound()
     await password_parameters.note(tx, hash)
+    await tx.run(HAS_NEW_PASSWORD, id)
     return await get(tx, id)
+
+
+async def require_new_password(tx: Tx, id: str) -> bool:
+    """Whoever has a password can't sign in with it until it is another one. Returns whether that is new."""
+    return await tx.run(REQUIRE_NEW_PASSWORD, id) > 0
+
+
+async def needs_new_password(queries: Queries, id: str) -> bool:
+    return await first(queries, NEEDS_NEW_PASSWORD, id) is not None
 
 
 async def remove_password(tx: Tx, id: str) -> None:
@@ -401,6 +416,7 @@ async def erase(tx: Tx, id: str) -> None:
     if gone is None:
         raise NotFound()
     await tx.run(NOTE_PURGED, id)
+    await tx.run(HAS_NEW_PASSWORD, id)
     await dialect(tx).user_search.erased(tx, gone[0])
     await usage.erased(tx, id, MAX_ERASED)
 

@@ -149,12 +149,24 @@ export const properties: INodeProperties[] = [
 				value: "limit.exceeded"
 			},
 			{
+				name: "Rule: Called",
+				value: "rule.called"
+			},
+			{
 				name: "Rule: Created",
 				value: "rule.created"
 			},
 			{
 				name: "Rule: Deleted",
 				value: "rule.deleted"
+			},
+			{
+				name: "Rule: Mailed",
+				value: "rule.mailed"
+			},
+			{
+				name: "Rule: Reported",
+				value: "rule.reported"
 			},
 			{
 				name: "Rule: Stopped",

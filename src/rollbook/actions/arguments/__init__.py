@@ -30,9 +30,9 @@ CONTROL_FREE = f"^{NO_HIDDEN}" + r"[^\x00-\x1f\x7f]*$" + NO_LINE_BREAK
 _WINDOW = "[1-9][0-9]{0,8}/(second|minute|hour|day|[1-9][0-9]{0,5}s)"
 
 
-def label(description: str, example: str) -> Meta:
-    """A name that people give to something, of 1 to 100 characters."""
-    return Meta(min_length=1, max_length=100, pattern=NO_CONTROLS, description=description, examples=[example])
+def label(description: str, example: str, most: int = 100) -> Meta:
+    """A name that people give to something, on one line."""
+    return Meta(min_length=1, max_length=most, pattern=NO_CONTROLS, description=description, examples=[example])
 
 
 # ---- types with rules of their own; here and below, a field a line

@@ -29,26 +29,40 @@ RuleAction = Literal[
     "metadata",
     "setup_link",
     "end_sessions",
+    "require_new_password",
+    "mail",
+    "webhook",
+    "report",
 ]
 OF_NO_PERSON = ("webhook", "rule", "group", "users", "bulk_job", "import", "settings", "server", "application")
 """Kinds of events that are about no user, or no person."""
+OF_MEMBERS = "group.member_"
 GONE = ("user.deleted", "user.purged")
 EVENTS = tuple(
     type
     for type in event_types.TYPES
-    if type not in GONE and (event_types.kind(type) not in OF_NO_PERSON or type.startswith("group.member_"))
+    if type not in GONE and (event_types.kind(type) not in OF_NO_PERSON or type.startswith(OF_MEMBERS))
 )
 """Types of events that a rule can begin with."""
 DAYS_OF_MOMENTS = ("before", "after")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z0-9_+-]{1,31}){0,2}").fullmatch
+ONLY_RULES = ("mail", "webhook", "report", "require_new_password")
+"""Actions that bulk jobs have only as runs of rules."""
 FIELDS_OF_STEPS: dict[str, tuple[str, ...]] = {
     "add_to_group": ("group_id",),
     "remove_from_group": ("group_id",),
     "role": ("role",),
     "metadata": ("metadata",),
+    "mail": ("subject", "text"),
+    "webhook": ("webhook_id",),
 }
-"""Fields that a step needs beside `do`; of others, it has none."""
-OPTIONAL_OF_STEPS: dict[str, tuple[str, ...]] = {}
+"""Fields that a step needs beside `do`."""
+OPTIONAL_OF_STEPS: dict[str, tuple[str, ...]] = {"report": ("to",)}
+PLACEHOLDERS = ("user.name", "user.email", "user.ends_at", "brand", "link")
+"""What mails of rules can say of a person, beside `user.metadata.KEY`."""
+_PLACEHOLDER = re.compile(r"(?:" + "|".join(map(re.escape, PLACEHOLDERS)) + r"|user\.metadata\.[\w-]{1,64})").fullmatch
+FILLED = re.compile(r"\{\{(.*?)\}\}")
+"""A placeholder in a text: `{{ user.name }}`."""
 Days = Annotated[int, Meta(ge=0, le=MAX_DAYS)]
 
 
@@ -60,6 +74,17 @@ class RuleWhen(Body):
         Annotated[
             str,
             Meta(max_length=64, description="An event type about a user.", examples=["user.created"]),
+        ]
+        | UnsetType
+    ) = UNSET
+    group_id: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="For `group.member_added` and `group.member_removed`: only of the group with this ID.",
+                examples=[examples.GROUP_ID],
+            ),
         ]
         | UnsetType
     ) = UNSET
@@ -99,7 +124,9 @@ class RuleStep(Body):
         RuleAction,
         says(
             "`role` sets the `role`, `metadata` merges the `metadata`, `setup_link` mails a link with which they set "
-            "their password, `end_sessions` signs them out everywhere."
+            "their password, `end_sessions` signs them out everywhere. After `require_new_password`, they can't sign "
+            "in with their password until they set another one. `mail` sends them `subject` and `text`, `webhook` "
+            "sends the event `rule.called` for each of them, and `report` one list of all."
         ),
     ]
     after_days: Annotated[Days, says("Days to wait after the step before.", examples=[14])] = 0
@@ -118,6 +145,40 @@ class RuleStep(Body):
     metadata: Annotated[MetadataPatch, says("For `metadata`: keys to set, and with null to remove.")] | UnsetType = (
         UNSET
     )
+    subject: Annotated[str, label("For `mail`: the subject.", "Still there, {{ user.name }}?", 200)] | UnsetType = UNSET
+    text: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=4_000,
+                description="For `mail`: the text, with the placeholders `{{ user.name }}`, `{{ user.email }}`, "
+                "`{{ user.ends_at }}`, `{{ user.metadata.KEY }}`, `{{ brand }}` and, for the page on which they sign "
+                "in, `{{ link }}`.",
+                examples=["Please sign in within 14 days: {{ link }}"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    webhook_id: (
+        Annotated[
+            str,
+            Meta(max_length=40, description="For `webhook`: ID of the webhook.", examples=[examples.WEBHOOK["id"]]),
+        ]
+        | UnsetType
+    ) = UNSET
+    to: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="For `report`: ID of a user who can read all users, and gets it by mail, or of a webhook. "
+                "Default: the author.",
+                examples=[examples.ALICE_ID],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class RuleFields(Body, kw_only=True):
@@ -178,6 +239,8 @@ def _faults_of_when(when: Mapping[str, Any]) -> dict[str, str]:
         return {"when.zone": "when.zone is only for daily."}
     if name == "event" and when[name] not in EVENTS:
         return {"when.event": "when.event must be the type of an event about a user, such as user.created."}
+    if "group_id" in when and not str(when.get("event")).startswith(OF_MEMBERS):
+        return {"when.group_id": f"when.group_id is only for {OF_MEMBERS}added and {OF_MEMBERS}removed."}
     zone = when.get("zone", "UTC")
     if isinstance(zone, str) and not is_zone(zone):
         return {"when.zone": "when.zone must be a time zone such as Europe/Berlin."}
@@ -196,6 +259,10 @@ def _faults_of_step(path: str, step: Mapping[str, Any]) -> dict[str, str]:
     needed = FIELDS_OF_STEPS.get(do, ())
     faults = {f"{path}.{name}": f"{path}.{name} is required." for name in needed if step.get(name) is None}
     allowed = ("do", "after_days", *needed, *OPTIONAL_OF_STEPS.get(do, ()))
+    for name in ("subject", "text"):
+        for inner in FILLED.findall(str(step.get(name, ""))):
+            if not _PLACEHOLDER(inner.strip()):
+                faults[f"{path}.{name}"] = f"{path}.{name} has a placeholder that doesn't exist."
     return faults | {
         f"{path}.{name}": f"{path}.{name} is not for {do}."
         for name in RuleStep.__struct_fields__

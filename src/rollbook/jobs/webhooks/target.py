@@ -15,6 +15,7 @@ from rollbook.actions import mails, stored_settings, token_requests
 from rollbook.actions import webhooks as webhook_actions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.event_feeds import Entry
+from rollbook.api import rules
 from rollbook.delivery import mails as mail_delivery
 from rollbook.delivery import outcomes, payload, sender, signing
 from rollbook.delivery.addresses import Addresses
@@ -87,7 +88,8 @@ class WebhookTarget:
         self._content = cast("payload.Content", webhook.payload)
         self.is_enabled = webhook.status == "enabled"
         self.version = webhook.version
-        self.types = event_types.selected(webhook.types.split())
+        self._chosen = event_types.selected(webhook.types.split())
+        self.types = None if self._chosen is None else self._chosen | event_types.OF_CALLS
         self.reads = None if self.types is None else self.types | event_types.OF_WEBHOOKS
         """The types of events to read, None for all: also those that tell of a change of the webhook."""
         self.skips_imports = bool(webhook.skip_imports)
@@ -106,7 +108,9 @@ class WebhookTarget:
     def wants(self, event: Event) -> bool:
         if event.is_erased or (self.skips_imports and events.is_of_import(event)):
             return False
-        return self.types is None or event.type in self.types
+        if event.type in event_types.OF_CALLS and f'"webhook_id":"{self.webhook_id}"' in event.object:
+            return True
+        return self._chosen is None or event.type in self._chosen
 
     def lane(self, event: Event) -> str:
         return event.user_id if self._is_ordered else event.id
@@ -199,6 +203,8 @@ class MailTarget:
         try:
             settings = self._on.settings
             letter = mails.letter(settings, mails.templates(settings), mail, event.id, event.created_at)
+            if occasion.job_id:
+                letter = letter._replace(table=await self._on.read_aside(rules.report, occasion.job_id))
         except Exception as problem:
             _report(event, problem)
             return Sent(outcomes.BODY_FAILED)

@@ -113,6 +113,7 @@ TABLES = (
     _table("second_factor_grace", "user_id, began_at", "user_id"),
     _table("failed_guesses", "account, kind, failures", "account, kind"),
     _table("user_languages", "user_id, language", "user_id"),
+    _table("new_passwords", "user_id", "user_id"),
     _table("event_metadata", "user_id, digest, last_used, value", "user_id, digest"),
     _table("replies", "user_id, key, request, owner, started_at, status, head, sealed", "user_id, key"),
     _table("usage", "hour, user_id, key_id, requests, errors, refused, limited", "hour, user_id, key_id"),

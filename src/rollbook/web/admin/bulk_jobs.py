@@ -39,6 +39,10 @@ TITLES = {
     "add_to_group": "Add {} to a group",
     "remove_from_group": "Remove {} from a group",
     "end_sessions": "Sign out {}",
+    "require_new_password": "Require a new password of {}",
+    "mail": "Mail {}",
+    "webhook": "Call a webhook about {}",
+    "report": "Report {}",
 }
 _UNDONE = {by: action for action, by in bulk_jobs.UNDONE_BY.items()}
 """The action that one undoes."""

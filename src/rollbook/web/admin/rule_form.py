@@ -15,6 +15,7 @@ from rollbook.actions.arguments.rules import (
     EVENTS,
     FIELDS_OF_STEPS,
     MAX_STEPS,
+    OF_MEMBERS,
     OPTIONAL_OF_STEPS,
     RuleAction,
     RuleCreate,
@@ -27,12 +28,12 @@ from rollbook.actions.rule_words import ACTIONS, MOMENTS, metadata_parts
 from rollbook.actions.rules import MAX_USERS
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.request import Response
-from rollbook.records import event_types, groups
+from rollbook.records import event_types, groups, webhooks
 from rollbook.records.user_rules import UserRule
 from rollbook.roles import ROLES
 from rollbook.web import forms
 from rollbook.web.admin.groups import find_group, offered
-from rollbook.web.admin.rules import SECTION, said
+from rollbook.web.admin.rules import SECTION, said, webhook_name
 from rollbook.web.page_request import PageRequest, whole_number
 
 WHEN = (
@@ -41,11 +42,13 @@ WHEN = (
     ("daily", "every day at a time"),
     ("event", "when an event happens"),
 )
+MAX_OFFERED = 200
+"""Webhooks that a step can choose from."""
 YES_OR_NO = (("", "Any"), ("true", "Yes"), ("false", "No"))
 _STATUSES = (("", "Any"), ("active", "Active"), ("invited", "Invited"), ("suspended", "Suspended"))
 _CHOICES = ("role", "status", "email_verified", "second_factor")
 """Filters that the form has a choice of."""
-_NUMBERS = ("after_days", "for_days")
+_NUMBERS = ("after_days",)
 _IDS = {"group_id": "group"}
 """Fields of a step that people fill in by name."""
 STEP = tuple(name for name in RuleStep.__struct_fields__ if name != "do")
@@ -57,6 +60,7 @@ BLANK: dict[str, Any] = {
     "daily": "06:00",
     "zone": "UTC",
     "event": EVENTS[0],
+    "of_group": "",
     **dict.fromkeys(_CHOICES, ""),
     "group": "",
     "metadata": "",
@@ -71,6 +75,7 @@ _LABELS = {
     "when.daily": "The time",
     "when.zone": "The time zone",
     "when.event": "The event",
+    "when.group_id": "The group",
     "who.group": "The group",
     "who.metadata": "The metadata",
     "max_users": "The number of people",
@@ -138,7 +143,9 @@ async def _form(
         yes_or_no=YES_OR_NO,
         actions=[(do, words) for do, words in ACTIONS.items() if do in get_args(RuleAction)],
         groups=await offered(page),
-        sends_mail=page.on.settings.sends_mail,
+        webhooks=[
+            (webhook.id, webhook_name(webhook)) for webhook in await page.on.read(webhooks.some, None, MAX_OFFERED)
+        ],
     )
 
 
@@ -147,7 +154,7 @@ def _field(param: str) -> str:
     if step := re.fullmatch(r"steps(?:\[(\d)\])?(?:\.(\w+).*)?", param):
         name = step[2] or "do"
         return f"step{step[1] or 0}_{_IDS.get(name, name)}"
-    name = param.rpartition(".")[2]
+    name = "of_group" if param == "when.group_id" else param.rpartition(".")[2]
     return name if name in BLANK or not name else "more" if param.startswith("who") else "when"
 
 
@@ -163,6 +170,7 @@ async def _values(page: PageRequest, fields: Mapping[str, Any]) -> dict[str, Any
     return {
         **({"name": fields["name"]} if "name" in fields else {}),
         **_when_values(fields["when"]),
+        "of_group": await _group_name(page, fields["when"].get("group_id", "")),
         **choices,
         "group": group,
         "metadata": "\n".join(metadata),
@@ -217,18 +225,22 @@ async def _wanted(page: PageRequest, values: Mapping[str, Any]) -> dict[str, Any
     steps = [await _wanted_step(page, at, step) for at, step in enumerate(values["steps"]) if step["do"]]
     return {
         "name": values["name"],
-        "when": _wanted_when(values),
+        "when": await _wanted_when(page, values),
         "who": await _wanted_who(page, values),
         "steps": steps,
         "max_users": _number(values["max_users"]),
     }
 
 
-def _wanted_when(values: Mapping[str, Any]) -> dict[str, Any]:
+async def _wanted_when(page: PageRequest, values: Mapping[str, Any]) -> dict[str, Any]:
     order, _, moment = values["when"].partition(":")
     if order == "daily":
         return {"daily": values["daily"], "zone": values["zone"] or "UTC"}
-    return {"event": values["event"]} if order == "event" else {order: moment, "days": _number(values["days"])}
+    if order != "event":
+        return {order: moment, "days": _number(values["days"])}
+    of_group = values["event"].startswith(OF_MEMBERS) and values["of_group"]
+    group = {"group_id": (await find_group(page, of_group, "when.group_id")).id} if of_group else {}
+    return {"event": values["event"], **group}
 
 
 async def _wanted_who(page: PageRequest, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +14,11 @@ from rollbook.actions.arguments.rules import ListRules, ListRuns, RuleRun, RuleU
 from rollbook.actions.ready_rules import all_ready
 from rollbook.actions.rule_words import ids_in, sentence, step_words
 from rollbook.actions.rules import Preview
-from rollbook.errors import ApiError
+from rollbook.errors import ApiError, NotFound
 from rollbook.http.request import Response
-from rollbook.records import bulk_jobs, groups, users
+from rollbook.records import bulk_jobs, groups, users, webhooks
 from rollbook.records.user_rules import MAX_RULES, UserRule
+from rollbook.records.webhooks import Webhook
 from rollbook.storage.database import Queries
 from rollbook.web import forms
 from rollbook.web.admin.background_jobs import KINDS, with_names
@@ -163,4 +165,17 @@ async def _about(queries: Queries, rule: UserRule) -> tuple[dict[str, str], str 
 
 
 async def _names(queries: Queries, ids: Iterable[str]) -> dict[str, str]:
-    return {id: group.name for id in ids if (group := await groups.by_id(queries, id)) is not None}
+    names: dict[str, str] = {}
+    for id in ids:
+        if id.startswith("user_"):
+            names[id] = await users.name(queries, id) or id
+        elif id.startswith("wbh_"):
+            with suppress(NotFound):
+                names[id] = webhook_name(await webhooks.get(queries, id))
+        elif (group := await groups.by_id(queries, id)) is not None:
+            names[id] = group.name
+    return names
+
+
+def webhook_name(webhook: Webhook) -> str:
+    return webhook.description or f"{webhooks.masked_url(webhook.url)} ({webhook.id})"

@@ -1,0 +1,2 @@
+-- Users who can't sign in with their password until they have set another one.
+CREATE TABLE new_passwords (user_id text COLLATE "C" PRIMARY KEY);
