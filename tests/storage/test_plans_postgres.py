@@ -32,6 +32,7 @@ SMALL = {
     "user_block_deltas",
     "events_new",
     "access",
+    "rules",
     "numbers",
     "leases",
     "user_blocks",

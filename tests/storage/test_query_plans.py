@@ -18,6 +18,7 @@ import pytest
 
 from rollbook import clock, first_start
 from rollbook.actions.principal import SYSTEM
+from rollbook.actions.rule_people import sought, spec
 from rollbook.app import App
 from rollbook.auth import key_format
 from rollbook.config import Settings
@@ -43,9 +44,11 @@ from rollbook.records import (
     user_dates,
     user_imports,
     user_list,
+    user_rules,
     users,
 )
 from rollbook.records.dialect import Dialect, dialect
+from rollbook.records.user_rules import MOMENTS, UserRule
 from rollbook.storage import sqlite_connection
 from rollbook.storage.database import Tx
 from tests import factors as phones
@@ -68,6 +71,7 @@ RECORDS = (
     user_dates,
     user_imports,
     user_list,
+    user_rules,
     users,
 )
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\b")
@@ -81,6 +85,8 @@ SMALL = {
     "dated": "the users within the dates asked for: of them the index alone is read, in a thread",
     "listed": "the API keys of all users, which admins ask for, read in a thread: 40 ms for 100,000",
     "g": "groups, 100,000 at most, of which the names or the number are read in a thread",
+    "rules": "100 at most",
+    "steps": "five numbers",
     "groups": "100,000 at most: they are counted before one is added",
     "deleted_groups": "those of which members are left, for a moment",
     "access": "one row",
@@ -472,3 +478,41 @@ def test_no_named_statement_of_the_records_walks_a_table(sent: tuple[Path, list[
     assert len(named) > 50
     with closing(sqlite3.connect(path)) as database:
         assert walks_of(database, named) == {}
+
+
+class Noted:
+    """Statements that a read would send."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, tuple[Any, ...]]] = []
+
+    async def all(self, sql: Any, *values: Any) -> list[Any]:
+        self.sent.append((str(sql), values))
+        return []
+
+    async def one(self, sql: Any, *values: Any) -> Any:
+        await self.all(sql, *values)
+
+
+def looks_of_rules() -> list[tuple[str, tuple[Any, ...]]]:
+    """All by which a rule looks for people: among the next users, those whose moment came lately, and these users."""
+    noted: Any = Noted()
+    moments = [*({"after": name, "days": 3} for name in MOMENTS), {"before": "ends_at", "days": 3}]
+    for when in ({"daily": "06:00"}, *moments):
+        texts = json.dumps(when), '{"role":"member"}', '[{"do":"suspend"}]'
+        rule = UserRule("rule_x", "x", 1, "user_x", None, None, *texts, 50)
+        whom = sought(rule, spec(rule), clock.now(), "2026-01-01")
+        asyncio.run(user_rules.seek(noted, whom, 0))
+        one = whom.filters._replace(ids=("user_1", "user_2"))
+        asyncio.run(user_rules.matching(noted, whom._replace(filters=one)))
+        if "daily" not in when:
+            asyncio.run(user_rules.seek_few(noted, sought(rule, spec(rule), clock.now(), since=5), 10))
+    return noted.sent
+
+
+def test_rules_look_for_people_by_an_index(sent: tuple[Path, list[str]]) -> None:
+    path, _ = sent
+    looks = looks_of_rules()
+    assert len(looks) > 20
+    with closing(sqlite3.connect(path)) as database:
+        assert {sql: steps for sql, values in looks if (steps := walks(database, sql, values))} == {}
