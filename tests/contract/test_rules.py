@@ -123,6 +123,23 @@ def test_a_rule_of_every_day_runs_once_a_day_and_catches_up_once(own: tuple[Serv
     assert len(runs(http, made)) == 2, "once, and not for each day"
 
 
+def test_a_clock_that_was_ahead_for_a_while_stops_no_rule_and_repeats_nothing(
+    own: tuple[Server, httpx2.Client],
+) -> None:
+    server, http = own
+    when, step = {"after": "created_at", "days": 0}, {"do": "metadata", "metadata": {"seen": 1}}
+    made = rule(http, when, step, who={"metadata": ["plan:trial"]})
+    new_user(http, metadata={"plan": "trial"})
+    assert counts(run(http, made, 0)) == (1, 1, 0, 0)
+    server.pass_time(20 * DAY)
+    time.sleep(2.5)
+    server.pass_time(0)
+    new_user(http, metadata={"plan": "trial"})
+    assert counts(run(http, made, 1)) == (1, 1, 0, 0)
+    time.sleep(2.5)
+    assert len(runs(http, made)) == 2
+
+
 def test_a_rule_for_more_than_its_ceiling_waits_until_someone_says_how_many(http: httpx2.Client) -> None:
     mark, ids = people(http, 60)
     made = rule(

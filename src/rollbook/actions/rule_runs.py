@@ -89,7 +89,8 @@ class RuleRuns:
             await rules.author(self._on, rule)
         if said.when.event is not UNSET:
             return newest > max(rule.seen_seq, self._read_to.get(rule.id, 0)) and await self._of_events(rule, said)
-        if said.moment and rule.id not in self._scans and rule.scanned_at + SCAN > now:
+        # A time after now is of a clock that has jumped back since: whoever is found again is taken in once.
+        if said.moment and rule.id not in self._scans and 0 <= now - rule.scanned_at + LOOK < SCAN + LOOK:
             return await self._of_moment(rule, said, now)
         if not said.moment and (rule.next_run_at is None or rule.next_run_at > now):
             return False
@@ -122,7 +123,8 @@ class RuleRuns:
 
     async def _of_moment(self, rule: UserRule, said: Spec, now: int) -> bool:
         """People whose moment has come since the last look."""
-        since = max(self._looked.get(rule.id, 0), rule.scanned_at) - LOOK
+        looked = self._looked.get(rule.id, 0)
+        since = max(looked if looked <= now else 0, rule.scanned_at) - LOOK
         if now - since < 2 * LOOK:
             return False
         whom = sought(rule, said, now, since=since)
@@ -171,7 +173,7 @@ class RuleRuns:
         started = partial(_started, rule_id=rule.id, is_first=not step, now=now)
         run = Run(rule.id, step, started)
         await bulk_jobs.add_run(
-            self._on, by, JOB_ACTIONS.get(do, do), options, partial(self._choose, rule.id, step, now), run
+            self._on, by, JOB_ACTIONS.get(do, do), options, partial(self._choose, rule.id, step, now, count), run
         )
         return True
 
@@ -185,13 +187,19 @@ class RuleRuns:
             await self._on.db.write(_wait, rule.id, count)
         return True
 
-    async def _choose(self, id: str, step: int, by: int, targets: JobTargets) -> None:
+    async def _choose(self, id: str, step: int, by: int, count: int, targets: JobTargets) -> None:
         """Choose those who are due. Who is for two occasions is in another job for the second."""
+        if count <= AT_ONCE:
+            return _add(targets, await self._on.read_aside(user_rules.few_due, id, step, by, AT_ONCE))
         after = ""
         while people := await self._on.read_aside(user_rules.due, id, step, by, after, AT_ONCE):
-            occasions = {person.user_id: person.occasion for person in reversed(people)}
-            targets.add([JobUser(*person) for person in sorted(occasions.items())])
+            _add(targets, people)
             after = people[-1].user_id
+
+
+def _add(targets: JobTargets, people: list[Due]) -> None:
+    occasions = {person.user_id: person.occasion for person in reversed(people)}
+    targets.add([JobUser(*person) for person in sorted(occasions.items())])
 
 
 async def _take_in(tx: Tx, id: str, people: list[Due], columns: dict[str, Any]) -> None:

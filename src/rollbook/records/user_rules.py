@@ -90,6 +90,8 @@ COUNT_DUE = "SELECT count(*) FROM rule_people WHERE rule_id = ? AND step = ? AND
 DUE = """
     SELECT user_id, occasion FROM rule_people
     WHERE rule_id = ? AND user_id > ? AND +step = ? AND +due_at <= ? ORDER BY user_id, occasion LIMIT ?"""
+# Of few, wherever they are among those who are done or wait.
+DUE_FEW = "SELECT user_id, occasion FROM rule_people WHERE rule_id = ? AND step = ? AND due_at <= ? LIMIT ?"
 AT_STEP = f"""
     SELECT user_id, occasion FROM rule_people
     WHERE rule_id = ? AND step = ? AND user_id IN ({", ".join("?" * PART)})"""
@@ -191,6 +193,11 @@ async def count_due(queries: Queries, id: str, step: int, by: int) -> int:
 async def due(queries: Queries, id: str, step: int, by: int, after: str, limit: int) -> list[Due]:
     """People who are due at a step by a time, by ID, from the user after this one on."""
     return [Due._make(row) for row in await queries.all(DUE, id, after, step, by, limit)]
+
+
+async def few_due(queries: Queries, id: str, step: int, by: int, limit: int) -> list[Due]:
+    """Some of the people who are due at a step by a time."""
+    return [Due._make(row) for row in await queries.all(DUE_FEW, id, step, by, limit)]
 
 
 async def at_step(queries: Queries, id: str, step: int, user_ids: Sequence[str]) -> set[Due]:
