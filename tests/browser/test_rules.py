@@ -38,6 +38,10 @@ def test_a_rule_is_created_previewed_switched_on_run_and_undone(
     page.get_by_label("Metadata (optional)").fill(f"team = {name}")
     expect(page.locator("#field-step3_do")).to_be_hidden()
     expect(page.get_by_label("Group", exact=True)).to_have_count(5)
+    for do, field in (("mail", "text"), ("webhook", "webhook_id"), ("report", "to")):
+        page.locator("#field-step0_do").select_option(do)
+        for name in ("text", "webhook_id", "to", "group"):
+            expect(page.locator(f"#field-step0_{name}")).to_be_visible(visible=name == field)
     page.locator("#field-step0_do").select_option("add_to_group")
     expect(page.locator("#field-step0_group")).to_be_visible()
     if scripts:

@@ -13,15 +13,19 @@ import pytest
 from rollbook.actions.ready_rules import all_ready
 from tests.contract.test_bulk_jobs import counts
 from tests.contract.test_rules import run
-from tests.harness import Server, new_user, running
+from tests.harness import Server, new_user
 from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
 
 
 @pytest.fixture(scope="module")
 def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("rules") / "data", "--rate-limit", "none") as server:
-        yield server
+    server = Server(tmp_path_factory.mktemp("rules") / "data")
+    mail = ("--smtp", "smtp+insecure://127.0.0.1:9", "--mail-from", "a@example.com", "--public-url", server.url)
+    server.flags = ("--rate-limit", "none", "--webhook-allow", "127.0.0.0/8", *mail)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -125,6 +129,40 @@ def test_a_rule_that_its_form_has_no_fields_for_stays_as_it_is(owner: httpx2.Cli
     wrong = owner.post(f"/admin/rules/{id}", data=form | {"more": '{"q": "x"}'})
     assert wrong.status_code == 400 and 'id="field-more-problem"' in wrong.text
     assert http.get(f"/v1/rules/{id}").json() == before
+
+
+def test_what_a_step_sends_and_of_which_group_an_event_is_are_on_the_form(
+    owner: httpx2.Client, http: httpx2.Client
+) -> None:
+    group = http.post("/v1/groups", json={"name": "Marketing"}).json()["id"]
+    hook = {"url": "https://example.com/hook", "types": ["user.created"], "description": "The CRM"}
+    webhook, reader = http.post("/v1/webhooks", json=hook).json()["id"], new_user(http, role="viewer", name="Rita")
+    rule = {
+        "name": "Tell all",
+        "when": {"event": "group.member_added", "group_id": group},
+        "who": {},
+        "steps": [
+            {"do": "mail", "subject": "Hello {{ user.name }}", "text": "One.\n\nTwo: <b>{{ link }}</b>"},
+            {"do": "webhook", "webhook_id": webhook},
+            {"do": "report", "to": webhook},
+            {"do": "report", "to": reader["id"]},
+            {"do": "report"},
+        ],
+    }
+    id = http.post("/v1/rules", json=rule).json()["id"]
+    before = http.get(f"/v1/rules/{id}").json()
+    form = Filled(owner.get(f"/admin/rules/{id}/edit").text).fields
+    assert form["of_group"] == "Marketing" and form["step1_webhook_id"] == form["step2_to"] == webhook
+    page = sent(owner, f"/admin/rules/{id}", form).text
+    assert http.get(f"/v1/rules/{id}").json() == before
+    for words in ("added to the group “Marketing”", "mail “Hello {{ user.name }}”", "call the webhook “The CRM”"):
+        assert words in page
+    assert "send a report to The CRM" in page and "send a report to Rita" in page
+    wrong = owner.post(f"/admin/rules/{id}", data=form | {"step0_text": "{{ nonsense }}", "of_group": "No such"})
+    assert wrong.status_code in (400, 404)
+    wrong = owner.post(f"/admin/rules/{id}", data=form | {"step0_text": "{{ nonsense }}", "step1_webhook_id": ""})
+    for field in ("step0_text", "step1_webhook_id"):
+        assert f'id="field-{field}-problem"' in wrong.text
 
 
 def test_a_rule_for_too_many_waits_for_a_yes_on_its_page(owner: httpx2.Client, http: httpx2.Client) -> None:
