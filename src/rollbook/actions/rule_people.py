@@ -106,7 +106,7 @@ def next_daily(when: RuleWhen, after: int) -> int:
     """The next time, in microseconds, that a rule of every day runs."""
     zone = _zone(when)
     day = datetime.fromtimestamp(after / clock.SECOND, zone).date()
-    while (at := _moment(day, given(when.daily), zone)) <= after:
+    while (at := _moment(day, given(when.daily), zone)) is None or at <= after:
         day += timedelta(1)
     return at
 
@@ -120,14 +120,15 @@ def _zone(when: RuleWhen) -> tzinfo:
     return UTC if when.zone is UNSET else ZoneInfo(when.zone)
 
 
-def _moment(day: date, text: str, zone: tzinfo) -> int:
-    """A time of day: the first of two, or else the next that there is."""
+def _moment(day: date, text: str, zone: tzinfo) -> int | None:
+    """A time of day: the first of two, or else the next that there is. None: the zone has left the day out."""
     local = datetime.combine(day, time(int(text[:2]), int(text[3:])))
-    while True:
+    while local.date() == day:
         at = int(local.replace(tzinfo=zone).timestamp())
         if datetime.fromtimestamp(at, zone).replace(tzinfo=None) == local:
             return at * clock.SECOND
         local += timedelta(minutes=1)
+    return None
 
 
 # ---- whom a rule is for

@@ -271,8 +271,8 @@ TYPES: dict[str, EventType] = {
     ),
     "rule.reported": _rule(
         "A rule reported whom it is for.",
-        {**_OF_RULE, "job_id": examples.JOB_ID, "people": 12, "webhook_id": WEBHOOK["id"]},
-        more="Sent to this webhook, whatever its types. Null: by mail. The results of the job name the `people`.",
+        {**_OF_RULE, "job_id": examples.JOB_ID, "people": 12, "webhook_id": None},
+        more="To this webhook or, if null, by mail.",
     ),
     "import.finished": EventType(
         "An import of users has ended.",
