@@ -144,7 +144,7 @@ def built(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wor
     flags = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--mail-rate", "100000", "--mail-notices", "")
     with mail_server() as mail:
         folder = tmp_path_factory.mktemp("world") / "data"
-        with running(folder, *flags, *mail.flags("https://id.example.com")) as server, server.http() as http:
+        with running(folder, *flags, *mail.flags("http://127.0.0.1:9")) as server, server.http() as http:
             world = World(server, http, mail)
             fields = {"email_verified": True, "created_at": "2020-01-01T00:00:00Z"}
             world.people(BYSTANDERS, **fields, last_active_at="2090-01-01T00:00:00Z")

@@ -64,6 +64,6 @@ async def run_ended(tx: Tx, job: BulkJob) -> None:
     if rule is None or (step := _step(rule, job)) is None:
         return
     to = given(step.to, rule.user_id)
-    webhook_id = to if to.startswith("wbh_") else None
+    webhook_id = to if to.startswith("webhook_") else None
     about = {"id": rule.id, "name": rule.name, "job_id": job.id, "people": job.changed, "webhook_id": webhook_id}
     await events.record(tx, "rule.reported", rule.user_id if webhook_id else to, SYSTEM.actor, about)

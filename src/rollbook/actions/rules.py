@@ -388,7 +388,7 @@ async def check_rights(on: Rollbook, by: Principal, said: Spec) -> None:
 async def _check_receiver(on: Rollbook, by: Principal, at: int, step: RuleStep) -> None:
     """Check that what a step sends can be sent, and by this author. Raises InsufficientScope, InvalidParameter."""
     name, id = ("to", given(step.to, by.user_id)) if step.do == "report" else ("webhook_id", given(step.webhook_id, ""))
-    if step.do == "webhook" or id.startswith("wbh_"):
+    if step.do == "webhook" or id.startswith("webhook_"):
         require(by, "webhooks:write")
         try:
             return await may_touch_of(on.db, by, await webhooks.owner_of(on.db, id))

@@ -169,7 +169,7 @@ async def _names(queries: Queries, ids: Iterable[str]) -> dict[str, str]:
     for id in ids:
         if id.startswith("user_"):
             names[id] = await users.name(queries, id) or id
-        elif id.startswith("wbh_"):
+        elif id.startswith("webhook_"):
             with suppress(NotFound):
                 names[id] = webhook_name(await webhooks.get(queries, id))
         elif (group := await groups.by_id(queries, id)) is not None:
