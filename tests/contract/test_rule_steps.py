@@ -35,7 +35,16 @@ class Place(NamedTuple):
 @pytest.fixture(scope="module")
 def place(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     flags = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--mail-rate", "100000")
-    allowed = ("--webhook-allow", "127.0.0.0/8", "--brand-name", "Acme", "--mail-notices", "rule_waiting,rule_stopped")
+    allowed = (
+        "--webhook-allow",
+        "127.0.0.0/8",
+        "--brand-name",
+        "Acme",
+        "--mail-notices",
+        "rule_waiting",
+        "--mail-notices",
+        "rule_stopped",
+    )
     with mail_server() as mail, listening() as hooks:
         folder = tmp_path_factory.mktemp("place") / "data"
         with running(folder, *flags, *allowed, *mail.flags(HOST)) as server, server.http() as http:
@@ -162,7 +171,7 @@ def test_a_report_is_one_list_for_whoever_may_read_all_users(place: Place) -> No
         place.mail.wait_for(lambda to=recipient: any("report" in each.subject.lower() for each in place.mail.to(to)))
         [report] = [each for each in place.mail.to(recipient) if "report" in each.subject.lower()]
         [attached] = report.message.iter_attachments()
-        rows = list(csv.DictReader(io.StringIO(attached.get_content().decode())))
+        rows = list(csv.DictReader(io.StringIO(attached.get_content())))
         assert {row["id"] for row in rows} == set(ids) and rows[0]["status"] == "active"
     place.hooks.wait_for(lambda: place.hooks.delivered("/report"))
     event = place.hooks.delivered("/report")[-1].event

@@ -141,7 +141,16 @@ class World:
 
 @pytest.fixture(scope="module")
 def built(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    flags = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--mail-rate", "100000", "--mail-notices", "")
+    flags = (
+        "--rate-limit",
+        "none",
+        "--unauthenticated-limit",
+        "none",
+        "--mail-rate",
+        "100000",
+        "--mail-notices",
+        "rule_stopped",
+    )
     with mail_server() as mail:
         folder = tmp_path_factory.mktemp("world") / "data"
         with running(folder, *flags, *mail.flags("http://127.0.0.1:9")) as server, server.http() as http:
