@@ -206,7 +206,7 @@ async def _take_in(tx: Tx, id: str, people: list[Due], columns: dict[str, Any]) 
     """Nothing happens if the rule was turned off meanwhile."""
     rule = await user_rules.find(tx, id)
     if rule is not None and rule.enabled:
-        await user_rules.take_in(tx, id, people, clock.now())
+        await user_rules.take_in(tx, id, people, clock.now() + spec(rule).steps[0].after_days * clock.DAY)
         if columns:
             await user_rules.change(tx, rule, columns)
 
