@@ -23,7 +23,7 @@ from typing import Any
 
 from rollbook.auth import key_format
 from tests.cluster import network
-from tests.cluster.machines import Machine, Service
+from tests.cluster.machines import Machine, Service, with_clock
 from tools.programs import SYSTEM_FOLDERS, find_postgresql
 
 ROOT = Path(__file__).parents[2]
@@ -136,17 +136,19 @@ class Cluster:
 
     def _certificates(self) -> None:
         """An authority of the cluster's own, and a certificate for each machine's address."""
-        openssl, authority = program("openssl"), FOLDER / "authority"
+        authority = FOLDER / "authority"
+        openssl = [*with_clock(-3600), program("openssl")]  # valid on machines whose clocks are behind, too
         authority.mkdir(mode=0o700)
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
         ca, ca_key = authority / "ca.crt", authority / "ca.key"
         network.run(
-            openssl, "req", "-x509", *curve, "-subj", "/CN=Rollbook cluster", "-keyout", str(ca_key), "-out", str(ca)
+            *(*openssl, "req", "-x509", *curve, "-subj", "/CN=Rollbook cluster"),
+            *("-keyout", str(ca_key), "-out", str(ca)),
         )
         for name, address in ADDRESSES.items():
             certificate = authority / name
             network.run(
-                *(openssl, "req", "-x509", *curve, "-CA", str(ca), "-CAkey", str(ca_key), "-subj", f"/CN={name}"),
+                *(*openssl, "req", "-x509", *curve, "-CA", str(ca), "-CAkey", str(ca_key), "-subj", f"/CN={name}"),
                 *("-addext", f"subjectAltName=IP:{address},IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"),
                 *("-keyout", f"{certificate}.key", "-out", f"{certificate}.crt"),
             )
@@ -446,3 +448,6 @@ def stop() -> None:
         if place.startswith(f"{FOLDER}/"):
             subprocess.run(["umount", "-l", place], check=False)
     shutil.rmtree(FOLDER, ignore_errors=True)
+    for file in Path("/dev/shm").glob("*faketime_*"):  # of programs with another clock that were killed
+        if not Path("/proc", file.name.rpartition("_")[2]).exists():
+            file.unlink(missing_ok=True)

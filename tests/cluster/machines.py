@@ -67,8 +67,8 @@ class Machine:
     def _start(self, service: Service) -> None:
         with open(self.folder / f"{service.name}.log", "ab") as log:
             service.process = subprocess.Popen(
-                network.command_on(self.name, service.command, service.user),
-                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **service.environment, **_clock(service.clock)},
+                network.command_on(self.name, [*with_clock(service.clock), *service.command], service.user),
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **service.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -131,11 +131,13 @@ class Machine:
         )
 
 
-def _clock(seconds: int) -> dict[str, str]:
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None) if seconds else None
-    if library is None:
-        return {}
-    return {"LD_PRELOAD": str(library), "FAKETIME": f"{seconds:+d}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+def with_clock(seconds: int) -> list[str]:
+    """What a command begins with, so that its clock is wrong by so much. Not for programs that change the user: libfaketime
+    shares memory with what is executed next, which would wait for it for good."""
+    if not seconds:
+        return []
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    return ["env", f"LD_PRELOAD={library}", f"FAKETIME={seconds:+d}", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
 
 
 def wake(pids: Iterable[int]) -> None:
