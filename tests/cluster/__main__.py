@@ -23,11 +23,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+from tests.cluster import network
 from tests.cluster.checks import Books, longest_gap, most_admitted
-from tests.cluster.cluster import ADDRESSES, FOLDER, Cluster, stop
+from tests.cluster.cluster import ADDRESSES, FOLDER, ROOT, Cluster, stop
 from tests.cluster.faults import FAULTS, UPGRADE, Scene
 from tests.cluster.load import LIMIT, WINDOW, Load
-from tests.cluster.network import PREFIX
 from tests.cluster.results import RESULTS, Round, Run, commit_of
 
 SILENCE = 30.0
@@ -104,6 +104,7 @@ def chaos(arguments: argparse.Namespace) -> int:
     chance = random.Random(arguments.seed)
     faults = faults_of(chance, names, arguments.rounds)
     if arguments.upgrade:
+        arguments.upgrade = network.run("git", "-C", str(ROOT), "rev-parse", "--short=12", arguments.upgrade).strip()
         faults = with_upgrades(faults)
     until = time.monotonic() + 60 * arguments.minutes
     say(f"seed {arguments.seed}, {len(names)} kinds of faults, {arguments.minutes} minutes at most")
@@ -168,7 +169,7 @@ def keep_running() -> int:
     cluster = Cluster()
     try:
         cluster.start(say)
-        here = f"ip netns exec {PREFIX}clients curl"
+        here = f"ip netns exec {network.PREFIX}clients curl"
         say(
             f"It runs until Ctrl+C. {here} -H 'Authorization: Bearer {cluster.key}' http://{ADDRESSES['balancer']}:8080/v1/users/me"
         )

@@ -52,6 +52,8 @@ class Round:
     versions: int
     """Versions of Rollbook on the nodes during the fault."""
     problems: list[str] = field(default_factory=list)
+    load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))
+    """Processes that wanted one of the machine's cores, in the last minute."""
 
 
 class Run:
@@ -170,4 +172,6 @@ def _about(run: dict[str, Any]) -> str:
     rounds = run["rounds"]
     side_by_side = sum(done["versions"] > 1 and done["fault"] != "upgrade" for done in rounds)
     previous = f", upgraded from {run['previous']}: {side_by_side} faults with both" if run["previous"] else ""
-    return f"{run['at']}, seed {run['seed']}, {len(rounds)} faults, {run['commit']}{previous}; Valkey: {run['valkey']}. {run['machine']}"
+    load = max((done.get("load", 0) for done in rounds), default=0)
+    busy = f", load average up to {load:.0f}" if load else ""
+    return f"{run['at']}, seed {run['seed']}, {len(rounds)} faults, {run['commit']}{previous}; Valkey: {run['valkey']}. {run['machine']}{busy}"
