@@ -1,8 +1,8 @@
 """What grows with the number of users, and what doesn't; writes GROWTH.md, growth.json and growth.svg.
 
-    .venv/bin/python benchmarks/growth.py 10000 100000 1000000                        both engines, one size after the other
-    .venv/bin/python benchmarks/growth.py 10000000 --engine sqlite                    in an hour and with 35 GB of disk
-    .venv/bin/python benchmarks/growth.py                                             only the page and the plot, from what is kept
+    .venv/bin/python benchmarks/growth.py 100000 300000 1000000          both engines, one size after the other
+    .venv/bin/python benchmarks/growth.py 10000000 --engine sqlite      in an hour and with 35 GB of disk
+    .venv/bin/python benchmarks/growth.py                               only the page and the plot, from what is kept
 
 Import, size, start, each kind of read, the plan of every statement, backup and restore, and on SQLite the copy by
 Litestream. Times of requests are those of one caller who asks one after the other; beside them is the CPU that the server
@@ -31,11 +31,12 @@ from urllib.parse import quote
 import machine
 import record
 from cluster import Database
-from growth_page import page, plot
+from growth_page import in_order, page, plot
 from load import WORK
 from peers.rollbook import PROGRAM, Rollbook
 from people import FAMILY, GIVEN
 from report import keep
+from tooling import install_litestream
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "storage"))  # `cluster` adds what is above it
 
@@ -67,6 +68,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=ENGINES, action="append", help="instead of both")
     arguments = parser.parse_args()
     machine.require_two_cores()
+    install_litestream()
     (WORK / "logs").mkdir(parents=True, exist_ok=True)
     kept = HERE / "growth.json"
     with machine.nothing_left_behind():
@@ -75,10 +77,10 @@ def main() -> None:
                 print(f"{engine}, {users:,} users", flush=True)
                 measured = on_sqlite(users) if engine == "sqlite" else on_postgresql(users)
                 keep(kept, f"{engine} {users}", {"engine": engine, "users": users, **measured})
-    figures = sorted(json.loads(kept.read_text()).values(), key=lambda each: (each["engine"], each["users"]))
+    figures = in_order(json.loads(kept.read_text()))
     (HERE / "GROWTH.md").write_text(page(figures))
     (HERE / "growth.svg").write_text(plot(figures))
-    print("Written: benchmarks/GROWTH.md, growth.json, growth.svg")
+    print("Written: benchmarks/GROWTH.md, growth.json, growth.svg. `make docs` puts them on the pages.")
 
 
 def on_sqlite(users: int) -> dict[str, Any]:

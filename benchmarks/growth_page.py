@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -80,6 +80,11 @@ PLOTTED = (
     "count of a role, CPU",
     "search, one match, CPU",
 )
+
+
+def in_order(kept: Mapping[str, Run]) -> list[Run]:
+    """Runs of growth.json."""
+    return sorted(kept.values(), key=lambda run: (run["engine"], run["users"]))
 
 
 def by_engine(figures: Sequence[Run]) -> dict[str, list[Run]]:

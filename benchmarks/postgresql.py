@@ -15,11 +15,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import machine
+import record
 from cluster import SETTINGS, Database
 from load import WORK
 from measure import ON_POSTGRESQL, WARM_UP, Row, as_json, measurable, measure, medians
@@ -58,16 +58,13 @@ def main(words: Sequence[str] | None = None) -> None:
         database = Database(WORK / "postgresql")
         database.start()
         stack.callback(database.remove)
-        common = {
-            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "machine": machine.description()
-            | {"wrk": wrk_version(), "postgresql": database.ask("SHOW server_version")},
+        common = record.origin() | {
             "settings": list(SETTINGS),
-            "load_average": os.getloadavg()[0],
             "seconds": arguments.seconds,
             "rounds": arguments.rounds,
             "users": arguments.users,
         }
+        common["machine"] |= {"wrk": wrk_version(), "postgresql": database.ask("SHOW server_version").split()[0]}
         progress = stack.enter_context(progress_bar())
         task = progress.add_task("", total=None)
 

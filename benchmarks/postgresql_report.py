@@ -7,6 +7,7 @@ from typing import Any
 
 from measure import COST, ON_POSTGRESQL
 from report import OURS, Figures, Goal, Part, at_least, at_most, document, grid, medians_of, summary
+from report import caption as shared_caption
 
 GO = "Go, net/http + pgx"
 READS = ("W1", "W1d", "W2")
@@ -180,11 +181,4 @@ def base(workload: str) -> str:
 
 
 def caption(run: dict[str, Any]) -> str:
-    machine = run["machine"]
-    return (
-        f"{run['date']}, {machine['processor']}, {machine['memory']}, {machine['system']}; Python "
-        f"{machine['python']}, PostgreSQL "
-        f"{machine['postgresql']} ({', '.join(run['settings'])}; fsync and synchronous_commit on), wrk "
-        f"{machine['wrk']}; load average at the start "
-        f"{run['load_average']:.1f}. {run['seconds']} s for each measurement, medians of {run['rounds']} rounds."
-    )
+    return f"{shared_caption(run)} PostgreSQL with {', '.join(run['settings'])}; fsync and synchronous_commit are on."

@@ -51,17 +51,18 @@ def loop() -> float:
 
 
 def caption(figures: dict[str, Any]) -> str:
-    """One line below a heading."""
+    """One line below a heading. Older runs say neither their commit nor how fast the machine was."""
     of = figures["machine"]
+    commit = f"Commit {figures['commit']}, " if "commit" in figures else ""
     programs = "".join(f", {name} {of[key]}" for key, name in PROGRAMS.items() if key in of)
+    speed = f"; {STEPS:,} steps of a loop take {figures['loop_s']:.2f} s of CPU" if "loop_s" in figures else ""
     return (
-        f"Commit {figures['commit']}, {figures['date']}, {of['processor']}, {of['memory']}, {of['system']}; Python "
-        f"{of['python']}, SQLite {of['sqlite']}{programs}. Load average at the start {figures['load_average']}; {STEPS:,} steps of a "
-        f"loop take {figures['loop_s']:.2f} s of CPU."
+        f"{commit}{figures['date']}, {of['processor']}, {of['memory']}, {of['system']}; Python "
+        f"{of['python']}, SQLite {of['sqlite']}{programs}. Load average at the start {figures['load_average']:.1f}{speed}."
     )
 
 
-PROGRAMS = {"postgresql": "PostgreSQL", "litestream": "Litestream"}
+PROGRAMS = {"postgresql": "PostgreSQL", "litestream": "Litestream", "valkey": "Valkey", "wrk": "wrk"}
 
 
 def rounded(value: float) -> float:

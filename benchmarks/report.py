@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import record
 from measure import COST, WORKLOADS, Row, as_json, medians
 from plot import duration
 from rich.box import SIMPLE_HEAD
@@ -294,13 +295,7 @@ def large_sections(large: dict[str, Any]) -> Iterator[str]:
 
 
 def caption(run: dict[str, Any]) -> str:
-    machine = run["machine"]
-    return (
-        f"{run['date']}, {machine['processor']}, {machine['memory']}, {machine['system']}; Python "
-        f"{machine['python']}, SQLite {machine['sqlite']}, "
-        f"wrk {machine['wrk']}; load average at the start {run['load_average']:.1f}. "
-        f"{run['seconds']} s for each measurement, medians of {run['rounds']} rounds."
-    )
+    return f"{record.caption(run)} {run['seconds']} s for each measurement, medians of {run['rounds']} rounds."
 
 
 def at_most(text: str, value: float | None, limit: float, unit: str) -> Goal:

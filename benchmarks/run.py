@@ -15,11 +15,11 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import machine
+import record
 from large import large_figures
 from load import WORK
 from measure import WARM_UP, WORKLOADS, Row, as_json, measurable, measure, medians
@@ -58,14 +58,12 @@ def main() -> None:
     (WORK / "logs").mkdir(parents=True, exist_ok=True)
     # This script reads clocks and opens half-open connections: it stays off the server's core, like wrk.
     os.sched_setaffinity(0, {int(machine.CLIENT_CPU)})
-    common = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": machine.description() | {"wrk": wrk_version()},
-        "load_average": os.getloadavg()[0],
+    common = record.origin() | {
         "seconds": arguments.seconds,
         "rounds": arguments.rounds,
         "users": arguments.users,
     }
+    common["machine"]["wrk"] = wrk_version()
     with machine.nothing_left_behind(), progress_bar() as progress:
         if arguments.users > LARGE:
             task = progress.add_task("", total=None)
@@ -142,7 +140,7 @@ def save(part: str, figures: dict[str, Any]) -> None:
     (HERE / "RESULTS.md").write_text(report(results))
     if "standard" in results:
         (HERE / "results.svg").write_text(plot(results["standard"]))
-    console.print("Written: benchmarks/RESULTS.md, results.json, results.svg")
+    console.print("Written: benchmarks/RESULTS.md, results.json, results.svg. `make docs` puts them on the pages.")
 
 
 def parse(words: list[str]) -> argparse.Namespace:

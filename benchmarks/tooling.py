@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
-from environment import BENCH, Stage, prepare, provide
+from environment import BENCH, DEPLOY, Stage, prepare, provide
 from programs import WRK, SetupFailed
 
 
@@ -16,6 +16,14 @@ def install() -> None:
     try:
         provide(WRK)
         prepare(BENCH)
+    except SetupFailed as problem:
+        sys.exit(str(problem))
+
+
+def install_litestream() -> None:
+    """Where tests of deploy/ have it."""
+    try:
+        prepare(DEPLOY)
     except SetupFailed as problem:
         sys.exit(str(problem))
 

@@ -1,5 +1,5 @@
-"""Generates parts of docs/ from the code: errors, settings, routes, scopes, commands. With `--check`, only reports
-which are outdated.
+"""Generates parts of docs/ and README.md from the code, and figures from what was measured (figures.py): errors, settings,
+routes, scopes, commands. With `--check`, only reports which are outdated.
 
 A generated part is between `<!-- begin: NAME -->` and `<!-- end: NAME -->`. The rest of the page is written by hand.
 """
@@ -36,7 +36,7 @@ from rollbook.schemas import paragraphs
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import docs_calls  # noqa: E402
+from tools import docs_calls, figures  # noqa: E402
 from tools.docs_calls import table, terms  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -50,7 +50,9 @@ def main(arguments: list[str]) -> int:
         print("usage: tools/docs.py [--check]", file=sys.stderr)
         return 2
     outdated = {
-        page: text for page in sorted(DOCS.glob("*.md")) if (text := renewed(page.read_text())) != page.read_text()
+        page: text
+        for page in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+        if (text := renewed(page.read_text())) != page.read_text()
     }
     for page, text in outdated.items():
         if arguments:
@@ -309,6 +311,7 @@ COMMON = ("json", "quiet", "yes", "dry_run", "limit", "offset", "all", "password
 
 PARTS: dict[str, Callable[[], str]] = {
     **docs_calls.PARTS,
+    **figures.PARTS,
     "user_fields": user_fields_part,
     "systems": systems_part,
     "purposes": purposes_part,
