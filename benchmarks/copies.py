@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import record
 from argon2 import PasswordHasher
 from people import PASSWORD, write_ndjson
-from report import grid, keep
+from report import grid, keep, number
 from tooling import install_litestream
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -242,7 +242,7 @@ def parts(figures: dict[str, Any], large: dict[str, Any] | None) -> Iterator[str
     yield grid(
         ["", *names],
         [
-            [f"{how} Litestream", *(f"{figures['changes_ms'][how][name]:,.3g}" for name in names)]
+            [f"{how} Litestream", *(number(figures["changes_ms"][how][name]) for name in names)]
             for how in ("without", "with")
         ],
     )

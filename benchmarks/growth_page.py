@@ -13,6 +13,8 @@ from report import grid
 
 FAR = (10_000_000, 100_000_000)
 """Sizes that are computed from the measured ones: a power of the number of users, by least squares of the logarithms."""
+SHOWN = 120
+"""Characters of a statement."""
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 Run = dict[str, Any]
@@ -133,7 +135,8 @@ def plans(run: Run) -> str:
     """What the database says it would do at this size."""
     if not (walking := run["plans"]["walks"]):
         return f"None of {run['plans']['statements']} statements walks through a table."
-    return f"{len(walking)} of {run['plans']['statements']} statements walk through a table: {'; '.join(walking)}."
+    beginnings = "; ".join(f"`{' '.join(statement.split())[:SHOWN]} …`" for statement in walking)
+    return f"{len(walking)} of {run['plans']['statements']} statements walk through a table: {beginnings}."
 
 
 WIDTH, HEIGHT, COLUMNS = 280, 170, 3
