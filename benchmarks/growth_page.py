@@ -15,6 +15,8 @@ FAR = (10_000_000, 100_000_000)
 """Sizes that are computed from the measured ones: a power of the number of users, by least squares of the logarithms."""
 SHOWN = 120
 """Characters of a statement."""
+LINE = 3
+"""Runs that the line goes through: in small ones, what every database and start costs stands out."""
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 Run = dict[str, Any]
@@ -94,9 +96,10 @@ def by_engine(figures: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def expected(runs: Sequence[Run], measure: Measure, users: int) -> float | None:
-    """What the line through all runs says of another size; with fewer than three of them, nothing. Nothing gets cheaper by
-    more users: then it is the last."""
-    if len(runs) < 3:
+    """What the line through the largest runs says of another size; with fewer than three of them, nothing. Nothing gets
+    cheaper by more users: then it is the last."""
+    runs = runs[-LINE:]
+    if len(runs) < LINE:
         return None
     points = [(math.log(run["users"]), math.log(max(measure.of(run), 1e-9))) for run in runs]
     middle, height = (sum(values) / len(points) for values in zip(*points, strict=True))
@@ -112,12 +115,12 @@ def page(figures: Sequence[Run]) -> str:
         "Written by `benchmarks/growth.py`; not edited by hand. The figures as data: [growth.json](growth.json).",
         "One caller asks one request after the other, 200 of each kind after 20. CPU is that of the server and PostgreSQL for "
         "each, which other programs on the machine change little; medians by the clock they do change. What is in *italics* was not "
-        "measured: it is the line through the measured sizes, a power of the number of users.",
+        "measured: it is the line through the three largest sizes, a power of the number of users.",
         "![What grows with the number of users, on logarithmic scales](growth.svg)",
     ]
     for name, runs in by_engine(figures).items():
         sizes = [run["users"] for run in runs]
-        far = [users for users in FAR if len(runs) >= 3 and users not in sizes]
+        far = [users for users in FAR if len(runs) >= LINE and users not in sizes]
         lines = [
             [
                 measure.name,
