@@ -15,6 +15,8 @@ FAR = (10_000_000, 100_000_000)
 """Sizes that are computed from the measured ones: a power of the number of users, by least squares of the logarithms."""
 SHOWN = 120
 """Characters of a statement."""
+IDLE = 2
+"""Load average up to which nothing else computes."""
 LINE = 3
 """Runs that the line goes through: in small ones, what every database and start costs stands out."""
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -28,6 +30,8 @@ class Measure(NamedTuple):
     name: str
     of: Callable[[Run], float]
     shown: Callable[[float], str]
+    clock: bool = True
+    """Taken by the clock: other programs on the machine change it."""
 
 
 def seconds(value: float) -> str:
@@ -49,18 +53,18 @@ def kind(name: str, unit: str) -> Callable[[Run], float]:
 def measures(runs: Sequence[Run]) -> Iterator[Measure]:
     """Those that all of these runs have."""
     yield Measure("import", lambda run: run["import_s"], seconds)
-    yield Measure("import, CPU of a user", lambda run: run["import_cpu_us"], duration)
-    yield Measure("size of the database", lambda run: run["size_mib"], mebibytes)
+    yield Measure("import, CPU of a user", lambda run: run["import_cpu_us"], duration, False)
+    yield Measure("size of the database", lambda run: run["size_mib"], mebibytes, False)
     yield Measure("start to the first answer", lambda run: run["start_s"], seconds)
-    yield Measure("memory of the server", lambda run: run["memory_mib"], mebibytes)
+    yield Measure("memory of the server", lambda run: run["memory_mib"], mebibytes, False)
     for name in runs[-1]["asked"]:
-        yield Measure(f"{name}, CPU", kind(name, "cpu_us"), duration)
+        yield Measure(f"{name}, CPU", kind(name, "cpu_us"), duration, False)
         yield Measure(f"{name}, median", kind(name, "median_ms"), lambda value: duration(value * 1e3))
     for name, title in STEPS.items():
         if name in runs[-1]:
             yield Measure(title, part(name), seconds)
     if "copy_mib" in runs[-1]:
-        yield Measure("size of Litestream's copy", lambda run: run["copy_mib"], mebibytes)
+        yield Measure("size of Litestream's copy", lambda run: run["copy_mib"], mebibytes, False)
 
 
 STEPS = {
@@ -96,10 +100,11 @@ def by_engine(figures: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def expected(runs: Sequence[Run], measure: Measure, users: int) -> float | None:
-    """What the line through the largest runs says of another size; with fewer than three of them, nothing. Nothing gets
-    cheaper by more users: then it is the last."""
+    """What the line through the largest runs says of another size; with fewer than three of them, nothing, and of
+    times by the clock neither, if one of them was taken on a busy machine. Nothing gets cheaper by more users: then it is
+    the last."""
     runs = runs[-LINE:]
-    if len(runs) < LINE:
+    if len(runs) < LINE or (measure.clock and any(run["load_average"] > IDLE for run in runs)):
         return None
     points = [(math.log(run["users"]), math.log(max(measure.of(run), 1e-9))) for run in runs]
     middle, height = (sum(values) / len(points) for values in zip(*points, strict=True))
@@ -115,7 +120,7 @@ def page(figures: Sequence[Run]) -> str:
         "Written by `benchmarks/growth.py`; not edited by hand. The figures as data: [growth.json](growth.json).",
         "One caller asks one request after the other, 200 of each kind after 20. CPU is that of the server and PostgreSQL for "
         "each, which other programs on the machine change little; medians by the clock they do change. What is in *italics* was not "
-        "measured: it is the line through the three largest sizes, a power of the number of users.",
+        "measured: it is the line through the three largest sizes, a power of the number of users; of times by the clock only if nothing else computed meanwhile.",
         "![What grows with the number of users, on logarithmic scales](growth.svg)",
     ]
     for name, runs in by_engine(figures).items():
@@ -125,7 +130,7 @@ def page(figures: Sequence[Run]) -> str:
             [
                 measure.name,
                 *(measure.shown(measure.of(run)) for run in runs),
-                *(f"*{measure.shown(expected(runs, measure, users) or 0)}*" for users in far),
+                *(f"*{measure.shown(value)}*" if (value := expected(runs, measure, users)) else "" for users in far),
             ]
             for measure in measures(runs)
         ]

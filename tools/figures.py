@@ -12,12 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
-from growth_page import LINE, NAMES, Run, by_engine, expected, in_order, measures, mebibytes, seconds  # noqa: E402
+from growth_page import LINE, NAMES, Run, by_engine, expected, in_order, measures, mebibytes  # noqa: E402
 from plot import duration  # noqa: E402
 
 FAR = 100_000_000
-IDLE = 2
-"""Load average up to which nothing else computes."""
 COUNTS = 256 * 2**20
 """`maxmemory` of Valkey in deploy/compose.three-nodes.yaml."""
 
@@ -36,12 +34,17 @@ def standard() -> Run:
     return kept("results.json", "standard")
 
 
-def rate(workload: str) -> float:
-    """Requests a second of one worker."""
+def of_workload(workload: str, name: str) -> float:
+    """A figure of one worker."""
     [row] = [row for row in standard()["rows"] if (row["server"], row["workload"]) == ("Rollbook", workload)]
     if row["refused"] or row["broken"]:
         raise ValueError(f"{workload}: requests failed")
-    return float(row["rate"])
+    return float(row[name])
+
+
+def rate(workload: str) -> float:
+    """Requests a second."""
+    return of_workload(workload, "rate")
 
 
 def growth(engine: str) -> list[Run]:
@@ -101,16 +104,11 @@ def rates_part() -> str:
 
 def origin_part() -> str:
     processor = standard()["machine"]["processor"]
-    runs = [run for engine in NAMES for run in growth(engine)]
-    busy = (
-        " Times by the clock are those of a machine that other programs used, too."
-        if max(run["load_average"] for run in runs) > IDLE
-        else ""
-    )
+    commits = sorted({run["commit"] for engine in NAMES for run in growth(engine)})
     return (
         f"Figures were measured on one virtual machine ({processor}), which server and clients shared: requests per second "
-        f"at commit {standard()['commit']} (`benchmarks/RESULTS.md`), what grows with the number of users at {', '.join(sorted({run['commit'] for run in runs}))} "
-        f"(`benchmarks/GROWTH.md`). On other machines, expect the same ratios, but other numbers.{busy}"
+        f"at commit {standard()['commit']} (`benchmarks/RESULTS.md`), what grows with the number of users at {', '.join(commits)} "
+        f"(`benchmarks/GROWTH.md`). On other machines, expect the same ratios, but other numbers."
     )
 
 
@@ -126,21 +124,21 @@ def sqlite_part() -> str:
     runs = growth("sqlite")
     largest = runs[-1]
     people = millions(largest["users"])
-    ends = largest["asked"]["page at the end"]["cpu_us"] / largest["asked"]["first page"]["cpu_us"]
-    lost = losses()
+    ends = of_workload("W1d", "cpu_us") / of_workload("W1", "cpu_us")
+    lost, large = losses(), kept("copies.json", "large")
     return "\n".join(
         [
             f"- **Lookups**: {two(rate('W2'))} per second and worker",
             f"- **Durable updates**: {two(rate('W3'))} per second",
-            f"- **The end of a list of {people}**: {ends:.2g} times the CPU of its first page; the total is exact",
+            f"- **The end of a list of {millions(standard()['users'])}**: {ends:.2g} times the CPU of its first page; the total is exact",
             f"- **Search in {people} users**: {between(cpu(largest, 'search'), duration)} of CPU",
             f"- **Size**: {mebibytes(largest['size_mib'])} for {people} users",
             f"- **Import** with ready hashes: {duration(largest['import_cpu_us'])} of CPU for each user",
-            f"- **Backup** of {people} users: {seconds(largest['backup']['s'])}; restore: {seconds(largest['restore']['s'])}",
             f"- **{millions(FAR)} users**, {line_through(runs)}: {at(runs, 'size of the database', FAR)}, "
             f"a lookup {at(runs, 'get a user, CPU', FAR)} and a search for one {at(runs, 'search, one match, CPU', FAR)} of CPU",
             f"- **Loss of the machine**, with [Litestream](backups.md#copy-every-change): at most the last {lost['longest_lost_s']:.1f} s, "
-            f"in {len(lost['rounds'])} losses under load (`benchmarks/COPIES.md`)",
+            f"in {len(lost['rounds'])} losses under load; {mebibytes(large['size_mib'])} answered again after {two(large['back_s'])} s "
+            "(`benchmarks/COPIES.md`)",
         ]
     )
 
@@ -148,13 +146,10 @@ def sqlite_part() -> str:
 def postgresql_part() -> str:
     runs = growth("postgresql")
     largest = runs[-1]
-    [beside] = [run for run in growth("sqlite") if run["users"] == largest["users"]]
     people = millions(largest["users"])
-    changes = [run["asked"]["change a user"]["cpu_us"] for run in (largest, beside)]
     return "\n".join(
         [
-            f"- **Updates**: each waits for a round trip and PostgreSQL's own fsync, and takes {duration(changes[0])} of CPU with PostgreSQL's, "
-            f"instead of {duration(changes[1])}.",
+            "- **Updates**: each waits for a round trip and PostgreSQL's own fsync.",
             f"- **Search** in {people} users: {between(cpu(largest, 'search'), duration)} of CPU.",
             f"- **Size**: {mebibytes(largest['size_mib'])} for {people} users, "
             f"{at(runs, 'size of the database', FAR)} for {millions(FAR)} {line_through(runs)}.",
@@ -220,7 +215,8 @@ def connection_part() -> str:
 
 
 def line_through(runs: list[Run]) -> str:
-    return f"by the line through {' and '.join(millions(run['users']) for run in runs[-LINE:])}"
+    *sizes, last = (millions(run["users"]) for run in runs[-LINE:])
+    return f"by the line through {', '.join(sizes)} and {last}"
 
 
 def claims() -> Iterator[tuple[str, str, bool]]:

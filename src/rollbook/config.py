@@ -601,8 +601,7 @@ class Settings(Fixed, frozen=True, kw_only=True):
     event_retention: Annotated[
         int,
         says(
-            "Days that events are kept. 0 keeps them forever. A million events take about 0.6 GB, more with "
-            "large metadata.",
+            "Days that events are kept. 0 keeps them forever.",
             ge=0,
             le=36500,
         ),

@@ -23,9 +23,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_BY_HAND = re.compile(r"<!-- begin: (\w+) -->\n.*?<!-- end: \1 -->|```.*?```", re.DOTALL)
+NUMBER = r"\d[\d,]*(?:\.\d+)?"
 MEASURED = re.compile(
-    r"\d[\d,.]* ?(?:µs|ms|[GMKk]B|bytes)\b|\d[\d,.]* (?:\w+ )*(?:per|a) second\b|\d[\d,.]* times (?:the|as)"
-    r"|\d[\d,.]* m?s of a core|\d[\d,.]* million"
+    rf"{NUMBER} ?(?:µs|ms|[GMKk]B|bytes)\b|{NUMBER} (?:\w+ )*(?:per|a) second\b|{NUMBER} times (?:the|as)"
+    rf"|{NUMBER} m?s of a core|{NUMBER} million"
 )
 """How a page would say what was measured: limits of the product are in KiB, MiB and GiB, and deadlines in seconds."""
 LIMITS = {
