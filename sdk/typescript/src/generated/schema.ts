@@ -265,7 +265,7 @@ export interface components {
              */
             key_id: string | null;
             /** @description What is done to each user. */
-            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "ends_at" | "setup_links" | "add_to_group" | "remove_from_group" | "end_sessions" | "undo_import" | (string & {});
+            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "ends_at" | "setup_links" | "add_to_group" | "remove_from_group" | "end_sessions" | "undo_import" | "mail" | "webhook" | "report" | "require_new_password" | (string & {});
             /** @description For `role`: the new role or, if the job undoes another one, the role that is taken back. */
             role: string | null;
             /** @description For `metadata`: keys that are set, or with null removed. */
@@ -617,7 +617,7 @@ export interface components {
             body: string;
         };
         /** @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status. */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "email_unproven" | "id_taken" | "changed_since" | "left_alone" | "token_invalid" | "challenge_invalid" | "bad_message" | "oauth_refused" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "key_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "bulk_job_limit_reached" | "rule_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "email_unproven" | "id_taken" | "changed_since" | "left_alone" | "token_invalid" | "challenge_invalid" | "bad_message" | "oauth_refused" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "new_password_required" | "key_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "bulk_job_limit_reached" | "rule_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /** @description One problem with a request. */
         ErrorDetail: {
             /**
@@ -883,9 +883,9 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.*" | "application.updated" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.impersonated" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "rule.*" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.*" | "import.finished" | "import.waiting" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.*" | "application.updated" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.impersonated" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "rule.*" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "rule.mailed" | "rule.called" | "rule.reported" | "import.*" | "import.finished" | "import.waiting" | "settings.*" | "settings.updated" | "server.*" | "server.test" | (string & {});
         /** @description What happened. Later versions can add types: ignore those you don't know. */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.updated" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.impersonated" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "import.finished" | "import.waiting" | "settings.updated" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "application.updated" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.impersonated" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "rule.created" | "rule.updated" | "rule.deleted" | "rule.waiting" | "rule.stopped" | "rule.mailed" | "rule.called" | "rule.reported" | "import.finished" | "import.waiting" | "settings.updated" | "server.test" | (string & {});
         /** @description All data about a user. */
         Export: {
             user: components["schemas"]["User"];
@@ -1795,10 +1795,10 @@ export interface components {
         /** @description A step: what is done to each person. Before each step, they are looked at again: who doesn't match any longer is left alone from then on. */
         RuleStep: {
             /**
-             * @description `role` sets the `role`, `metadata` merges the `metadata`, `setup_link` mails a link with which they set their password, `end_sessions` signs them out everywhere.
+             * @description `role` sets the `role`, `metadata` merges the `metadata`, `setup_link` mails a link with which they set their password, `end_sessions` signs them out everywhere. After `require_new_password`, they can't sign in with their password until they set another one. `mail` sends them `subject` and `text`, `webhook` sends the event `rule.called` for each of them, and `report` one list of all.
              * @enum {string}
              */
-            do: "activate" | "add_to_group" | "delete" | "end_sessions" | "metadata" | "remove_from_group" | "role" | "setup_link" | "suspend" | (string & {});
+            do: "activate" | "add_to_group" | "delete" | "end_sessions" | "mail" | "metadata" | "remove_from_group" | "report" | "require_new_password" | "role" | "setup_link" | "suspend" | "webhook" | (string & {});
             /**
              * Format: int64
              * @description Days to wait after the step before. Default: `0`.
@@ -1810,11 +1810,28 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * @description For `mail`: the subject.
+             * @example Still there, {{ user.name }}?
+             */
+            subject?: string;
+            /**
+             * @description For `mail`: the text, with the placeholders `{{ user.name }}`, `{{ user.email }}`, `{{ user.ends_at }}`, `{{ user.metadata.KEY }}`, `{{ brand }}` and, for the page on which they sign in, `{{ link }}`.
+             * @example Please sign in within 14 days: {{ link }}
+             */
+            text?: string;
+            /** @description For `webhook`: ID of the webhook. */
+            webhook_id?: string;
+            /**
+             * @description For `report`: ID of a user who can read all users, and gets it by mail, or of a webhook. Default: the author.
+             * @example user_065n14sd01rd526r46hrcu0i8o
+             */
+            to?: string;
         };
         /** @description A step of a rule, and the people who wait for it. */
         RuleStepPreview: {
             /** @description What is done. */
-            do: "suspend" | "activate" | "delete" | "add_to_group" | "remove_from_group" | "role" | "metadata" | "setup_link" | "end_sessions" | (string & {});
+            do: "suspend" | "activate" | "delete" | "add_to_group" | "remove_from_group" | "role" | "metadata" | "setup_link" | "end_sessions" | "require_new_password" | "mail" | "webhook" | "report" | (string & {});
             /**
              * Format: int64
              * @description People who wait for it.
@@ -1844,6 +1861,8 @@ export interface components {
              * @example user.created
              */
             event?: string;
+            /** @description For `group.member_added` and `group.member_removed`: only of the group with this ID. */
+            group_id?: string;
             /**
              * @description A time of day, for all who match then. On a day without it, the next moment that there is; on a day that has it twice, the first.
              * @example 06:00
