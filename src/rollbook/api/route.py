@@ -33,7 +33,7 @@ class Special(NamedTuple):
     streams_body: bool = False
     """The action takes the body as it comes, from `request.chunks()`, and can't be repeated by key."""
     replays: bool = True
-    """True if the answer to an `Idempotency-Key` is kept: not where a secret is checked, so that it is checked each
+    """True if the answer to an `Idempotency-Key` is kept: not where something is checked, so that it is checked each
     time."""
     optional_body: bool = False
     """True if a PUT says enough without a body."""

@@ -21,7 +21,7 @@ from rollbook.actions.rules import MAX_NAMED, Preview
 from rollbook.api import files, show, take
 from rollbook.api.bulk_jobs import BulkJob, show_bulk_job_list
 from rollbook.api.call import Call
-from rollbook.api.route import Route, Special, delete, get, patch, post
+from rollbook.api.route import CHECKS, Route, delete, get, patch, post
 from rollbook.http.request import Response
 from rollbook.records import bulk_jobs as bulk_job_records
 from rollbook.records import examples, user_list, user_rules, users
@@ -153,7 +153,7 @@ ROWS: dict[str, list[Route]] = {
     ],
     "/v1/rules/preview": [
         post(rules.preview_new_rule, "rules:read", RuleCreate, RulePreview, show_preview).but(
-            errors=(errors.NotFound,), special=Special(previews=False)
+            errors=(errors.NotFound,), special=CHECKS
         ),
     ],
     "/v1/rules/{ruleId}": [
@@ -164,7 +164,7 @@ ROWS: dict[str, list[Route]] = {
         delete(rules.delete, "rules:write").but(errors=(errors.PreconditionFailed,), takes=take.versions),
     ],
     "/v1/rules/{ruleId}/preview": [
-        post(rules.preview, "rules:read", None, RulePreview, show_preview).but(special=Special(previews=False)),
+        post(rules.preview, "rules:read", None, RulePreview, show_preview).but(special=CHECKS),
     ],
     "/v1/rules/{ruleId}/run": [
         post(rules.run, "rules:write", RuleRun, Rule, show_rule),
