@@ -304,6 +304,8 @@ class People:
                 return {"operations": [{"op": "create", "name": "New", "email": f"{number}@example.com"}]}
             case "POST /v1/bulk-jobs":
                 return {"action": "suspend", "filter": {"email": f"{number}@example.com"}}
+            case "POST /v1/imports/{importId}/suspend":
+                return {"confirm_count": 1}
             case "POST /v1/rules" | "POST /v1/rules/preview":
                 return RULE
             case "PATCH /v1/rules/{ruleId}":

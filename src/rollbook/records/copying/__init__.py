@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rollbook.config import Settings
-from rollbook.records import clients, groups, second_factors, sign_outs, user_rules, users, webhooks
+from rollbook.records import clients, groups, imports, second_factors, sign_outs, user_rules, users, webhooks
 from rollbook.records.connect import is_sqlite
 from rollbook.records.webhooks import deliveries, replays
 from rollbook.storage.database import DatabaseUnusable, Engine, Queries
@@ -147,13 +147,7 @@ TABLES = (
     CopyTable("rule_people", ("rule_id", "user_id", "occasion", "step", "due_at"), "rule_id, user_id, occasion"),
     _table("bulk_job_parts", "id, changed, refused, users, results, sealed", "id"),
     # Those that wait or run have their files elsewhere: they end where they are looked for.
-    _table(
-        "imports",
-        "id, user_id, key_id, address, options, unknown_hashes, status, error, runner, seen_at, bytes, "
-        "bytes_read, records, added, updated, unchanged, skipped, refused, without_password, weak_hashes, "
-        "created_at, started_at, finished_at, error_code, session_id",
-        "id",
-    ),
+    CopyTable("imports", imports.Import._fields, "id"),
     _table("import_refusals", "import_id, number, line, field, code, reason, user_id", "import_id, number"),
     _table("import_rows", "id, size, sealed", "id"),
     _table("webhook_inbox", deliveries.MESSAGE_COLUMNS, "id"),
