@@ -233,7 +233,7 @@ def test_inactive_people_are_reminded_warned_suspended_and_told(world: World) ->
     back = next(iter(idle))
     login = {"purpose": "sign_in"}
     token = world.http.post(f"/v1/users/{back}/tokens", json=login).json()["token"]
-    assert world.http.post("/v1/sessions", json={"token": token}).is_success
+    assert world.http.post("/v1/sessions", json={"token": token, "audience": "shop"}).is_success
     wait_until(lambda: world.http.get(f"/v1/users/{back}").json()["last_active_at"] > world.at(-1), FAR)
     world.pass_days(7)
     jobs = world.runs(rule, 3)
