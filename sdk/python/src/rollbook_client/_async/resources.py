@@ -2854,7 +2854,6 @@ class AsyncRules(AsyncResource):
         enabled: bool | Omit = OMIT,
         who: BulkFilter | Omit = OMIT,
         max_users: int | Omit = OMIT,
-        idempotency_key: str | None = None,
     ) -> RulePreview:
         """Preview a new rule.
 
@@ -2872,8 +2871,6 @@ class AsyncRules(AsyncResource):
                 Without `kind`, only people.
             max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
                 there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -2898,7 +2895,6 @@ class AsyncRules(AsyncResource):
                     "who": who,
                     "max_users": max_users,
                 },
-                idempotency_key=idempotency_key,
             ),
             one_of(RulePreview),
         )
@@ -3017,7 +3013,7 @@ class AsyncRules(AsyncResource):
             nothing,
         )
 
-    async def preview(self, rule_id: str, *, idempotency_key: str | None = None) -> RulePreview:
+    async def preview(self, rule_id: str) -> RulePreview:
         """Preview a rule.
 
         Returns how many people the rule would begin with now or, if it runs every day, at its next run, and the
@@ -3028,8 +3024,6 @@ class AsyncRules(AsyncResource):
 
         Args:
             rule_id: ID of the rule.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -3037,9 +3031,7 @@ class AsyncRules(AsyncResource):
         Example:
             >>> rule_preview = await client.rules.preview("rule_065n1e9c3k7u1g5m0h8t4d2q6s")
         """
-        return await self._call(
-            build("POST", f"/v1/rules/{segment(rule_id)}/preview", idempotency_key=idempotency_key), one_of(RulePreview)
-        )
+        return await self._call(build("POST", f"/v1/rules/{segment(rule_id)}/preview"), one_of(RulePreview))
 
     async def run(
         self,

@@ -2838,7 +2838,6 @@ class Rules(Resource):
         enabled: bool | Omit = OMIT,
         who: BulkFilter | Omit = OMIT,
         max_users: int | Omit = OMIT,
-        idempotency_key: str | None = None,
     ) -> RulePreview:
         """Preview a new rule.
 
@@ -2856,8 +2855,6 @@ class Rules(Resource):
                 Without `kind`, only people.
             max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
                 there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -2882,7 +2879,6 @@ class Rules(Resource):
                     "who": who,
                     "max_users": max_users,
                 },
-                idempotency_key=idempotency_key,
             ),
             one_of(RulePreview),
         )
@@ -3001,7 +2997,7 @@ class Rules(Resource):
             nothing,
         )
 
-    def preview(self, rule_id: str, *, idempotency_key: str | None = None) -> RulePreview:
+    def preview(self, rule_id: str) -> RulePreview:
         """Preview a rule.
 
         Returns how many people the rule would begin with now or, if it runs every day, at its next run, and the
@@ -3012,8 +3008,6 @@ class Rules(Resource):
 
         Args:
             rule_id: ID of the rule.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -3021,9 +3015,7 @@ class Rules(Resource):
         Example:
             >>> rule_preview = client.rules.preview("rule_065n1e9c3k7u1g5m0h8t4d2q6s")
         """
-        return self._call(
-            build("POST", f"/v1/rules/{segment(rule_id)}/preview", idempotency_key=idempotency_key), one_of(RulePreview)
-        )
+        return self._call(build("POST", f"/v1/rules/{segment(rule_id)}/preview"), one_of(RulePreview))
 
     def run(
         self,
