@@ -98,7 +98,6 @@ SOAK = (
     "crash",
     # Several servers, and clusters of what they stand on.
     "nodes",
-    "cluster/test_chaos.py",
     "concurrency/test_limits_nodes.py",
     "limits/test_limits_valkey_group.py",
     # Programs of others: load balancers, systemd, Prometheus, generators of clients.
@@ -124,8 +123,17 @@ SOAK = (
     "sources/test_moving.py",
 )
 """What `make test` leaves to `make soak`: it is slow, and rarely breaks."""
-ELSEWHERE = ("integrations", "clients/test_collections.py", "clients/test_more_clients.py")
-"""What has a task of its own: it runs in programs of gigabytes."""
+ELSEWHERE = (
+    # Programs of gigabytes, in tasks of their own.
+    "integrations",
+    "clients/test_collections.py",
+    "clients/test_more_clients.py",
+    # Whole machines, as root: `make soak ARGS=` with their names.
+    "cluster/test_chaos.py",
+    "deploy/test_booted.py",
+    "deploy/test_image.py",
+)
+"""What is run only where it is asked for."""
 INTEGRATIONS = {
     "test_n8n.py": ("n8n", "hosts/n8n"),
     "test_node_red.py": ("hosts/node-red",),
@@ -292,7 +300,11 @@ def of_compat(is_brief: bool = False) -> list[Path]:
 
 def of_soak() -> list[Path]:
     """The files and folders of `make soak`."""
-    return [ROOT / "tests" / each for each in (*SOAK, *IN_BOTH)]
+    places: list[Path] = []
+    left_out = {ROOT / "tests" / each for each in ELSEWHERE}
+    for place in (ROOT / "tests" / each for each in (*SOAK, *IN_BOTH)):
+        places += sorted({*place.glob("test_*.py")} - left_out) if left_out & {*place.glob("*.py")} else [place]
+    return places
 
 
 def chosen(python: Path, arguments: Sequence[str]) -> list[Path]:
