@@ -51,7 +51,7 @@ async def _do(tx: Tx, by: Principal, rule: UserRule, step: RuleStep, user_id: st
 async def _record(tx: Tx, by: Principal, rule: UserRule, step: RuleStep, user: User) -> None:
     about: Mapping[str, Any] = {"subject": step.subject, "text": step.text}
     if step.do == "webhook":
-        about = {"webhook_id": step.webhook_id, "user": users.public(user)}
+        about = {"webhook_id": step.webhook_id, "user": users.complete(user)}
     type = "rule.called" if step.do == "webhook" else "rule.mailed"
     await events.record(tx, type, user.id, by.actor, {"id": rule.id, "name": rule.name, **about})
 

@@ -125,6 +125,7 @@ def show_preview(call: Call, preview: Preview) -> Response:
 REPORTED = ("id", "name", "email", "role", "status", "created_at", "last_active_at", "ends_at")
 """Columns of a report."""
 MAX_REPORTED = 10_000
+_reported = users.public_part(frozenset(REPORTED))
 
 
 async def report(queries: Queries, job_id: str) -> bytes:
@@ -136,7 +137,7 @@ async def report(queries: Queries, job_id: str) -> bytes:
             target.user_id for target, outcome in zip(part.targets, part.outcomes or (), strict=True) if outcome is True
         ]
         page = await user_list.read(queries, Query(Filters(ids=tuple(ids)), limit=len(ids)))
-        rows += [users.complete(users.User._make(row)) for row in page.rows]
+        rows += [_reported(users.User._make(row)) for row in page.rows]
     return files.write_rows([REPORTED, *[[row[name] for name in REPORTED] for row in rows]])
 
 

@@ -59,7 +59,7 @@ FIELDS_OF_STEPS: dict[str, tuple[str, ...]] = {
 """Fields that a step needs beside `do`."""
 OPTIONAL_OF_STEPS: dict[str, tuple[str, ...]] = {"report": ("to",)}
 PLACEHOLDERS = ("user.name", "user.email", "user.ends_at", "brand", "link")
-"""Values that mails of rules can have of a person, beside `user.metadata.KEY`."""
+"""Placeholders of mails, beside `user.metadata.KEY`."""
 _PLACEHOLDER = re.compile(r"(?:" + "|".join(map(re.escape, PLACEHOLDERS)) + r"|user\.metadata\.[\w-]{1,64})").fullmatch
 FILLED = re.compile(r"\{\{(.*?)\}\}")
 """A placeholder in a text: `{{ user.name }}`."""
