@@ -245,7 +245,8 @@ def test_the_cases_above_are_all_types_there_are() -> None:
     seen |= {"user.access_ended"}  # test_adoption
     seen |= {*REFUSALS, "limit.exceeded", "key.expiring", "key.expired"}  # test_event_notices
     seen |= {type for type in TYPES if type.startswith("second_factor.")}  # test_second_factors
-    seen |= {"import.finished", "users.exported"}  # test_imports, test_exports
+    seen |= {"import.finished", "import.waiting", "users.exported"}  # test_imports, test_import_absence, test_exports
+    seen |= {type for type in TYPES if type.startswith("rule.")}  # test_rules
     seen |= {"bulk_job.finished"}  # test_bulk_jobs
     seen |= {"settings.updated"}  # test_mail_settings
     seen |= {"application.updated"}  # test_oauth2
