@@ -374,3 +374,17 @@ def test_the_page_of_mail_has_every_attempt_previews_and_a_test(
             assert member.get(f"/admin/server/mail{path}").status_code == 403
         assert member.post("/admin/server/mail/test").status_code == 403
     assert not mail.to(user["email"])
+
+
+def test_whoever_acts_as_an_admin_sends_them_no_test_mail(
+    server: Server, http: httpx2.Client, mail: MailServer
+) -> None:
+    admin = new_user(http, role="admin")
+    with signed_in(server) as owner:
+        answer = owner.post(f"/admin/users/{admin['id']}/impersonate", data={"reason": "Ticket 4711"})
+        assert answer.status_code == 303 and owner.get("/admin/server/mail").status_code == 200
+        assert owner.post("/admin/server/mail/test", data={"kind": "test"}).status_code == 403
+    with signed_in(server, admin) as person:
+        assert person.post("/admin/server/mail/test", data={"kind": "invite"}).status_code == 200
+    invitation = mail.wait_for_mail(admin["email"]).subject
+    assert "Test" not in invitation and len(mail.to(admin["email"])) == 1, "nothing came before"
