@@ -364,10 +364,6 @@ def test_events_hold_the_whole_user_and_responses_what_the_caller_may_see() -> N
             for line in file.read_text().splitlines():
                 shown = set(re.findall(r"\b(?:users|user_records)\.(public|complete)\(", line))
                 allowed = [set(), {"complete"}] if room == "actions" or file.name == "exports.py" else [set()]
-                if file.name == "rule_steps.py":  # a webhook called by a rule: nothing is put back from that
-                    allowed = [set(), {"public"}]
-                if file.name == "rules.py":  # a report, whose columns are named beside
-                    allowed = [set(), {"complete"}]
                 assert shown in allowed or "reaches_all(" in line, f"{file}: {line}"
 
 

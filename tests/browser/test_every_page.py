@@ -61,7 +61,7 @@ SHOWN = {
     "/admin/webhooks": HOSTILE[:1],
     "/admin/invitations": HOSTILE[:1],
     "/admin/groups": HOSTILE[:2],
-    "/admin/rules": HOSTILE[:2],
+    "/admin/rules": HOSTILE[:1],
 }
 
 

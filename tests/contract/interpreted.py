@@ -10,7 +10,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.api import idempotency, parsing
 from rollbook.api.call import Call, Services
-from rollbook.api.plan import Router
+from rollbook.api.plan import Router, previewed
 from rollbook.api.route import Route
 from rollbook.http import coding
 from rollbook.http.request import Request, Response
@@ -31,23 +31,27 @@ class Interpreter(Router):
     async def _answer(self, route: Route, request: Request, ids: Ids) -> Response:
         call = Call(self._services, request, self.gate)
         if route.scope is None:
-            call.query = parsing.parse_query(route.query or parsing.NoQuery, request.query)
+            call.query = self._query(route, request)
             return await route.action(call)
         caller = await self.gate.admitted(request)
         call.by = Principal(caller, request.address, request.id, request.trace_id)
         if ids and ids[0] == "me":
             ids = (call.by.user_id, *ids[1:])
         self.gate.check(call.by, route.scope, route.self_access, ids[0] if ids else "")
-        call.query = parsing.parse_query(route.query or parsing.NoQuery, request.query)
+        call.query = self._query(route, request)
         if request.stream is not None and not route.streams_body:
             await request.complete()
         if route.method == "POST" and not route.streams_body:
             call.body = self._body(route, request) if route.special.reads is None else await route.special.reads(call)
+            if route.can_be_previewed and call.query.dry_run:
+                return await self._preview(route, call, ids)
             key = idempotency.key_of(request) if route.special.replays and route.shows is not None else None
             if key is not None and route.shows is not None:
                 return await idempotency.once(call, key, lambda on: self._act(on, route, call, ids), route.shows)
         elif route.body is not None:
             call.body = self._body(route, request)
+        if route.can_be_previewed and call.query.dry_run:
+            return await self._preview(route, call, ids)
         if route.shows is None:
             response = await route.action(call)
         else:
@@ -56,6 +60,14 @@ class Interpreter(Router):
         if is_long and route.method == "GET":
             return await settled(coding.compressed(request, response))
         return response
+
+    def _query(self, route: Route, request: Request) -> Any:
+        kind = route.query or parsing.NoQuery
+        return parsing.parse_query(parsing.with_dry_run(kind) if route.can_be_previewed else kind, request.query)
+
+    async def _preview(self, route: Route, call: Call, ids: Ids) -> Response:
+        assert route.shows is not None
+        return await previewed(call, ids, lambda on, call, ids: self._act(on, route, call, ids), route.shows)
 
     def _body(self, route: Route, request: Request) -> Any:
         if _NO_BODY(request.body) and route.body_is_optional:

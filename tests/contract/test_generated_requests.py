@@ -148,4 +148,5 @@ def test_the_tests_above_are_about_every_body_with_a_list_or_an_object() -> None
         "WebhookCreate": {"types", "headers"},
         "WebhookUpdate": {"types", "headers"},
         "ReplayCreate": {"types"},
+        "RuleUpdate": {"steps"},
     }

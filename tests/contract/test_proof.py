@@ -119,6 +119,9 @@ DELETING = [
 """But for that of one's own account, which a setting opens."""
 
 
+RULE = {"name": "Leavers", "when": {"daily": "06:00"}, "steps": [{"do": "suspend"}]}
+
+
 @pytest.mark.parametrize("path", DELETING)
 def test_every_page_that_deletes_asks_for_the_password(http: httpx2.Client, person: httpx2.Client, path: str) -> None:
     user = new_user(http)
@@ -127,6 +130,7 @@ def test_every_page_that_deletes_asks_for_the_password(http: httpx2.Client, pers
         "applications": f"/v1/applications/{http.post('/v1/applications', json={'name': 'Shop'}).json()['id']}",
         "groups": f"/v1/groups/{http.post('/v1/groups', json={'name': 'Customers'}).json()['id']}",
         "webhooks": f"/v1/webhooks/{http.post('/v1/webhooks', json={'url': 'inbox', 'types': ['*']}).json()['id']}",
+        "rules": f"/v1/rules/{http.post('/v1/rules', json=RULE).json()['id']}",
     }[path.split("/")[2]]
     form = {"confirm": user["email"] if "/users/" in path else "Shop"}
     assert asks(person.post(path.replace("{id}", made.rpartition("/")[2]), data=form))

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DESCRIPTION: dict[str, Any] = openapi.describe(Settings().url)
 
 WHOLE: dict[str, Any] = json.loads(json.dumps(openapi.spelled_out(Settings().url)))
-MAX_SIZE = 277_000
+MAX_SIZE = 278_000
 """Bytes of the description as it is served: 20,000 more than before for rules, a noun with nine calls, and 3,000 for who
 acts as a user, who is absent from an import, and OCSF."""
 

@@ -17,6 +17,7 @@ ROWS: dict[str, list[Route]] = {
                 errors.WrongPassword,
                 errors.SecondFactorRequired,
                 errors.UserSuspended,
+                errors.NewPasswordRequired,
                 errors.TooManyAttempts,
                 errors.Overloaded,
             ),

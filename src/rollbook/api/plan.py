@@ -130,7 +130,7 @@ def _runner(route: Route, services: Services) -> Perform:
 
     def run(call: Call, ids: Ids) -> Answer:
         if can_be_previewed and call.query.dry_run:
-            return _previewed(call, ids, act, shows)
+            return previewed(call, ids, act, shows)
         if can_be_replayed and (key := idempotency.key_of(call.request)) is not None:
             return idempotency.once(call, key, lambda on: act(on, call, ids), shows)
         work = act(services, call, ids)
@@ -152,7 +152,7 @@ def _runner(route: Route, services: Services) -> Perform:
     return run
 
 
-async def _previewed(call: Call, ids: Ids, act: Act, shows: Callable[[Call, Any], Response]) -> Response:
+async def previewed(call: Call, ids: Ids, act: Act, shows: Callable[[Call, Any], Response]) -> Response:
     """The response to a change of which nothing is kept."""
     preview = DryRun(call.services, call.by)
     try:

@@ -178,6 +178,7 @@ ROWS: dict[str, list[Route]] = {
                 errors.InvalidChallenge,
                 errors.WrongCode,
                 errors.UserSuspended,
+                errors.NewPasswordRequired,
                 errors.TooManyAttempts,
                 errors.Overloaded,
             ),

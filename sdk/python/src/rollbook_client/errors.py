@@ -47,6 +47,7 @@ __all__ = [
     "LimitsUnavailable",
     "MalformedKey",
     "MissingKey",
+    "NewPasswordRequired",
     "NotFound",
     "NotInLog",
     "NotReversible",
@@ -237,6 +238,12 @@ class LastOwner(Forbidden):
 class NotYourself(Forbidden):
     """`not_yourself`: You can't delete or suspend yourself, nor change your own email by SCIM. Use the key of
     another admin or owner.
+    """
+
+
+class NewPasswordRequired(Forbidden):
+    """`new_password_required`: The password is right, but a rule requires another one. Send the user a link to set
+    it: `POST /v1/tokens/request` with the purpose `reset_password`.
     """
 
 
@@ -478,6 +485,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "key_kind": KeyKind,
     "last_owner": LastOwner,
     "not_yourself": NotYourself,
+    "new_password_required": NewPasswordRequired,
     "factor_limit_reached": FactorLimitReached,
     "last_factor": LastFactor,
     "group_limit_reached": GroupLimitReached,

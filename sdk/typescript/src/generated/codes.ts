@@ -151,6 +151,12 @@ export class MalformedKey extends Unauthorized {}
 /** The request has no `Authorization` header. Keys in the query string are ignored. */
 export class MissingKey extends Unauthorized {}
 
+/**
+ * The password is right, but a rule requires another one. Send the user a link to set it: `POST /v1/tokens/request` with
+ * the purpose `reset_password`.
+ */
+export class NewPasswordRequired extends Forbidden {}
+
 /** The ID is unknown or malformed, the object was deleted, or the path doesn't exist. */
 export class NotFound extends APIError {}
 
@@ -296,6 +302,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["limits_unavailable", 503, LimitsUnavailable],
   ["malformed_key", 401, MalformedKey],
   ["missing_key", 401, MissingKey],
+  ["new_password_required", 403, NewPasswordRequired],
   ["not_found", 404, NotFound],
   ["not_in_log", 410, NotInLog],
   ["not_reversible", 409, NotReversible],

@@ -63,6 +63,7 @@ export class Sessions {
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
    * @throws {WrongCode} Each code works once.
+   * @throws {NewPasswordRequired} The password is right, but a rule requires another one.
    * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit` and `address_attempts_limit`).
    * @example

@@ -31,6 +31,7 @@ GROUPS = {
     "events": "Event log",
     "requests": "Request log",
     "webhooks": "Webhooks",
+    "rules": "Rules",
     "metrics": "Server",
 }
 BLANK = {

@@ -3278,6 +3278,7 @@ class Sessions(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             SecondFactorRequired: The password is right, but the user is not signed in yet.
             WrongCode: Each code works once.
+            NewPasswordRequired: The password is right, but a rule requires another one.
             TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
                 (settings `attempts_limit` and `address_attempts_limit`).
 
@@ -4441,6 +4442,7 @@ class Users(Resource):
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
             SecondFactorRequired: The password is right, but the user is not signed in yet.
+            NewPasswordRequired: The password is right, but a rule requires another one.
             TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
                 (settings `attempts_limit` and `address_attempts_limit`).
 
