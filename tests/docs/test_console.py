@@ -39,7 +39,9 @@ def calls(page: Path) -> list[str]:
         for line in block.replace("\\\n", " ").splitlines()
     ]
     found = [part for line in lines for part in _SEPARATORS.split(line.partition(" # ")[0].removeprefix("$ "))]
-    programs = (re.search(r"(?:^|(?<!-o)[ /])rollbook ((?:[a-z-]+)( .*)?)$", part) for part in found if "pip" not in part)
+    programs = (
+        re.search(r"(?:^|(?<!-o)[ /])rollbook ((?:[a-z-]+)( .*)?)$", part) for part in found if "pip" not in part
+    )
     return [match[1] for match in programs if match]
 
 

@@ -100,8 +100,6 @@ SMALL = {
     "sqlite_sequence": "a row for each table",
     "pair": "the metadata of one user, at most 16 KiB",
     "webhooks": "500 of a server at most",
-    "rules": "100 of a server at most",
-    "steps": "the five numbers that the statement itself brings",
     **dict.fromkeys(("attempts", "undelivered"), "the deliveries that are kept of one webhook: 10,000 at most"),
     "token_requests": "10,000 at most, for a moment",
     "imports": "1,000 that have ended, and 100 that wait or run: what is more is removed within seconds",
