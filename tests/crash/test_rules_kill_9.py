@@ -29,7 +29,7 @@ from tests.nodes.pair import Pair, wait_until
 from tests.nodes.pair import ask as query
 
 ROUNDS = int(os.environ.get("ROLLBOOK_ROUNDS", "20"))
-FLAGS = ("--mail-rate", "1000000", "--mail-notices", "rule_stopped", *WIDE)
+FLAGS = ("--mail-rate", "100000", "--mail-notices", "rule_stopped", *WIDE)
 ADDRESS = "http://127.0.0.1:9"
 WAVE = 12
 DONE_BY = {
