@@ -15,6 +15,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Locator,
     Page,
     Request,
@@ -203,7 +204,12 @@ class Pages:
                 if other != page:
                     other.close()
             # A page of ours without scripts, so that there is somewhere to empty the storage.
-            page.goto("/robots.txt")
+            try:
+                page.goto("/robots.txt")
+            except Error as problem:  # a script of the page was about to go elsewhere
+                if "ERR_ABORTED" not in str(problem):
+                    raise
+                page.goto("/robots.txt")
             page.evaluate("localStorage.clear(); sessionStorage.clear()")
             page.emulate_media(color_scheme="light")
             if size and page.viewport_size != size:

@@ -40,8 +40,8 @@ def test_a_rule_is_created_previewed_switched_on_run_and_undone(
     expect(page.get_by_label("Group", exact=True)).to_have_count(5)
     for do, field in (("mail", "text"), ("webhook", "webhook_id"), ("report", "to")):
         page.locator("#field-step0_do").select_option(do)
-        for name in ("text", "webhook_id", "to", "group"):
-            expect(page.locator(f"#field-step0_{name}")).to_be_visible(visible=name == field)
+        for each in ("text", "webhook_id", "to", "group"):
+            expect(page.locator(f"#field-step0_{each}")).to_be_visible(visible=each == field)
     page.locator("#field-step0_do").select_option("add_to_group")
     expect(page.locator("#field-step0_group")).to_be_visible()
     if scripts:

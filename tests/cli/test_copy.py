@@ -65,6 +65,7 @@ TABLES = (
     "second_factor_grace",
     "failed_guesses",
     "user_languages",
+    "new_passwords",
     "event_metadata",
     "replies",
     "usage",
@@ -217,6 +218,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         server.ask(f"INSERT INTO webhook_lanes VALUES ('{paused}', '{limited['id']}', 1, 2, 3, 4, 'timed_out')")
         assert http.post("/v1/rules", json=RULE).status_code == 201
         server.ask("INSERT INTO rule_people VALUES ('rule_1', 'user_1', '2023-10-27', 1, 2)")
+        server.ask(f"INSERT INTO new_passwords VALUES ('{limited['id']}')")
         server.ask("INSERT INTO marks VALUES ('events.expired', 0)")
         server.ask("INSERT INTO settings VALUES ('brand_name', 'Acme', NULL, 1)")
         hour = clock.now() // clock.HOUR

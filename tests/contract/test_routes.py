@@ -1266,6 +1266,7 @@ ELSEWHERE = {
     *((row, errors.BulkJobLimitReached) for row in ("POST /v1/bulk-jobs", f"POST {JOB}/undo")),
     *((f"POST {IMPORT}/{verb}", errors.BulkJobLimitReached) for verb in ("undo", "suspend")),
     ("POST /v1/rules", errors.RuleLimitReached),
+    *((row, errors.NewPasswordRequired) for row in ("POST /v1/users/verify-password", "POST /v1/sessions")),
     ("POST /v1/imports", errors.ImportLimitReached),
     (f"POST {IMPORT}/run", errors.ImportLimitReached),
     ("POST /v1/imports", errors.StorageUnavailable),
