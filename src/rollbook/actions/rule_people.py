@@ -213,7 +213,8 @@ def _people(part: JobPart) -> list[Due]:
 async def advance(tx: Tx, job: BulkJob, part: JobPart, outcomes: Sequence[Outcome]) -> None:
     """Move the people of a part to their next step. Who was refused or left alone gets no further one."""
     rule = await user_rules.get(tx, job.rule_id or "")
-    said, step = spec(rule), (job.rule_step or 0) + 1
+    said, now_at = spec(rule), job.rule_step or 0
+    step = now_at + 1
     people = _people(part)
     going_on = [
         person
@@ -221,12 +222,13 @@ async def advance(tx: Tx, job: BulkJob, part: JobPart, outcomes: Sequence[Outcom
         if step < len(said.steps) and not isinstance(outcome, RefusedChange)
     ]
     if going_on:
-        await user_rules.move(tx, rule.id, going_on, step, clock.now() + said.steps[step].after_days * clock.DAY)
+        due_at = clock.now() + said.steps[step].after_days * clock.DAY
+        await user_rules.move(tx, rule.id, going_on, now_at, step, due_at)
     over = sorted(set(people) - set(going_on))
     if said.moment:  # the moment stays
-        await user_rules.move(tx, rule.id, over, DONE, 0)
+        await user_rules.move(tx, rule.id, over, now_at, DONE, 0)
     else:
-        await user_rules.leave(tx, rule.id, over)
+        await user_rules.leave(tx, rule.id, over, now_at)
 
 
 async def run_ended(tx: Tx, job: BulkJob) -> None:

@@ -95,8 +95,10 @@ DUE_FEW = "SELECT user_id, occasion FROM rule_people WHERE rule_id = ? AND step 
 AT_STEP = f"""
     SELECT user_id, occasion FROM rule_people
     WHERE rule_id = ? AND step = ? AND user_id IN ({", ".join("?" * PART)})"""
-MOVE = "UPDATE rule_people SET step = ?, due_at = ? WHERE rule_id = ? AND user_id = ? AND occasion = ?"
-LEAVE = "DELETE FROM rule_people WHERE rule_id = ? AND user_id = ? AND occasion = ?"
+# Of two jobs of the same people, the second finds them at another step: it must not end what the first began.
+MOVE = """
+    UPDATE rule_people SET step = ?, due_at = ? WHERE rule_id = ? AND step = ? AND user_id = ? AND occasion = ?"""
+LEAVE = "DELETE FROM rule_people WHERE rule_id = ? AND step = ? AND user_id = ? AND occasion = ?"
 WAITING = """
     SELECT step, count(*), min(due_at) FROM rule_people WHERE rule_id = ? AND step < ? GROUP BY step ORDER BY step"""
 COUNT_WAITING = "SELECT count(*) FROM rule_people WHERE rule_id = ? AND step < ?"
@@ -205,13 +207,14 @@ async def at_step(queries: Queries, id: str, step: int, user_ids: Sequence[str])
     return {Due._make(row) for row in await queries.all(AT_STEP, id, step, *part)}
 
 
-async def move(tx: Tx, id: str, people: Sequence[Due], step: int, due_at: int) -> None:
-    await tx.many(MOVE, [(step, due_at, id, *person) for person in people])
+async def move(tx: Tx, id: str, people: Sequence[Due], now_at: int, step: int, due_at: int) -> None:
+    """Move those of these people who are at the step `now_at` to another one."""
+    await tx.many(MOVE, [(step, due_at, id, now_at, *person) for person in people])
 
 
-async def leave(tx: Tx, id: str, people: Sequence[Due]) -> None:
-    """Forget people whose occasion can't come again."""
-    await tx.many(LEAVE, [(id, *person) for person in people])
+async def leave(tx: Tx, id: str, people: Sequence[Due], now_at: int) -> None:
+    """Forget those who are at this step, whose occasion can't come again."""
+    await tx.many(LEAVE, [(id, now_at, *person) for person in people])
 
 
 async def waiting(queries: Queries, id: str) -> list[Waiting]:
