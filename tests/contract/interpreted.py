@@ -43,9 +43,9 @@ class Interpreter(Router):
             await request.complete()
         if route.method == "POST" and not route.streams_body:
             call.body = self._body(route, request) if route.special.reads is None else await route.special.reads(call)
+            key = idempotency.key_of(request) if route.special.replays and route.shows is not None else None
             if route.can_be_previewed and call.query.dry_run:
                 return await self._preview(route, call, ids)
-            key = idempotency.key_of(request) if route.special.replays and route.shows is not None else None
             if key is not None and route.shows is not None:
                 return await idempotency.once(call, key, lambda on: self._act(on, route, call, ids), route.shows)
         elif route.body is not None:

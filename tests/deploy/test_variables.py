@@ -17,7 +17,7 @@ FILES = sorted(
     for path in DEPLOY.rglob("*")
     if path.is_file() and not path.is_relative_to(DEPLOY / "secrets") and path.name != ".env"
 )
-KNOWN = {PREFIX + name for name in NOT_SETTINGS} | {
+KNOWN = {PREFIX + name for name in (*NOT_SETTINGS, "COMMIT")} | {
     PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)
 }
 

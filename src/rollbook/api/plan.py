@@ -129,9 +129,10 @@ def _runner(route: Route, services: Services) -> Perform:
     can_be_previewed = route.can_be_previewed
 
     def run(call: Call, ids: Ids) -> Answer:
+        key = idempotency.key_of(call.request) if can_be_replayed else None
         if can_be_previewed and call.query.dry_run:
             return previewed(call, ids, act, shows)
-        if can_be_replayed and (key := idempotency.key_of(call.request)) is not None:
+        if key is not None:
             return idempotency.once(call, key, lambda on: act(on, call, ids), shows)
         work = act(services, call, ids)
         try:

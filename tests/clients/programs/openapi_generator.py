@@ -43,7 +43,7 @@ seen["events"] = [
 ]
 
 group = groups.create_group(rollbook.GroupCreate(name="Editors")).id
-groups.set_member(group, new.id, rollbook.MemberUpdate(role="member"))
+groups.set_member(group, new.id, member_update=rollbook.MemberUpdate(role="member"))
 members = [[member.name, member.role] for member in groups.list_members(group)]
 seen["group"] = [members, [user.name for user in users.list_users(group=group)]]
 groups.delete_group(group)
