@@ -54,6 +54,7 @@ SENTENCES = {
     "must not be invited": "depends on the status that the user has",
     "is only for change_email": "depends on the purpose",
     "is only for absent": "a parameter that needs another one",
+    "absent needs": "the same",
     "has found no one absent": "depends on what it did",
     "is only for impersonate": "depends on the purpose",
     "its deliveries carry tokens": "two fields that exclude each other",

@@ -48,7 +48,10 @@ async def check(on: Rollbook, by: Principal, options: ImportOptions) -> None:
         return
     require(by, "users:read")
     if (group is None) == (pair is None):
-        refuse("absent", "needs either absent_group or absent_metadata, which say whom the file has all of")
+        refuse(
+            "absent",
+            "needs a group or a value in the metadata (absent_group or absent_metadata): only its people can be absent",
+        )
     if group is not None:
         await check_group(on, by, group)
     elif (key := str(pair).partition(":")[0]) in on.settings.member_fields.metadata_keys:

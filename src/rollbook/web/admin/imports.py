@@ -175,7 +175,7 @@ ROWS = 5
 MAX_NAME = 255
 """Characters of a file's name that are kept."""
 OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events", "adopt", "absent", "absent_metadata")
-LABELS = {"absent": "The group or metadata", "source": "The source", "mapping": "The columns", "file": "The file"}
+LABELS = {"absent": "Looking for absent people", "source": "The source", "mapping": "The columns", "file": "The file"}
 FIELDS = fields_of(ImportedUser)
 NAMES = dict(SOURCES)
 
