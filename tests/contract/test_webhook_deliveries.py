@@ -415,13 +415,18 @@ def test_a_replay_can_be_canceled_and_a_webhook_has_at_most_a_hundred_under_way(
     columns = (
         "first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, failed, created_by, created_at"
     )
-    rows = ", ".join(
-        f"('{ids.new('replay')}', '{webhook['id']}', 'replay', 1, 1, {1 << 40}, '', 'nobody', 'all', 'running', "
-        f"0, 0, '', {clock.now()})"
-        for _ in range(100)
-    )
-    server.ask(f"INSERT INTO webhook_replays (id, webhook_id, trigger, {columns}) VALUES {rows}")
-    refused(http.post(webhook["path"] + "/replays", json=asked), errors.ReplayLimitReached)
+
+    def filled() -> httpx2.Response:
+        rows = ", ".join(
+            f"('{ids.new('replay')}', '{webhook['id']}', 'replay', 1, 1, {1 << 40}, '', 'nobody', 'all', 'running', "
+            f"0, 0, '', {clock.now()})"
+            for _ in range(100)
+        )
+        server.ask(f"INSERT INTO webhook_replays (id, webhook_id, trigger, {columns}) VALUES {rows}")
+        return http.post(webhook["path"] + "/replays", json=asked)
+
+    # Deliveries may hear of the pause a moment later, and end these until then.
+    wait_until(lambda: (answer := filled()).status_code != 201 and refused(answer, errors.ReplayLimitReached))
 
 
 # ---- how long they are kept
