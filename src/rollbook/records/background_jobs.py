@@ -68,7 +68,7 @@ class JobTable(Generic[J]):
                 SELECT id FROM (
                     SELECT id, status, finished_at, count(*) OVER newer AS kept, {too_much} AS is_beyond
                     FROM {table} WINDOW newer AS (ORDER BY id DESC)) AS all_of_them
-                WHERE finished_at IS NOT NULL AND (id < ? OR kept > {MAX_KEPT} OR is_beyond)
+                WHERE finished_at IS NOT NULL AND (finished_at < ? OR kept > {MAX_KEPT} OR is_beyond)
                     OR status = '{COLLECTING}' AND id < ?
                 ORDER BY id LIMIT 1""",
             "remove": f"DELETE FROM {table} WHERE id = ?",
@@ -105,10 +105,9 @@ class JobTable(Generic[J]):
         return self._made(await tx.one(self.statements["finish"], status, *why, clock.now(), id))
 
     async def expired(self, queries: Queries, before: int, lost: int) -> str | None:
-        """The oldest that has ended and was created before this time, or is beyond what is kept; or that was never
-        stored as a whole, though it was created before the time `lost`."""
-        times = ids.first(self.prefix, before), ids.first(self.prefix, lost)
-        return await first(queries, self.statements["expired"], *times)
+        """The oldest that ended before this time, or has ended and is beyond what is kept; or that was never stored as
+        a whole, though it was created before the time `lost`."""
+        return await first(queries, self.statements["expired"], before, ids.first(self.prefix, lost))
 
     async def remove(self, tx: Tx, id: str) -> None:
         await tx.run(self.statements["remove"], id)
