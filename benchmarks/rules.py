@@ -56,7 +56,7 @@ class Reads:
         fields = "".join(f"{name}: {value}\r\n" for name, value in peer.headers.items() if name != "Content-Type")
         self._port, self._ids = peer.port, ids
         self._head = f" HTTP/1.1\r\nHost: 127.0.0.1:{peer.port}\r\n{fields}\r\n"
-        self._idle: asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.LifoQueue()
+        self._idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
         self.taken: list[float] = []
 
     async def run(self, ended: asyncio.Event) -> None:
