@@ -99,7 +99,7 @@ def workflows(team: str, project: str, sales: str) -> dict[str, Workflow]:
     return {
         "onboarding": Workflow(
             {"event": "user.created"}, [mail("Hello"), {"do": "role", "role": "viewer"}], {}, {}, {},
-            (told, "user.updated"),
+            (told, "user.promoted"),
         ),
         "offboarding": Workflow(
             {"event": "group.member_removed", "group_id": team}, [{"do": "role", "role": "member"}], {},
@@ -283,7 +283,9 @@ class World:
         assert all(job["status"] == "finished" and not job["refused"] for job in runs)
         jobs = {job["id"] for job in runs}
         touched = Counter(
-            (event["user_id"], event["type"]) for event in log if (event["actor"]["request_id"] or "") in jobs
+            (event["user_id"], event["type"])
+            for event in log
+            if event["actor"]["request_id"] in jobs and event["type"] != "bulk_job.finished"
         )
         wanted = Counter(
             (id, type) for name, flow in self.flows.items() for id in self.ids[name] for type in flow.events
