@@ -16,7 +16,7 @@ import pytest
 
 from rollbook.actions.ready_rules import all_ready
 from tests.contract.test_bulk_jobs import undone
-from tests.harness import Server, running
+from tests.harness import Server
 from tests.mail_server import MailServer, mail_server
 from tests.nodes.pair import wait_until
 
@@ -35,9 +35,8 @@ class World:
 
     def __init__(self, server: Server, http: httpx2.Client, mail: MailServer) -> None:
         self.server, self.http, self.mail = server, http, mail
-        self._passed = 0.0
+        self._passed = BEGINNING * 86_400
         self._rules: list[str] = []
-        self.pass_days(BEGINNING)
 
     def pass_days(self, days: float) -> None:
         self._passed += days * 86_400
@@ -157,11 +156,17 @@ def built(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wor
     )
     with mail_server() as mail:
         folder = tmp_path_factory.mktemp("world") / "data"
-        with running(folder, *flags, *mail.flags("http://127.0.0.1:9")) as server, server.http() as http:
-            world = World(server, http, mail)
-            fields = {"email_verified": True, "created_at": "2020-01-01T00:00:00Z"}
-            world.people(BYSTANDERS, **fields, last_active_at="2090-01-01T00:00:00Z")
-            yield world
+        server = Server(folder, *flags, *mail.flags("http://127.0.0.1:9"))
+        server.pass_time(BEGINNING * 86_400)
+        server.start()
+        try:
+            with server.http() as http:
+                world = World(server, http, mail)
+                fields = {"email_verified": True, "created_at": "2020-01-01T00:00:00Z"}
+                world.people(BYSTANDERS, **fields, last_active_at="2090-01-01T00:00:00Z")
+                yield world
+        finally:
+            server.stop()
 
 
 @pytest.fixture
