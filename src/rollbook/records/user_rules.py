@@ -86,7 +86,7 @@ BUSY = f"""
           AND j.status <> '{COLLECTING}')
     ORDER BY rules.id, steps.step"""
 COUNT_DUE = "SELECT count(*) FROM rule_people WHERE rule_id = ? AND step = ? AND due_at <= ?"
-# The plus sign keeps the index of steps out of it: they are read in the order of the key.
+# The plus sign keeps the index of steps out of it and of AT_STEP: they are read by the key, however many are at the step.
 DUE = """
     SELECT user_id, occasion FROM rule_people
     WHERE rule_id = ? AND user_id > ? AND +step = ? AND +due_at <= ? ORDER BY user_id, occasion LIMIT ?"""
@@ -94,7 +94,7 @@ DUE = """
 DUE_FEW = "SELECT user_id, occasion FROM rule_people WHERE rule_id = ? AND step = ? AND due_at <= ? LIMIT ?"
 AT_STEP = f"""
     SELECT user_id, occasion FROM rule_people
-    WHERE rule_id = ? AND step = ? AND user_id IN ({", ".join("?" * PART)})"""
+    WHERE rule_id = ? AND +step = ? AND user_id IN ({", ".join("?" * PART)})"""
 # Of two jobs of the same people, the second finds them at another step: it must not end what the first began.
 MOVE = """
     UPDATE rule_people SET step = ?, due_at = ? WHERE rule_id = ? AND step = ? AND user_id = ? AND occasion = ?"""
