@@ -516,3 +516,13 @@ def test_rules_look_for_people_by_an_index(sent: tuple[Path, list[str]]) -> None
     assert len(looks) > 20
     with closing(sqlite3.connect(path)) as database:
         assert {sql: steps for sql, values in looks if (steps := walks(database, sql, values))} == {}
+
+
+def test_people_of_a_part_of_a_run_are_found_by_the_key_however_many_are_at_the_step(
+    sent: tuple[Path, list[str]],
+) -> None:
+    path, _ = sent
+    with closing(sqlite3.connect(path)) as database:
+        values = (None,) * _parameters(user_rules.AT_STEP)
+        plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {user_rules.AT_STEP}", values)]
+    assert ["user_id=?" in step for step in plan] == [True], plan

@@ -86,7 +86,7 @@ BUSY = f"""
           AND j.status <> '{COLLECTING}')
     ORDER BY rules.id, steps.step"""
 COUNT_DUE = "SELECT count(*) FROM rule_people WHERE rule_id = ? AND step = ? AND due_at <= ?"
-# The plus sign keeps the index of steps out of it and of AT_STEP: they are read by the key, however many are at the step.
+# The plus sign keeps the index of steps out of it and of AT_STEP: people are read by the key, however many there are.
 DUE = """
     SELECT user_id, occasion FROM rule_people
     WHERE rule_id = ? AND user_id > ? AND +step = ? AND +due_at <= ? ORDER BY user_id, occasion LIMIT ?"""
