@@ -18,6 +18,7 @@ sys.path.append(str(figures.BENCHMARKS))
 import copies
 import growth_page
 import report
+import rules
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"
@@ -111,6 +112,7 @@ def test_the_pages_with_all_figures_are_what_their_files_say() -> None:
 
     assert (BENCHMARKS / "RESULTS.md").read_text() == report.report(kept("results.json"))
     assert (BENCHMARKS / "COPIES.md").read_text() == copies.page(kept("copies.json"))
+    assert (BENCHMARKS / "RULES.md").read_text() == rules.page(kept("rules.json"))
     growth = growth_page.in_order(kept("growth.json"))
     assert (BENCHMARKS / "GROWTH.md").read_text() == growth_page.page(growth)
     assert (BENCHMARKS / "growth.svg").read_text() == growth_page.plot(growth)
