@@ -221,10 +221,10 @@ def line_through(runs: list[Run]) -> str:
 
 def rules_part() -> str:
     run = kept("rules.json", "sqlite")
-    alone, beside = (duration(run[name]["p99_ms"] * 1000) for name in ("alone", "beside"))
+    alone, beside = (two(run[name]["p99_ms"]) for name in ("alone", "beside"))
     return (
-        f"- A rule with one step for {millions(run['users'])} people has run after {run['run_s'] / 60:.1f} minutes on SQLite. "
-        f"Meanwhile, 99 % of reads took at most {beside}, without it {alone}."
+        f"- A rule with one step for {millions(run['users'])} people runs in {run['run_s'] / 60:.1f} minutes on SQLite. Reads beside "
+        f"it take at most {beside} ms in 99 % of cases, and {alone} ms without it."
     )
 
 
