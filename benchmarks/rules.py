@@ -112,7 +112,7 @@ def main() -> None:
 def on(engine: str, users: int) -> dict[str, Any]:
     figures = record.origin() | {"users": users}
     with ExitStack() as stack:
-        peer = Rollbook("rules")
+        database, peer = None, Rollbook("rules")
         if engine == "postgresql":
             database = Database(WORK / "postgresql")
             database.start()
@@ -121,7 +121,7 @@ def on(engine: str, users: int) -> dict[str, Any]:
             peer = OnPostgresql("rules", database.create("rules"))
         stack.callback(shutil.rmtree, peer.folder, ignore_errors=True)
         figures |= filled(peer, users)
-        if engine == "postgresql":
+        if database is not None:
             database.ask("VACUUM ANALYZE", "rules")
         peer.serve()
         stack.callback(peer.process.stop)
