@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from rollbook import trace_context
 from rollbook.actions import passwords, stored_settings
@@ -250,6 +251,8 @@ class App:
         self.count(error, request)
         if request.path.startswith(scim.PREFIX):
             return scim_errors.render(error)
+        if request.route and request.method != "GET" and "dry_run=true" in unquote(request.query):
+            error.headers["X-Dry-Run"] = "true"
         page = await self._site.error_page(error, request)
         return page or render(error, request.id, self._url, request.headers.get(b"accept"))
 

@@ -94,6 +94,7 @@ def test_a_file_is_looked_at_tried_and_imported_without_leaving_the_page(
     page.goto("/admin/imports")
     expect(page.get_by_role("row", name="dry run")).to_have_count(2)
     expect(page.locator("tbody tr")).to_have_count(3)
+    expect(page.get_by_role("row", name="users.csv")).to_have_count(3)
 
 
 def test_to_load_the_page_again_after_a_dry_run_shows_it_with_the_name_of_its_file(
@@ -135,7 +136,7 @@ def test_refused_rows_are_shown_fixed_and_uploaded_alone_with_the_same_columns(
     page.goto("/admin/imports/new")
     page.get_by_label("File", exact=True).set_input_files(file)
     if not scripts:
-        page.get_by_role("button", name="Import now").click()
+        page.get_by_role("button", name="Import without a dry run").click()
         until_over(page)
         expect(page.get_by_role("heading", name="Nothing was changed")).to_be_visible()
         assert http.get(f"/v1/users?q={name}").json() == []
@@ -145,7 +146,7 @@ def test_refused_rows_are_shown_fixed_and_uploaded_alone_with_the_same_columns(
     page.get_by_label("File", exact=True).set_input_files(file)
     if scripts:  # the columns are proposed anew for a file that is chosen anew
         page.get_by_label("Note", exact=True).select_option("")
-    page.get_by_role("button", name="Import now").click()
+    page.get_by_role("button", name="Import without a dry run").click()
     page.wait_for_url("**/admin/imports/imp_*")
     until_over(page) if not scripts else expect(page.get_by_role("heading", name="Import finished")).to_be_visible()
     [row] = page.get_by_role("region", name="The first 1 of the report").get_by_role("row").all()[1:]
@@ -170,7 +171,7 @@ def test_refused_rows_are_shown_fixed_and_uploaded_alone_with_the_same_columns(
     if scripts:
         assert page.get_by_label("Note", exact=True).input_value() == ""
         assert page.get_by_label("Full name", exact=True).input_value() == "name"
-    page.get_by_role("button", name="Import now").click()
+    page.get_by_role("button", name="Import without a dry run").click()
     page.wait_for_url("**/admin/imports/imp_*")
     until_over(page) if not scripts else expect(page.get_by_role("heading", name="Import finished")).to_be_visible()
     assert (count(page, "Added"), count(page, "Refused")) == ("1", "0")
@@ -193,7 +194,7 @@ def test_a_wrong_file_is_named_as_soon_as_it_is_chosen(open_page: Callable[..., 
         file.write_bytes(content)
         page.get_by_label("File", exact=True).set_input_files(file)
         expect(page.locator("#preview")).to_contain_text(sentence)
-        page.get_by_role("button", name="Import now").click()
+        page.get_by_role("button", name="Import without a dry run").click()
         expect(page.locator("#result")).to_contain_text(sentence)
         expect(page.get_by_role("alert")).to_have_count(1)
     assert axe(page) == []
@@ -237,7 +238,7 @@ def test_an_import_is_canceled(http: httpx2.Client, open_page: Callable[..., Pag
     page = open_page()
     page.goto("/admin/imports/new")
     page.get_by_label("File", exact=True).set_input_files(file)
-    page.get_by_role("button", name="Import now").click()
+    page.get_by_role("button", name="Import without a dry run").click()
     page.get_by_role("button", name="Cancel import").click()
     page.locator("dialog").get_by_role("button", name="Cancel import").click()
     expect(page.get_by_role("heading", name="Canceled")).to_be_visible()

@@ -437,11 +437,14 @@ def test_too_many_or_too_large_header_fields_are_431(http: httpx2.Client) -> Non
 def test_a_404_tells_a_wrong_path_an_email_for_an_id_and_a_missing_user_apart(http: httpx2.Client) -> None:
     for path in ("/v1/user", "/users"):
         assert "Did you mean /v1/users?" in http.get(path).json()["error"], path
+    assert "Did you mean /v1/users/{userId}/tokens?" in http.get("/v1/tokens").json()["error"]
     for email in ("ada@example.com", "ada%40example.com"):
         assert "GET /v1/users?email=" in http.get(f"/v1/users/{email}").json()["error"], email
     missing = http.get("/v1/users/user_00000000000000000000000000")
     assert refused(missing, 404, "not_found")["error"] == "The requested resource could not be found."
     assert "Did you mean" not in http.get("/v1/nothing-of-the-kind").json()["error"]
     assert "Did you mean q?" in http.get("/v1/users?query=ada").text
+    hook = {"url": "inbox", "events": ["user.created"]}
+    assert "Did you mean types?" in http.post("/v1/webhooks", json=hook).text
     misspelt = http.post("/v1/users", json={"name": "Ada", "emial": "ada@example.com", "password": "x"})
     assert refused(misspelt, 400, "invalid_parameter")["error"].startswith('email is required, not "emial".')

@@ -279,8 +279,13 @@ def test_a_preview_is_refused_as_the_change_is(world: World, sql: str) -> None:
         preview = unchanged(world, sql, lambda: world.http.request(method, path, params={"dry_run": "true"}, json=body))  # noqa: B023
         done = world.http.request(method, path, json=body)
         assert preview.status_code == done.status_code >= 400
+        assert preview.headers["x-dry-run"] == "true" and "x-dry-run" not in done.headers
         without_id = re.compile(r"req_[0-9a-v]+")
         assert without_id.sub("", preview.text) == without_id.sub("", done.text)
+    with world.server.http("rbk_wrong") as stranger, world.server.http(new_key(world.http, scopes=["users:read"])) as by:
+        for client, status in ((stranger, 401), (by, 403)):
+            answer = client.post("/v1/groups", params={"dry_run": "true"}, json={"name": "Engineering"})
+            assert (answer.status_code, answer.headers["x-dry-run"]) == (status, "true")
 
 
 def test_an_idempotency_key_is_left_for_the_change(world: World, sql: str) -> None:
@@ -355,6 +360,7 @@ def test_a_preview_counts_for_the_rate_limit(world: World) -> None:
         answers = [client.post("/v1/groups", params=dry, json={"name": "Engineering"}) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
     assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    assert {answer.headers["x-dry-run"] for answer in answers} == {"true"}
     wait_until(lambda: world.http.get("/v1/events", params={"type": "limit.exceeded"}).json())
 
 

@@ -625,8 +625,8 @@ def _perhaps(value: str, words: Iterable[str]) -> str:
 
 def did_you_mean(name: str, names: Collection[str]) -> str:
     """A question for the nearest of the known names, and a space; nothing if none is near."""
-    is_search = name in ("query", "search") and "q" in names
-    nearest = ["q"] if is_search else get_close_matches(name[:64], names, 1)
+    other = {"query": "q", "search": "q", "events": "types"}.get(name)
+    nearest = [other] if other in names else get_close_matches(name[:64], names, 1)
     return f"Did you mean {nearest[0]}? " if nearest else ""
 
 

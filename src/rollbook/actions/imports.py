@@ -35,7 +35,7 @@ from rollbook.records.import_rows import FileFacts, Raw
 from rollbook.records.imports import FILE_LOST, IMPORTS, Counts, Import, Refusal
 from rollbook.storage.database import Queries, Tx
 
-SUMMED_UP = "With events=summary, an import records no event for each user, so it can't be undone."
+SUMMED_UP = "This import recorded one event for all users (events=summary), so it can't be undone."
 PAGE = 1_000
 """Refused records that are read at a time."""
 

@@ -24,7 +24,6 @@ from rollbook.api import idempotency, parsing
 from rollbook.api import users as user_calls
 from rollbook.api.call import Call, Services
 from rollbook.api.route import Route
-from rollbook.errors import ApiError
 from rollbook.gate import BY_API, Accepted, Gate
 from rollbook.http import coding
 from rollbook.http.driver import resumed
@@ -156,11 +155,7 @@ def _runner(route: Route, services: Services) -> Perform:
 async def previewed(call: Call, ids: Ids, act: Act, shows: Callable[[Call, Any], Response]) -> Response:
     """The response to a change of which nothing is kept."""
     preview = DryRun(call.services, call.by)
-    try:
-        response = shows(call, await act(preview.on, call, ids))
-    except ApiError as error:
-        error.headers["X-Dry-Run"] = "true"
-        raise
+    response = shows(call, await act(preview.on, call, ids))
     ends = preview.ends.text
     head = response.head + DRY_RUN + (line("X-Dry-Run-Ends", ends) if ends else b"")
     return structs.replace(response, head=head)

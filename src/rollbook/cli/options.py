@@ -289,7 +289,7 @@ def on_server(
             if previews and values.pop("dry_run"):
                 server = partial(_previewing, server)
                 values |= {"yes": True} if "yes" in values else {}
-            with _faults_of(added), _preview(values.get("json", True)):
+            with _faults_of(added), _preview(values.get("json", False)):
                 if fields is None:
                     function(server, **values)
                 else:

@@ -107,6 +107,7 @@ class Routes:
         self._max_body = max_body
         self._body_rule = BodyRule(max_body, early=EARLY)
         self._root = _Node()
+        self._paths: list[str] = []
         self._static: dict[str, Resource] = {}
         self._ending: dict[str, Resource] = {}
         self._last: tuple[str, tuple[Resource, Ids] | None] = "", None
@@ -122,6 +123,7 @@ class Routes:
             by_path.setdefault(row.path, []).append(row)
         for path, group in by_path.items():
             resource = Resource(entrance, group, self._max_body)
+            self._paths.append(path)
             if "{" not in path:
                 self._static[path] = resource
             elif path.count("{") == 1 and path.endswith("}"):
@@ -169,9 +171,11 @@ class Routes:
         return self._refuse(request, match)
 
     def _nearest(self, path: str) -> str | None:
-        """The call that a wrong path probably means, as a sentence."""
-        calls = [call for call in self._static if call.startswith("/v1/")]
-        nearest = get_close_matches(path[:MAX_COMPARED].rstrip("/"), calls, 1, LIKE)
+        """The call that a wrong path probably means, as a sentence: the shortest with the same end, or one like it."""
+        path = path[:MAX_COMPARED].rstrip("/")
+        calls = sorted((call for call in self._paths if call.startswith("/v1/")), key=len)
+        same = [call for call in calls if call.endswith(path[path.rfind("/") :])]
+        nearest = same or get_close_matches(path, [call for call in calls if "{" not in call], 1, LIKE)
         return f"Did you mean {nearest[0]}? This path doesn't exist." if nearest else None
 
     async def _refuse(self, request: Request, match: tuple[Resource, Ids] | None) -> Response:

@@ -5,8 +5,9 @@ A text has a key and, in braces, values: `language("de").t("link_sent", email=�
 and values, in the same order. A text about a number has two forms, `…_one` and `…_other`. The texts `error_…` in
 English are the sentences that actions raise, by which those of other languages are found.
 
-German, French, Spanish and Portuguese (of Brazil) are formal: Sie, vous, usted, você. Japanese is polite: です・ます.
-In French, no-break spaces (U+00A0, written as an escape) stand before ? and ; and between a number and its noun.
+German, French, Spanish and Portuguese (of Brazil) are formal: Sie, vous, usted, você. Japanese is polite:
+です・ます. In French, no-break spaces (U+00A0, written as an escape) stand before ? and ; and between a number and
+its noun.
 """
 
 from __future__ import annotations

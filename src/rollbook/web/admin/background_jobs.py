@@ -8,7 +8,6 @@ from typing import Any, Generic
 
 from rollbook import clock
 from rollbook.actions.checking import check_texts
-from rollbook.http.request import Response
 from rollbook.records import bulk_jobs, users
 from rollbook.records.background_jobs import J, job_options
 from rollbook.storage.database import Queries
@@ -53,23 +52,16 @@ async def with_names(queries: Queries, view: type[JobView[J]], jobs: Sequence[J]
     return [view(job, names.get(job.user_id or "")) for job in jobs]
 
 
-async def show_list(
-    page: PageRequest,
-    name: str,
-    section: str,
-    view: type[JobView[J]],
-    query_type: type[Any],
-    listed: Callable[..., Any],
-) -> Response:
-    """The newest jobs of a kind, or those before one."""
+async def newest(
+    page: PageRequest, view: type[JobView[J]], query_type: type[Any], listed: Callable[..., Any]
+) -> dict[str, Any]:
+    """Context of the list of a kind: its newest jobs, or those before one."""
     before = {"before": page.query["before"]} if page.query.get("before") else {}
     jobs = await listed(page.on, page.by, check_texts(query_type, {"limit": str(PAGE), **before}))
-    return page.render(
-        f"admin/{name.replace('-', '_')}.html",
-        section=section,
-        found=await page.on.read(with_names, view, jobs),
-        kinds=KINDS,
-        undone=await page.on.read(bulk_jobs.undone),
-        first=not before,
-        next=f"/admin/{name}?before={jobs[-1].id}" if len(jobs) == PAGE else None,
-    )
+    return {
+        "found": await page.on.read(with_names, view, jobs),
+        "kinds": KINDS,
+        "undone": await page.on.read(bulk_jobs.undone),
+        "first": not before,
+        "next": f"{page.request.path}?before={jobs[-1].id}" if len(jobs) == PAGE else None,
+    }

@@ -17,7 +17,7 @@ from rollbook.records import bulk_jobs as records
 from rollbook.records import groups, user_rules
 from rollbook.records.bulk_jobs import JOBS, BulkJob
 from rollbook.roles import PERSON
-from rollbook.web.admin.background_jobs import JobView, show_list, with_names
+from rollbook.web.admin.background_jobs import JobView, newest, with_names
 from rollbook.web.admin.user_filters import asked_of, list_url
 from rollbook.web.page_request import PageRequest, download_file
 
@@ -101,7 +101,8 @@ class BulkJobView(JobView[BulkJob]):
 
 
 async def show_all(page: PageRequest) -> Response:
-    return await show_list(page, "bulk-jobs", SECTION, BulkJobView, ListBulkJobs, bulk_jobs.list_bulk_jobs)
+    shown = await newest(page, BulkJobView, ListBulkJobs, bulk_jobs.list_bulk_jobs)
+    return page.render("admin/bulk_jobs.html", section=SECTION, **shown)
 
 
 async def show_one(page: PageRequest) -> Response:

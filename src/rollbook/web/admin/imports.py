@@ -37,7 +37,7 @@ from rollbook.records import imports as records
 from rollbook.records.imports import MAX_REFUSALS, Import
 from rollbook.storage.database import Queries
 from rollbook.web import forms, uploads
-from rollbook.web.admin.background_jobs import KINDS, JobView, show_list, with_names
+from rollbook.web.admin.background_jobs import KINDS, JobView, newest, with_names
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.groups import find_group
 from rollbook.web.page_request import PageRequest, download_file, whole_number
@@ -74,7 +74,9 @@ class ImportView(JobView[Import]):
 
 
 async def show_all(page: PageRequest) -> Response:
-    return await show_list(page, "imports", SECTION, ImportView, ListImports, imports.list_imports)
+    shown = await newest(page, ImportView, ListImports, imports.list_imports)
+    files = await import_files.names(page.on, page.by, [view.found for view in shown["found"]])
+    return page.render("admin/imports.html", section=SECTION, files=files, **shown)
 
 
 async def show_one(page: PageRequest) -> Response:
