@@ -226,6 +226,7 @@ def mail_outcomes_part() -> str:
 def commands_part() -> str:
     found: list[str] = []
     told: dict[tuple[str, str], str] = {}
+    filters: dict[str, set[str]] = {}
     for name, command in commands(app, "rollbook"):
         arguments = [_argument(each) for each in command.params if each.param_type_name == "argument"]
         shown = cli_options.examples(name.removeprefix("rollbook "))[:1]  # `--help` has all
@@ -234,7 +235,7 @@ def commands_part() -> str:
             f"## {name}",
             _help(name, inspect.cleandoc(command.help or "")),
             *([] if shown == [name] or not (shown or arguments) else ["\n".join(example)]),
-            *([] if name == "rollbook serve" else _options(name, command, told)),
+            *([] if name == "rollbook serve" else _options(name, command, told, filters)),
         ]
     return "\n\n".join(found)
 
@@ -270,9 +271,16 @@ def _help(name: str, text: str) -> str:
     return f"{text.partition(chr(10) * 2)[0]}\n\nSee [{title}]({place})."
 
 
-def _options(name: str, command: Any, told: dict[tuple[str, str], str]) -> Iterator[str]:
+MANY = 15
+"""Options that two commands share, from which on the second names the first instead of them."""
+
+
+def _options(
+    name: str, command: Any, told: dict[tuple[str, str], str], called: dict[str, set[str]]
+) -> Iterator[str]:
     """The options of a command: those that stand for fields of a call, then its own, but for those of many commands.
-    `told` are the options that commands before it have, with the first of these."""
+    `told` are the options that commands before it have, with the first of these, `called` those that stand for fields
+    by command."""
     shown = [each for each in command.params if _is_shown(each)]
     # Commands that take a profile to work on take the options that come with it.
     places = {"data", "url", "key", "profile"} if any(each.help == cli_options.PROFILE.help for each in shown) else {}
@@ -281,7 +289,18 @@ def _options(name: str, command: Any, told: dict[tuple[str, str], str]) -> Itera
     fields = [each for each in own if call and hasattr(each, "field")]
     common = [each for each in own if each.name in COMMON or each.help == cli_options.DATA.help]
     if call and fields:
-        yield f"[Options]({docs_calls.place(*call)}): {', '.join(map(_flag, fields))}."
+        flags = [_flag(each) for each in fields]
+        for first, others in called.items():
+            if len(others & {*flags}) >= MANY:
+                less = " and ".join(sorted(others - {*flags}))
+                flags = [
+                    f"those of [`{first}`](#{slug(first)})" + f" without {less}" * bool(less),
+                    *(flag for flag in flags if flag not in others),
+                ]
+                break
+        else:
+            called[name] = {*flags}
+        yield f"[Options]({docs_calls.place(*call)}): {', '.join(flags)}."
     rows = [(_flags(each), (each.help or "") + _required(each)) for each in own if each not in [*fields, *common]]
     firsts = {row: told.setdefault(row, name) for row in rows}
     new = [row for row in rows if firsts[row] == name]

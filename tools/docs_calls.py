@@ -11,14 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from rollbook.actions.arguments.users import UserFilters
 from rollbook.api import openapi, openapi_tables
 from rollbook.api.route import Route
 from rollbook.api.routes import ROUTES
 from rollbook.docs_site.guide import slug
-from rollbook.errors import ApiError
+from rollbook.errors import ApiError, NotFound
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -72,11 +74,12 @@ class Told:
         known = {each["name"]: each for each in (*_description()["components"]["parameters"].values(), *lists)}
         places = dict.fromkeys((each["name"] for each in lists), "users.md#list-users")
         places |= {name: place for place, names in COMMON.items() for name in names}
-        self._places = {self._key(_parameter(known[name])): place for name, place in places.items()}
+        common = {_key_of(_parameter(known[name])): place for name, place in places.items()}
+        self._places = {**_homes(), **common}
         of_users = {"UserCreate": "create-a-user", "UserUpdate": "update-a-user", "User": "the-user-object"}
         for name, anchor in of_users.items() if is_on_applications else ():
             for row in _fields(_schema(name), is_body=name != "User"):
-                self._places.setdefault(self._key(row), f"users.md#{anchor}")
+                self._places.setdefault(_key_of(row), f"users.md#{anchor}")
 
     def shown(self, head: str, rows: Iterable[Row], place: str) -> Iterator[str]:
         """A list of what is new at `place`, and a sentence with links about the rest."""
@@ -85,7 +88,7 @@ class Told:
             if repeats.has(row):
                 continue
             name, kind, text = row
-            at = self._places.setdefault(self._key(row), place)
+            at = self._places.setdefault(_key_of(row), place)
             if at == place:
                 new.append((f"`{name}`", cell(kind, text)))
             elif kind[0] != "path":
@@ -103,11 +106,39 @@ class Told:
         """A sentence about a call, unless the page has said it of an earlier one."""
         return sentence if self._places.setdefault((sentence,), place) == place else ""
 
-    @staticmethod
-    def _key(row: Row) -> tuple[str, ...]:
-        name, kind, text = row
-        kinds = (each.removesuffix(" or null") for each in kind if each and each != "required")
-        return name, _DEFAULT.sub("", text), *(each for each in kinds if "character" not in each)
+
+def _key_of(row: Row) -> tuple[str, ...]:
+    """What makes two rows one: name and meaning, and the type as far as it is more than a length."""
+    name, kind, text = row
+    kinds = (each.removesuffix(" or null") for each in kind if each and each != "required")
+    return name, _DEFAULT.sub("", text), *(each for each in kinds if "character" not in each)
+
+
+FILTERS = [f"`{name}`" for name in UserFilters.__struct_fields__]
+"""Parameters of a list of users that select some."""
+MANY_FILTERS = 15
+LONG = 13
+"""Words from which on a description stands on one page only."""
+FIRST = ("users", "tokens", "keys", "sessions", "events", "second-factor", "bulk-jobs")
+"""Pages that describe what others have as well."""
+
+
+@cache
+def _homes() -> dict[tuple[str, ...], str]:
+    """The place of each row that several pages have, and that is long: the first of these pages."""
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in [*FIRST, *sorted({page.stem for page in DOCS.glob("*.md")} - {*FIRST})]:
+        for marker in _MARKER.finditer((DOCS / f"{name}.md").read_text()):
+            kind, what = marker[1], marker[2].split("__")[0]
+            place = _places()[kind, what]
+            if kind == "call":
+                parts = [rows for _, rows in _rows_of(_route(what))]
+            else:  # an operation in bulk has fields of many calls
+                parts = [] if what.startswith("Bulk") else [_fields(_schema(what), is_body=False)]
+            for row in chain.from_iterable(parts):
+                if len(row[2].split()) >= LONG:
+                    found.setdefault(_key_of(row), {}).setdefault(name, place)
+    return {key: next(iter(places.values())) for key, places in found.items() if len(places) > 1}
 
 
 class Repeats:
@@ -161,6 +192,7 @@ def everywhere_part() -> str:
     rows = [
         ("all calls", openapi_tables.OF_EVERY_CALL),
         ("calls that require an API key", openapi_tables.OF_CALLS_WITH_A_KEY),
+        ("calls with an ID in the path", (NotFound,)),
         ("calls with a body", openapi_tables.OF_CALLS_WITH_A_BODY),
         ("every POST with an `Idempotency-Key`", openapi_tables.OF_POSTS),
     ]
@@ -201,20 +233,32 @@ def terms(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def _calls(routes: list[Route], told: Told, place: str) -> Iterator[str]:
-    first = _operation(routes[0])
-    parameters = [_resolved(each) for each in (*_path_parameters(routes[0]), *first.get("parameters", ()))]
-    # What `{groupId}` in a path is needs no words.
-    parameters = [each for each in parameters if each["in"] != "path" or " or " in each["description"]]
-    yield from told.shown("parameter", map(_parameter, parameters), place)
-    for kind, body in first.get("requestBody", {}).get("content", {}).items():
-        if kind == "application/json":
-            yield from told.shown("body field", _fields(_resolved(body["schema"]), is_body=True), place)
-        elif not kind.startswith("application/merge"):
+    for head, rows in _rows_of(routes[0]):
+        yield from told.shown(head, rows, place)
+    for kind, body in _operation(routes[0]).get("requestBody", {}).get("content", {}).items():
+        if not kind.startswith(("application/json", "application/merge")):
             yield f"The body is `{kind}`. {body['schema'].get('description', '')}".rstrip()
     yield from dict.fromkeys(_answer(route) for route in routes)
     yield from dict.fromkeys(filter(None, (told.once(_access(route), place) for route in routes)))
     own = dict.fromkeys(error for route in routes for error in route.errors)
-    yield f"Errors: {', '.join(filter(None, [errors_of(own), '[common](api.md#errors)']))}."
+    if "{" in routes[0].path:
+        own.pop(NotFound, None)  # as of all of these
+    if own:
+        yield f"Errors: {errors_of(own)}, [common](api.md#errors)."
+
+
+def _rows_of(route: Route) -> Iterator[tuple[str, Iterable[Row]]]:
+    """The parameters of a call, and the fields of its body."""
+    operation = _operation(route)
+    parameters = [_resolved(each) for each in (*_path_parameters(route), *operation.get("parameters", ()))]
+    # What `{groupId}` in a path is needs no words.
+    yield (
+        "parameter",
+        [_parameter(each) for each in parameters if each["in"] != "path" or " or " in each["description"]],
+    )
+    for kind, body in operation.get("requestBody", {}).get("content", {}).items():
+        if kind == "application/json":
+            yield "body field", _fields(_resolved(body["schema"]), is_body=True)
 
 
 def _parameter(described: dict[str, Any]) -> Row:
@@ -292,7 +336,17 @@ def _inner(field: dict[str, Any]) -> dict[str, Any] | None:
 
 def cell(kind: list[str], text: str) -> str:
     """What a table says of a field, parameter or setting: `kind` in words, and below it the text."""
-    return f"*{', '.join(filter(None, kind))}*<br>{text}" if any(kind) else text
+    kind = [part for part in kind if part and not _is_said(part, text)]
+    return f"*{', '.join(kind)}*<br>{text}" if kind else text
+
+
+def _is_said(bound: str, text: str) -> bool:
+    """Test whether the text has a bound, such as `up to 255 characters`, as well."""
+    match = re.fullmatch(r"(up|[\d,]+) to ([\d,]+)(?: characters)?", bound)
+    return match is not None and bool(
+        re.search(rf"(?<![\d,.]){match[1] if match[1] != 'up' else '[0-9a-z]+'} (?:to|most) {match[2]}(?![\d,])", text)
+        or (match[1] == "up" and re.search(rf"(?:[Uu]p to|at most) {match[2]}(?![\d,])", text))
+    )
 
 
 def _kind(schema: dict[str, Any]) -> list[str]:
@@ -379,6 +433,9 @@ def title(place: str) -> str:
 def _links(names: list[str], title: str, target: str) -> str:
     """Names with a link each or, if they are many, with one for all."""
     if len(names) > 3:
+        if len(filters := {*FILTERS} & {*names}) >= MANY_FILTERS:
+            less = sorted({*FILTERS} - filters)
+            names = ["all filters" + f" but {', '.join(less)}" * bool(less), *(it for it in names if it not in filters)]
         return f"{', '.join(names)} ([{title}]({target}))"
     return ", ".join(re.sub("`.*`", rf"[\g<0>]({target})", name) for name in names)
 

@@ -18,7 +18,7 @@ class Fault(NamedTuple):
 
 
 class ApiError(Exception):
-    """The server failed; your request was not the cause. Include the request ID when you report it."""
+    """Your request was not the cause. Report it, with the request ID."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -49,7 +49,7 @@ class ApiError(Exception):
 
 
 class BadRequest(ApiError):
-    """The request could not be understood. The message in `error` says what to fix."""
+    """`error` says what to fix."""
 
     status = 400
     code = "bad_request"
@@ -72,8 +72,7 @@ class InvalidParameter(BadRequest):
 
 
 class EmailTaken(BadRequest):
-    """Another user has this email. Emails ignore case, but plus tags and dots matter. To find the user, call `GET
-    /v1/users?email=`."""
+    """Emails ignore case, but plus tags and dots matter. To find the user who has it, call `GET /v1/users?email=`."""
 
     code = "email_taken"
     message = "Email address is already in use."
@@ -81,8 +80,7 @@ class EmailTaken(BadRequest):
 
 
 class ExternalIdTaken(BadRequest):
-    """Another user or group has this `external_id`. To find it, call `GET /v1/users?external_id=` or `GET
-    /v1/groups?external_id=`."""
+    """To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`."""
 
     code = "external_id_taken"
     message = "External ID is already in use."
@@ -98,9 +96,7 @@ class UserNameTaken(BadRequest):
 
 
 class EmailUnproven(BadRequest):
-    """SCIM and the report of an import have this code. The user with this email may have signed up with an email that
-    isn't theirs. If it is theirs, ask them to verify it. Otherwise [adopt](users.md#adopt-a-user) them, or import with
-    `adopt`, which ends their password, second factors, sessions, API keys and links."""
+    """SCIM and the report of an import have this code: see [Adopt a user](users.md#adopt-a-user)."""
 
     code = "email_unproven"
     message = (
@@ -111,8 +107,8 @@ class EmailUnproven(BadRequest):
 
 
 class IdTaken(BadRequest):
-    """The report of an import has this code. Another user has this `id`, or had it until they were deleted. Imports
-    recognize existing users by email or external ID."""
+    """The report of an import has this code, also if the user with this `id` was deleted. Imports recognize existing users
+    by email or external ID."""
 
     code = "id_taken"
     message = "ID is already in use."
@@ -120,23 +116,21 @@ class IdTaken(BadRequest):
 
 
 class ChangedSince(BadRequest):
-    """The results of a job that undoes another one have this code. Someone has changed the user in the same way since,
-    so the job left the user unchanged."""
+    """The results of a job that undoes another one have this code. It left the user unchanged."""
 
     code = "changed_since"
     message = "The user was changed in the same way since."
 
 
 class LeftAlone(BadRequest):
-    """The results of a rule's run have this code. The user no longer matched the rule, or had come further already."""
+    """The results of a rule's run have this code, also for a user who had come further already."""
 
     code = "left_alone"
     message = "The user no longer matches the rule."
 
 
 class TokenInvalid(BadRequest):
-    """The one-time token is unknown, was used, replaced or ended, or has expired. The API doesn't tell which. Ask for a
-    new one."""
+    """Or it was replaced or ended. The API doesn't tell which. Ask for a new one."""
 
     code = "token_invalid"
     message = "The token is unknown, was used already, or has expired."
@@ -193,8 +187,7 @@ class MissingKey(Unauthorized):
 
 
 class MalformedKey(Unauthorized):
-    """The Authorization header has no Rollbook API key: the scheme is not Bearer, or the key is incomplete or
-    mistyped. `errors` says which. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum."""
+    """The scheme of the Authorization header is not Bearer, or the key is incomplete or mistyped. `errors` says which."""
 
     code = "malformed_key"
     message = "Invalid API key provided."
@@ -216,7 +209,7 @@ class InvalidKey(Unauthorized):
 
 
 class ExpiredKey(Unauthorized):
-    """The API key has expired, or was rotated and the overlap has ended. Create a new one."""
+    """Or it was rotated, and the overlap has ended. Create a new one."""
 
     code = "expired_key"
     message = "The API key has expired."
@@ -232,7 +225,7 @@ class RevokedKey(Unauthorized):
 
 
 class WrongPassword(Unauthorized):
-    """The email is unknown, or the password is wrong. The API doesn't tell which."""
+    """The API doesn't tell which of them."""
 
     code = "wrong_password"
     message = "The email or password is incorrect."
@@ -279,9 +272,8 @@ class Forbidden(ApiError):
 
 
 class InsufficientScope(Forbidden):
-    """The API key lacks the scope of this endpoint, or its user's role doesn't allow the action. Members can read and
-    change themselves, viewers can read, and admins can do everything except change owners. Use a key with more scopes,
-    or of another user. In an import, a password hash needs `users:import`, and a role above member `users:grant`."""
+    """The API key lacks the [scope](authentication.md#roles-and-scopes) of this endpoint, or its user's role doesn't allow
+    the action. Use a key with more scopes, or of another user."""
 
     code = "insufficient_scope"
     message = "This API key does not have permission to perform this action."
@@ -307,16 +299,15 @@ class NewPasswordRequired(Forbidden):
 
 
 class KeySuspended(Forbidden):
-    """The key goes back to a user who is suspended. This user created it, gave it more, or created the key with which
-    it was created. The key works again once the user is activated. To be independent of them, create another key."""
+    """It [goes back to](authentication.md#suspensions-and-deletions) that user, and works again once they are activated. To
+    be independent of them, create another key."""
 
     code = "key_suspended"
     message = "This API key is suspended, because a user who created it is suspended."
 
 
 class ProofRequired(Forbidden):
-    """The dashboard asks for your password before sensitive changes, unless you entered it within the last ten minutes.
-    Requests with an API key need no confirmation."""
+    """See [Confirm your password](authentication.md#confirm-your-password). Requests with an API key need none."""
 
     code = "proof_required"
     message = "Confirm your password first. Open /account/confirm, then try again."
@@ -347,15 +338,14 @@ class ForeignForm(Forbidden):
 
 
 class UnknownHost(Forbidden):
-    """The dashboard was called by a public host name that is not the server's. Another site may have pointed its name
-    here. If the name is correct, set `public_url` to the URL that people use."""
+    """Another site may have pointed its name here. If the name is correct, set `public_url` to the URL that people use."""
 
     code = "unknown_host"
     message = "The dashboard only accepts requests for known host names."
 
 
 class LastOwner(Forbidden):
-    """The last active owner can't be deleted, suspended or given a lower role. Create another owner first."""
+    """Nor suspended or given a lower role. Create another owner first."""
 
     code = "last_owner"
     message = "The last owner cannot be removed."
@@ -404,14 +394,14 @@ class ReplayLimitReached(Forbidden):
 
 
 class ImportLimitReached(Forbidden):
-    """Wait until some imports are finished, or cancel one."""
+    """Imports that wait for their turn count, too."""
 
     code = "import_limit_reached"
     message = "You have 10 unfinished imports, or the server has 100. Wait, or cancel one."
 
 
 class BulkJobLimitReached(Forbidden):
-    """Wait until some jobs are finished, or cancel one."""
+    """Jobs that wait for their turn count, too."""
 
     code = "bulk_job_limit_reached"
     message = "You have 10 unfinished bulk jobs, or the server has 100. Wait, or cancel one."
@@ -473,7 +463,7 @@ class StillRunning(ApiError):
 
 
 class NotReversible(ApiError):
-    """The event is of a type that can't be undone, or all of it has changed since. The message says why."""
+    """Or all of it has changed since. The message says why."""
 
     status = 409
     code = "not_reversible"
@@ -481,9 +471,7 @@ class NotReversible(ApiError):
 
 
 class PositionExpired(ApiError):
-    """Events after this position were deleted, since they are older than the setting `event_retention`, so you would
-    miss some. Read the current state again, for example with `GET /v1/users`, and follow the log from the
-    `Event-Position` of the first page."""
+    """They are older than the setting `event_retention`. [Copy](follow.md#copy-the-directory) the current state again."""
 
     status = 410
     code = "position_expired"
@@ -500,8 +488,7 @@ class NotInLog(ApiError):
 
 
 class PreconditionFailed(ApiError):
-    """`If-Match` names an outdated version. Read the object again, apply your change, and send it with the new
-    `ETag`."""
+    """Read the object again, apply your change, and send it with the new `ETag`."""
 
     status = 412
     code = "precondition_failed"
@@ -509,7 +496,7 @@ class PreconditionFailed(ApiError):
 
 
 class ContentTooLarge(ApiError):
-    """A body has at most 64 KiB, that of a bulk call 32 MiB, a file to import 4 GiB."""
+    """See [Maximum sizes](conventions.md#maximum-sizes)."""
 
     status = 413
     code = "content_too_large"
@@ -517,7 +504,7 @@ class ContentTooLarge(ApiError):
 
 
 class UriTooLong(ApiError):
-    """Path and query together have at most 8 KiB."""
+    """See [Maximum sizes](conventions.md#maximum-sizes)."""
 
     status = 414
     code = "uri_too_long"
@@ -533,9 +520,7 @@ class UnsupportedMediaType(ApiError):
 
 
 class KeyReused(ApiError):
-    """The key was used with another path, body or API key, or the API key was rotated or changed since. Or the stored
-    response can't be decrypted because the server's secret has changed. Then check whether the request was completed.
-    Use a new Idempotency-Key for each new request."""
+    """Use a new one for each new request. See [Safe retries](conventions.md#safe-retries)."""
 
     status = 422
     code = "idempotency_key_reused"
@@ -543,8 +528,7 @@ class KeyReused(ApiError):
 
 
 class BulkRefused(ApiError):
-    """With `atomic`, one operation that fails stops all. `errors` names those that failed, as far as they fit into 4
-    KiB. Fix them, and send all operations again."""
+    """`errors` names those that failed, as far as they fit into 4 KiB. Fix them, and send all operations again."""
 
     status = 422
     code = "bulk_refused"
@@ -564,9 +548,8 @@ class TooManyRequests(ApiError):
 
 
 class TooManyAttempts(TooManyRequests):
-    """There were too many wrong passwords or codes for this account or from this client (settings `attempts_limit` and
-    `address_attempts_limit`). Wait for `Retry-After` seconds. Others' attempts don't affect a session, a browser that
-    has signed in before, or a link to set a password."""
+    """There were too many [wrong passwords](authentication.md#wrong-passwords) or codes for this account or from this
+    client. Wait for `Retry-After` seconds."""
 
     code = "too_many_attempts"
     message = "Too many failed attempts."
@@ -593,7 +576,7 @@ class TooManyStreams(TooManyRequests):
 
 
 class HeadersTooLarge(ApiError):
-    """A request has at most 100 headers and 32 KiB of them."""
+    """See [Maximum sizes](conventions.md#maximum-sizes)."""
 
     status = 431
     code = "headers_too_large"
@@ -628,9 +611,8 @@ class StorageUnavailable(Unavailable):
 
 
 class DatabaseTimeout(Unavailable):
-    """PostgreSQL took longer than the setting `database_timeout` (5 seconds by default), perhaps waiting for other
-    changes or its disk. Try again after `Retry-After` seconds. If it happens again, ask for less: `Link` or `cursor`
-    instead of a large `offset` with `sort` or filters, more filters, no `count=exact`."""
+    """PostgreSQL took longer than the setting `database_timeout`, perhaps waiting for other changes or its disk. Try again
+    after `Retry-After` seconds."""
 
     code = "database_timeout"
     message = (
@@ -651,8 +633,7 @@ class LimitsUnavailable(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """The connection broke, or the standby didn't answer in time. Check before you try again, or try again with the
-    same `Idempotency-Key`."""
+    """The connection broke, or the standby didn't answer in time. With the same `Idempotency-Key`, you can simply try again."""
 
     code = "outcome_unknown"
     message = (
