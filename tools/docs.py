@@ -378,7 +378,7 @@ def _range(kind: Any, meta: msgspec.Meta) -> str:
         return ", ".join(f"`{word}`" for word in meta.pattern.strip("^()$").split("|"))
     low = meta.ge if meta.ge is not None else meta.gt
     if low is not None and meta.le is not None:
-        return f"{'above ' if meta.ge is None else ''}{low:,} to {meta.le:,}"
+        return f"{'above ' if meta.ge is None else ''}{low:,}–{meta.le:,}"
     return "a list" if kind == tuple[str, ...] else ""
 
 

@@ -342,11 +342,11 @@ def cell(kind: list[str], text: str) -> str:
 
 def _is_said(bound: str, text: str) -> bool:
     """Test whether the text has a bound, such as `up to 255 characters`, as well."""
-    match = re.fullmatch(r"(up|[\d,]+) to ([\d,]+)(?: characters)?", bound)
-    return match is not None and bool(
-        re.search(rf"(?<![\d,.]){match[1] if match[1] != 'up' else '[0-9a-z]+'} (?:to|most) {match[2]}(?![\d,])", text)
-        or (match[1] == "up" and re.search(rf"(?:[Uu]p to|at most) {match[2]}(?![\d,])", text))
-    )
+    match = re.fullmatch(r"(?:up to |([\d,]+)–)([\d,]+)(?: characters)?", bound)
+    if match is None:
+        return False
+    least = rf"(?<![\d,.]){match[1]} to" if match[1] else "(?:[Uu]p to|at most|1 to)"
+    return re.search(rf"{least} {match[2]}(?![\d,])", text) is not None
 
 
 def _kind(schema: dict[str, Any]) -> list[str]:
@@ -391,7 +391,7 @@ def _default(value: Any) -> str:
 def _bounds(schema: dict[str, Any]) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None:
-        return f"{low:,} to {high:,.0f}" if high is not None and high < 2**53 - 1 else f"from {low:,}"
+        return f"{low:,}–{high:,.0f}" if high is not None and high < 2**53 - 1 else f"from {low:,}"
     if "maxItems" in schema:
         return f"up to {schema['maxItems']:,}"
     if "maxLength" in schema and schema.get("format", "password") == "password" and "enum" not in schema:
@@ -399,7 +399,7 @@ def _bounds(schema: dict[str, Any]) -> str:
         most = schema["maxLength"]
         if most == 1:
             return "1 character"
-        return f"{f'{least:,} to' if least > 1 else 'up to'} {most:,} characters"
+        return f"{f'{least:,}–' if least > 1 else 'up to '}{most:,} characters"
     return ""
 
 

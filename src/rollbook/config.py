@@ -334,9 +334,8 @@ class Settings(Fixed, frozen=True, kw_only=True):
         str,
         says(
             "Where data is stored. Empty: a SQLite file in the data folder. `postgresql://user@host/name`: "
-            "PostgreSQL, for any number of servers. Unless the host is this machine, the connection uses TLS "
-            "and verifies the server (`sslmode=verify-full`); `?sslrootcert=FILE` names an authority of your "
-            "own, `?sslmode=disable` turns TLS off."
+            "PostgreSQL, for any number of servers. To another machine, the connection uses TLS and verifies the "
+            "server, unless the URL says otherwise."
         ),
     ] = ""
     database_direct: Annotated[
@@ -421,9 +420,8 @@ class Settings(Fixed, frozen=True, kw_only=True):
     attempts_limit: Annotated[
         Limit,
         says(
-            "Wrong passwords per account from one origin before further attempts are refused, or `none`. "
-            "Origins: each IP address, each browser that has signed in before, the user's sessions, their API "
-            "keys."
+            "Wrong passwords per account from one source, such as an IP address, before further attempts are refused, "
+            "or `none`."
         ),
     ] = Limit.parse("10/minute,50/hour")
 
@@ -543,8 +541,7 @@ class Settings(Fixed, frozen=True, kw_only=True):
     brand_color: Annotated[
         str,
         says(
-            "Color of buttons and links on these pages and mails, such as `#0f766e`. Text on it is black or "
-            "white, and links are made darker or lighter until they can be read."
+            "Color of buttons on these pages and mails, such as `#0f766e`, and of links as far as they can be read."
         ),
     ] = ""
     brand_support: Annotated[
@@ -650,9 +647,8 @@ class Settings(Fixed, frozen=True, kw_only=True):
     smtp: Annotated[
         str,
         says(
-            "Mail server, such as `smtp://user:password@smtp.example.com:587`. `smtp://` uses STARTTLS, and `smtps://` "
-            "(port 465) SSL/TLS; both verify the server. `smtp+insecure://host:25` uses neither, on a network you "
-            "trust. Needs `mail_from` and `public_url`. Empty: Rollbook sends no mail."
+            "Mail server, such as `smtp://user:password@smtp.example.com:587` (STARTTLS) or `smtps://` (port 465, "
+            "SSL/TLS). Needs `mail_from` and `public_url`. Empty: Rollbook sends no mail."
         ),
     ] = ""
     smtp_ca: Annotated[

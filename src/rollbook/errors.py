@@ -479,8 +479,7 @@ class PositionExpired(ApiError):
 
 
 class NotInLog(ApiError):
-    """The time is older than the setting `event_retention`, or an import with `events=summary` changed the user
-    without an event."""
+    """See [As of a time](users.md#as-of-a-time)."""
 
     status = 410
     code = "not_in_log"
@@ -568,8 +567,7 @@ class ExportRunning(TooManyRequests):
 
 
 class TooManyStreams(TooManyRequests):
-    """At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10 for the request log.
-    Close one first."""
+    """Or 10 that follow the request log. Close one first. See [What clients keep open](limits.md#what-clients-keep-open)."""
 
     code = "too_many_streams"
     message = "You already have 100 open requests that follow the event log."
@@ -595,9 +593,8 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """Too many requests wait for a password to be hashed, a write, a search, events or a token. Or there is too little
-    memory for a hash, or for requests that have not arrived completely. Nothing was done. Try again after `Retry-After`
-    seconds."""
+    """Too many requests wait for a password to be hashed, a write, a search, events or a token, or for memory. Nothing was
+    done. Try again after `Retry-After` seconds."""
 
     code = "overloaded"
     message = "The server is busy. Try again shortly."
