@@ -217,10 +217,10 @@ def outcomes_part() -> str:
 
 
 def mail_outcomes_part() -> str:
-    rows = [(f"`{name}`", text) for name, text in outcomes.OF_MAIL.items()]
+    shared = ", ".join(f"`{name}`" for name in outcomes.OF_MAIL if name in outcomes.DESCRIPTIONS)
+    own = [(f"`{name}`", text) for name, text in outcomes.OF_MAIL.items() if name not in outcomes.DESCRIPTIONS]
     answered = ("`smtp_400` to `smtp_599`", "The mail server answered with this code, about the recipient or the mail.")
-    at = [name for name, _ in rows].index(f"`{outcomes.NO_STARTTLS}`")
-    return terms([*rows[:at], answered, *rows[at:]])
+    return f"{terms([answered, *own])}\n\n{shared}: As for [webhooks](webhooks.md#retries)."
 
 
 def commands_part() -> str:
@@ -266,7 +266,9 @@ def _help(name: str, text: str) -> str:
     """The help of a command, or its beginning and where the rest is told."""
     place = EXPLAINED.get(name)
     if place is None:
-        return text
+        return re.sub(
+            r" (?:Other fields are left unchanged|An empty text removes the value of an optional field)\.", "", text
+        )
     title = docs_calls.title(place if not place.startswith("#") else f"cli.md{place}")
     return f"{text.partition(chr(10) * 2)[0]}\n\nSee [{title}]({place})."
 
@@ -275,9 +277,7 @@ MANY = 15
 """Options that two commands share, from which on the second names the first instead of them."""
 
 
-def _options(
-    name: str, command: Any, told: dict[tuple[str, str], str], called: dict[str, set[str]]
-) -> Iterator[str]:
+def _options(name: str, command: Any, told: dict[tuple[str, str], str], called: dict[str, set[str]]) -> Iterator[str]:
     """The options of a command: those that stand for fields of a call, then its own, but for those of many commands.
     `told` are the options that commands before it have, with the first of these, `called` those that stand for fields
     by command."""

@@ -59,9 +59,16 @@ ELSEWHERE = {
 }
 """How what the docs explain elsewhere begins in descriptions, and where that is."""
 
+ECHOED = {"Import": "create_import"}
+"""Objects that have the options of the call which creates them."""
+
 # What is said of a field of a request beyond its meaning.
 _DEFAULT = re.compile(r" (?:Default[^:.]*: [^.]*|Null: as if it were missing)\.$")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_IS_PLAIN = re.compile(
+    r"\*[^*]*\*<br>(?:ID of the [a-zA-Z]+(?: key| job| it belongs to)?|When it was (?:created|last updated|requested)|The \w+'s name or email)\."
+).fullmatch
+"""A field that its name says."""
 _MARKER = re.compile(r"^<!-- begin: (call|object)_(\w+) -->$", re.MULTILINE)
 
 
@@ -93,14 +100,25 @@ class Told:
                 new.append((f"`{name}`", cell(kind, text)))
             elif kind[0] != "path":
                 more.setdefault(at, []).append(f"`{name}`" + " (required)" * ("required" in kind))
+        plain = [name for name, text in new if head == "field" and _IS_PLAIN(text)]
+        new = [row for row in new if row[0] not in plain]
         if new and head != "field":
             yield f"{head.capitalize()}s:"
         if new:
             yield terms(new)
+        if plain:
+            yield f"{'Also' if new else 'Fields:'} {', '.join(plain)}."
         yield from repeats.sentences()
         if more:
             links = (_links(names, title(at), _from(at, place)) for at, names in more.items())
             yield f"{f'More {head}s' if new else f'{head.capitalize()}s'}: {'; '.join(links)}."
+
+    def echo(self, schema: str, call: str) -> None:
+        """Take the fields of an object as told that are options of the call which creates it, as they were sent."""
+        options = {each["name"] for each in map(_resolved, _operation(_route(call))["parameters"])}
+        for row in _fields(_schema(schema), is_body=False):
+            if row[0] in options and "Null once" not in row[2]:
+                self._places[_key_of(row)] = _places()["call", call]
 
     def once(self, sentence: str, place: str) -> str:
         """A sentence about a call, unless the page has said it of an earlier one."""
@@ -173,6 +191,8 @@ def part(name: str, told: Told) -> str:
     kind, _, what = name.partition("_")
     place = _places()[kind, what.split("__")[0]]
     if kind == "object":
+        if what in ECHOED:
+            told.echo(what, ECHOED[what])
         return "\n\n".join(told.shown("field", _fields(_schema(what), is_body=False), place))
     return "\n\n".join(_calls([_route(each) for each in what.split("__")], told, place))
 

@@ -436,10 +436,7 @@ class Settings(Fixed, frozen=True, kw_only=True):
     ] = 8
     password_words: Annotated[
         tuple[str, ...],
-        says(
-            "Words that passwords must not be made of, such as the names of your company and products. The host "
-            "of `public_url` and the user's own name and email are known."
-        ),
+        says("Words that passwords must not be made of, such as the names of your company and products."),
     ] = ()
     breached_passwords: Annotated[
         str,
@@ -506,11 +503,7 @@ class Settings(Fixed, frozen=True, kw_only=True):
     ] = False
     address_attempts_limit: Annotated[
         Limit,
-        says(
-            "Wrong passwords per client IP address (IPv6: per /64 network), for all accounts together, or "
-            "`none`. The networks around it share multiples: an IPv4 /24 8 times as many, an IPv6 /56 4 times "
-            "and a /48 16 times."
-        ),
+        says("Wrong passwords per client IP address (IPv6: per /64 network), for all accounts together, or `none`."),
     ] = Limit.parse("30/minute,200/hour")
     redirect_origins: Annotated[
         Origins,
@@ -540,9 +533,7 @@ class Settings(Fixed, frozen=True, kw_only=True):
     ] = ""
     brand_color: Annotated[
         str,
-        says(
-            "Color of buttons on these pages and mails, such as `#0f766e`, and of links as far as they can be read."
-        ),
+        says("Color of buttons on these pages and mails, such as `#0f766e`, and of links as far as they can be read."),
     ] = ""
     brand_support: Annotated[
         str,
@@ -570,9 +561,8 @@ class Settings(Fixed, frozen=True, kw_only=True):
     self_deletion: Annotated[
         bool,
         says(
-            "Let people delete their own account on the account page, with their password or second factor. "
-            "It can be restored like any deleted user (`deleted_retention`). Turn it on if your application "
-            "follows `user.deleted`."
+            "Let people delete their own account on the account page, with their password or second factor. Turn it "
+            "on if your application follows `user.deleted`."
         ),
     ] = False
 

@@ -96,7 +96,7 @@ class UserNameTaken(BadRequest):
 
 
 class EmailUnproven(BadRequest):
-    """SCIM and the report of an import have this code: see [Adopt a user](users.md#adopt-a-user)."""
+    """SCIM and the report of an import have this code. If they are the same person, [adopt](users.md#adopt-a-user) the user."""
 
     code = "email_unproven"
     message = (
@@ -107,8 +107,8 @@ class EmailUnproven(BadRequest):
 
 
 class IdTaken(BadRequest):
-    """The report of an import has this code, also if the user with this `id` was deleted. Imports recognize existing users
-    by email or external ID."""
+    """The report of an import has this code, also if the user with this `id` was deleted. Imports recognize existing
+    users by email or external ID."""
 
     code = "id_taken"
     message = "ID is already in use."
@@ -130,7 +130,7 @@ class LeftAlone(BadRequest):
 
 
 class TokenInvalid(BadRequest):
-    """Or it was replaced or ended. The API doesn't tell which. Ask for a new one."""
+    """The one-time token was used, replaced or ended, or has expired. The API doesn't tell which. Ask for a new one."""
 
     code = "token_invalid"
     message = "The token is unknown, was used already, or has expired."
@@ -147,17 +147,16 @@ class InvalidChallenge(BadRequest):
 
 
 class BadMessage(BadRequest):
-    """The HTTP message is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP libraries
-    don't send such messages, but a proxy in between may."""
+    """Its start line, a header, the length or the chunks are wrong (RFC 9112). HTTP libraries don't send such requests,
+    but a proxy in between may."""
 
     code = "bad_message"
     message = "The HTTP request is malformed."
 
 
 class OAuthRefused(BadRequest):
-    """The answer of `/oauth2/token`, `/oauth2/userinfo` and `/oauth2/revoke`, in the form of OAuth 2.0: `error` is a
-    name of RFC 6749, such as `invalid_grant` for a code or refresh token that is used, expired, or another
-    application's, and `invalid_client` for a wrong client ID or secret. `error_description` says more."""
+    """The answer of `/oauth2/token`, `/oauth2/userinfo` and `/oauth2/revoke`, in the form of OAuth 2.0:
+    [`error`](connect.md#when-it-doesnt-work) is a name of RFC 6749, and `error_description` says more."""
 
     code = "oauth_refused"
 
@@ -168,7 +167,7 @@ class OAuthRefused(BadRequest):
 
 
 class Unauthorized(ApiError):
-    """The request has no valid credentials. Send `Authorization: Bearer YOUR_API_KEY`."""
+    """Send `Authorization: Bearer YOUR_API_KEY`."""
 
     status = 401
     code = "unauthorized"
@@ -180,14 +179,15 @@ class Unauthorized(ApiError):
 
 
 class MissingKey(Unauthorized):
-    """The request has no `Authorization` header. Keys in the query string are ignored."""
+    """Keys in the query string are ignored."""
 
     code = "missing_key"
     message = "No API key provided. Send it in the header `Authorization: Bearer YOUR_API_KEY`."
 
 
 class MalformedKey(Unauthorized):
-    """The scheme of the Authorization header is not Bearer, or the key is incomplete or mistyped. `errors` says which."""
+    """The scheme of the Authorization header is not Bearer, or the key is incomplete or mistyped. `errors` says
+    which."""
 
     code = "malformed_key"
     message = "Invalid API key provided."
@@ -209,7 +209,7 @@ class InvalidKey(Unauthorized):
 
 
 class ExpiredKey(Unauthorized):
-    """Or it was rotated, and the overlap has ended. Create a new one."""
+    """The key has expired, or was rotated and the overlap has ended. Create a new one."""
 
     code = "expired_key"
     message = "The API key has expired."
@@ -225,25 +225,24 @@ class RevokedKey(Unauthorized):
 
 
 class WrongPassword(Unauthorized):
-    """The API doesn't tell which of them."""
+    """The email or the password is wrong. The API doesn't tell which."""
 
     code = "wrong_password"
     message = "The email or password is incorrect."
 
 
 class SessionEnded(Unauthorized):
-    """The token doesn't belong to a session for this `audience`, has expired, or was replaced by a refresh. Or the
-    session has ended, or goes back to a user who is suspended. If you sent the `token`, refresh the session once. If
-    you sent the `refresh_token`, the user must sign in again. A refresh token that is sent twice ends its session,
-    because someone may have stolen it."""
+    """The token has expired or was replaced by a refresh, or the [session has
+    ended](sessions.md#when-sessions-end). If you sent the `token`, refresh the session once. If you sent the
+    `refresh_token`, the user must sign in again."""
 
     code = "session_ended"
     message = "The session has ended, or the token is not valid for this audience."
 
 
 class SecondFactorRequired(Unauthorized):
-    """The password is right, but the user is not signed in yet. Send a code of their authenticator app, or a
-    recovery code, with the `challenge` of this answer to `POST /v1/users/verify-challenge`, within five minutes."""
+    """The password is right, and a [second factor](second-factor.md#sign-in-with-a-second-factor) is missing. Send a code
+    with the `challenge` to `POST /v1/users/verify-challenge`."""
 
     code = "second_factor_required"
     message = "A code of the second factor is required."
@@ -272,8 +271,8 @@ class Forbidden(ApiError):
 
 
 class InsufficientScope(Forbidden):
-    """The API key lacks the [scope](authentication.md#roles-and-scopes) of this endpoint, or its user's role doesn't allow
-    the action. Use a key with more scopes, or of another user."""
+    """The API key lacks the [scope](authentication.md#roles-and-scopes) of this endpoint, or its user's role doesn't
+    allow the action. Use a key with more scopes, or of another user."""
 
     code = "insufficient_scope"
     message = "This API key does not have permission to perform this action."
@@ -299,15 +298,16 @@ class NewPasswordRequired(Forbidden):
 
 
 class KeySuspended(Forbidden):
-    """It [goes back to](authentication.md#suspensions-and-deletions) that user, and works again once they are activated. To
-    be independent of them, create another key."""
+    """The key [goes back to](authentication.md#suspensions-and-deletions) that user, and works again once they are
+    activated. To be independent of them, create another key."""
 
     code = "key_suspended"
     message = "This API key is suspended, because a user who created it is suspended."
 
 
 class ProofRequired(Forbidden):
-    """See [Confirm your password](authentication.md#confirm-your-password). Requests with an API key need none."""
+    """The dashboard asks for your [password](authentication.md#confirm-your-password) again before some actions.
+    Requests with an API key don't need it."""
 
     code = "proof_required"
     message = "Confirm your password first. Open /account/confirm, then try again."
@@ -330,22 +330,22 @@ class WrongKeyKind(Forbidden):
 
 
 class ForeignForm(Forbidden):
-    """The form came from a page of another site, so it may not be what the person wanted. If this happens on your
-    own pages, set `public_url` to the URL that browsers use."""
+    """If this happens on your own pages, set `public_url` to the URL that browsers use."""
 
     code = "foreign_form"
     message = "This form was sent from another site. Open the page on this server and send the form again."
 
 
 class UnknownHost(Forbidden):
-    """Another site may have pointed its name here. If the name is correct, set `public_url` to the URL that people use."""
+    """Another site may have pointed its name here. If the name is correct, set `public_url` to the URL that people
+    use."""
 
     code = "unknown_host"
     message = "The dashboard only accepts requests for known host names."
 
 
 class LastOwner(Forbidden):
-    """Nor suspended or given a lower role. Create another owner first."""
+    """The last active owner can't be deleted, suspended or given a lower role. Create another owner first."""
 
     code = "last_owner"
     message = "The last owner cannot be removed."
@@ -463,7 +463,7 @@ class StillRunning(ApiError):
 
 
 class NotReversible(ApiError):
-    """Or all of it has changed since. The message says why."""
+    """The event is of a type that can't be undone, or all of it has changed since. The message says why."""
 
     status = 409
     code = "not_reversible"
@@ -471,7 +471,8 @@ class NotReversible(ApiError):
 
 
 class PositionExpired(ApiError):
-    """They are older than the setting `event_retention`. [Copy](follow.md#copy-the-directory) the current state again."""
+    """The events are older than the setting `event_retention`. [Copy](follow.md#copy-the-directory) the current state
+    again."""
 
     status = 410
     code = "position_expired"
@@ -479,7 +480,7 @@ class PositionExpired(ApiError):
 
 
 class NotInLog(ApiError):
-    """See [As of a time](users.md#as-of-a-time)."""
+    """The log [doesn't go back](users.md#as-of-a-time) that far."""
 
     status = 410
     code = "not_in_log"
@@ -495,7 +496,7 @@ class PreconditionFailed(ApiError):
 
 
 class ContentTooLarge(ApiError):
-    """See [Maximum sizes](conventions.md#maximum-sizes)."""
+    """A body has a [maximum size](conventions.md#maximum-sizes)."""
 
     status = 413
     code = "content_too_large"
@@ -503,7 +504,7 @@ class ContentTooLarge(ApiError):
 
 
 class UriTooLong(ApiError):
-    """See [Maximum sizes](conventions.md#maximum-sizes)."""
+    """Path and query have a [maximum size](conventions.md#maximum-sizes)."""
 
     status = 414
     code = "uri_too_long"
@@ -519,7 +520,7 @@ class UnsupportedMediaType(ApiError):
 
 
 class KeyReused(ApiError):
-    """Use a new one for each new request. See [Safe retries](conventions.md#safe-retries)."""
+    """Use a new Idempotency-Key for each new request. See [Safe retries](conventions.md#safe-retries)."""
 
     status = 422
     code = "idempotency_key_reused"
@@ -535,8 +536,8 @@ class BulkRefused(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """A limit applies to the user (all their API keys together), to the key or, without a valid key, to the client's IP
-    address. Wait for `Retry-After` seconds."""
+    """A [limit](limits.md#which-limit-applies) of the user, the key or the IP address was reached. Wait for
+    `Retry-After` seconds."""
 
     status = 429
     code = "rate_limit_exceeded"
@@ -567,14 +568,14 @@ class ExportRunning(TooManyRequests):
 
 
 class TooManyStreams(TooManyRequests):
-    """Or 10 that follow the request log. Close one first. See [What clients keep open](limits.md#what-clients-keep-open)."""
+    """At most 100 requests can follow the event log, and 10 the request log. Close one first."""
 
     code = "too_many_streams"
     message = "You already have 100 open requests that follow the event log."
 
 
 class HeadersTooLarge(ApiError):
-    """See [Maximum sizes](conventions.md#maximum-sizes)."""
+    """Headers have a [maximum size](conventions.md#maximum-sizes)."""
 
     status = 431
     code = "headers_too_large"
@@ -593,8 +594,8 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """Too many requests wait for a password to be hashed, a write, a search, events or a token, or for memory. Nothing was
-    done. Try again after `Retry-After` seconds."""
+    """Too many requests wait for a password to be hashed, a write, a search, events or a token, or for memory. Nothing
+    was done. Try again after `Retry-After` seconds."""
 
     code = "overloaded"
     message = "The server is busy. Try again shortly."
@@ -608,8 +609,8 @@ class StorageUnavailable(Unavailable):
 
 
 class DatabaseTimeout(Unavailable):
-    """PostgreSQL took longer than the setting `database_timeout`, perhaps waiting for other changes or its disk. Try again
-    after `Retry-After` seconds."""
+    """PostgreSQL took longer than the setting `database_timeout`, perhaps waiting for other changes or its disk. Try
+    again after `Retry-After` seconds."""
 
     code = "database_timeout"
     message = (
@@ -630,7 +631,8 @@ class LimitsUnavailable(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """The connection broke, or the standby didn't answer in time. With the same `Idempotency-Key`, you can simply try again."""
+    """The connection broke, or the standby didn't answer in time. With the same `Idempotency-Key`, you can try
+    again."""
 
     code = "outcome_unknown"
     message = (

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from rollbook import errors
+from rollbook.actions.arguments.users import UserFilters
 from rollbook.auth import key_format
 from rollbook.docs_site import guide, markdown, search
 from rollbook.schemas import paragraphs
@@ -272,6 +273,9 @@ QUESTIONS = {
     "email verification": "/docs/tokens#email-confirmation",
     "endpoint": "/docs/api#endpoints",
     "how do i delete a user": "/docs/users#delete-and-restore-a-user",
+    "when people leave": "/docs/users#when-people-leave",
+    "someone leaves the company": "/docs/users#when-people-leave",
+    "offboarding": "/docs/users#when-people-leave",
     "Can I rotate an API key?": "/docs/keys#rotate-a-key",
     "rate limit": "/docs/limits",
     "docker": "/docs/deployment#one-container",
@@ -417,7 +421,9 @@ def test_every_call_is_on_the_page_of_its_resource_with_all_it_takes_and_says(
                 known = described["components"]["parameters"].get(
                     parameter.get("$ref", "").rpartition("/")[2], parameter
                 )
-                assert re.search(rf"[`{{]{known['name']}[`}}]", section), f"{method} {path}: {known['name']}"
+                is_filter = known["name"] in UserFilters.__struct_fields__ and "all filters" in section
+                named = is_filter or re.search(rf"[`{{]{known['name']}[`}}]", section)
+                assert named, f"{method} {path}: {known['name']}"
             for body in operation.get("requestBody", {}).get("content", {}).values():
                 schema = described["components"]["schemas"].get(body["schema"].get("$ref", "").rpartition("/")[2], {})
                 for field in schema.get("properties", ()):

@@ -308,10 +308,7 @@ def test_the_programs_of_the_guide_stay_within_the_limit_and_retry(server: Serve
         users = [new_user(http) for _ in range(30)]
         key = new_key(http, user_id=reader["id"], scopes=["users:read"])
         running_programs = []
-        texts = {
-            "paced.py": program("limits.md", "paced.py"),
-            "paced.mjs": (EXAMPLES / "limits" / "paced.mjs").read_text(),
-        }
+        texts = {name: (EXAMPLES / "limits" / name).read_text() for name in ("paced.py", "paced.mjs")}
         for name, command in (("paced.py", sys.executable), ("paced.mjs", "node")):
             folder = tmp_path / name
             folder.mkdir()

@@ -361,7 +361,8 @@ def _error_example(kind: type[ApiError], server_url: str) -> Schema:
         value["param"] = error.param
     if error.faults:
         value["errors"] = [fault._asdict() for fault in error.faults]
-    return {"description": paragraphs(kind.__doc__), "value": value}
+    without_links = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", paragraphs(kind.__doc__))
+    return {"description": without_links, "value": value}
 
 
 # ---- schemas

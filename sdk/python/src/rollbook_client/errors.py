@@ -102,8 +102,8 @@ class InvalidParameter(BadRequest):
 
 
 class BadMessage(BadRequest):
-    """`bad_message`: The HTTP message is malformed (RFC 9112): its start line, a header, its length or its chunks.
-    HTTP libraries don't send such messages, but a proxy in between may.
+    """`bad_message`: Its start line, a header, the length or the chunks are wrong (RFC 9112). HTTP libraries don't
+    send such requests, but a proxy in between may.
     """
 
 
@@ -115,15 +115,13 @@ class InvalidJson(BadRequest):
 
 
 class EmailTaken(BadRequest):
-    """`email_taken`: Another user has this email. Emails ignore case, but plus tags and dots matter. To find the
-    user, call `GET /v1/users?email=`.
+    """`email_taken`: Emails ignore case, but plus tags and dots matter. To find the user who has it, call `GET
+    /v1/users?email=`.
     """
 
 
 class ExternalIdTaken(BadRequest):
-    """`external_id_taken`: Another user or group has this `external_id`. To find it, call `GET
-    /v1/users?external_id=` or `GET /v1/groups?external_id=`.
-    """
+    """`external_id_taken`: To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`."""
 
 
 class ChallengeInvalid(BadRequest):
@@ -133,8 +131,8 @@ class ChallengeInvalid(BadRequest):
 
 
 class TokenInvalid(BadRequest):
-    """`token_invalid`: The one-time token is unknown, was used, replaced or ended, or has expired. The API doesn't
-    tell which. Ask for a new one.
+    """`token_invalid`: The one-time token was used, replaced or ended, or has expired. The API doesn't tell which.
+    Ask for a new one.
     """
 
 
@@ -143,13 +141,12 @@ class Unauthorized(APIError):
 
 
 class MissingKey(Unauthorized):
-    """`missing_key`: The request has no `Authorization` header. Keys in the query string are ignored."""
+    """`missing_key`: Keys in the query string are ignored."""
 
 
 class MalformedKey(Unauthorized):
-    """`malformed_key`: The Authorization header has no Rollbook API key: the scheme is not Bearer, or the key is
-    incomplete or mistyped. `errors` says which. Keys are `rbk_` followed by 38 letters and digits; the last six
-    are a checksum.
+    """`malformed_key`: The scheme of the Authorization header is not Bearer, or the key is incomplete or mistyped.
+    `errors` says which.
     """
 
 
@@ -160,7 +157,7 @@ class InvalidKey(Unauthorized):
 
 
 class ExpiredKey(Unauthorized):
-    """`expired_key`: The API key has expired, or was rotated and the overlap has ended. Create a new one."""
+    """`expired_key`: The key has expired, or was rotated and the overlap has ended. Create a new one."""
 
 
 class RevokedKey(Unauthorized):
@@ -168,13 +165,12 @@ class RevokedKey(Unauthorized):
 
 
 class WrongPassword(Unauthorized):
-    """`wrong_password`: The email is unknown, or the password is wrong. The API doesn't tell which."""
+    """`wrong_password`: The email or the password is wrong. The API doesn't tell which."""
 
 
 class SecondFactorRequired(Unauthorized):
-    """`second_factor_required`: The password is right, but the user is not signed in yet. Send a code of their
-    authenticator app, or a recovery code, with the `challenge` of this answer to `POST
-    /v1/users/verify-challenge`, within five minutes.
+    """`second_factor_required`: The password is right, and a second factor is missing. Send a code with the
+    `challenge` to `POST /v1/users/verify-challenge`.
     """
 
 
@@ -185,10 +181,8 @@ class WrongCode(Unauthorized):
 
 
 class SessionEnded(Unauthorized):
-    """`session_ended`: The token doesn't belong to a session for this `audience`, has expired, or was replaced by
-    a refresh. Or the session has ended, or goes back to a user who is suspended. If you sent the `token`,
-    refresh the session once. If you sent the `refresh_token`, the user must sign in again. A refresh token that
-    is sent twice ends its session, because someone may have stolen it.
+    """`session_ended`: The token has expired or was replaced by a refresh, or the session has ended. If you sent
+    the `token`, refresh the session once. If you sent the `refresh_token`, the user must sign in again.
     """
 
 
@@ -198,9 +192,7 @@ class Forbidden(APIError):
 
 class InsufficientScope(Forbidden):
     """`insufficient_scope`: The API key lacks the scope of this endpoint, or its user's role doesn't allow the
-    action. Members can read and change themselves, viewers can read, and admins can do everything except change
-    owners. Use a key with more scopes, or of another user. In an import, a password hash needs `users:import`,
-    and a role above member `users:grant`.
+    action. Use a key with more scopes, or of another user.
     """
 
 
@@ -211,8 +203,7 @@ class UserSuspended(Forbidden):
 
 
 class KeySuspended(Forbidden):
-    """`key_suspended`: The key goes back to a user who is suspended. This user created it, gave it more, or
-    created the key with which it was created. The key works again once the user is activated. To be independent
+    """`key_suspended`: The key goes back to that user, and works again once they are activated. To be independent
     of them, create another key.
     """
 
@@ -272,7 +263,7 @@ class ReplayLimitReached(Forbidden):
 
 
 class BulkJobLimitReached(Forbidden):
-    """`bulk_job_limit_reached`: Wait until some jobs are finished, or cancel one."""
+    """`bulk_job_limit_reached`: Jobs that wait for their turn count, too."""
 
 
 class RuleLimitReached(Forbidden):
@@ -280,7 +271,7 @@ class RuleLimitReached(Forbidden):
 
 
 class ImportLimitReached(Forbidden):
-    """`import_limit_reached`: Wait until some imports are finished, or cancel one."""
+    """`import_limit_reached`: Imports that wait for their turn count, too."""
 
 
 class NotFound(APIError):
@@ -310,30 +301,23 @@ class Gone(APIError):
 
 
 class NotInLog(Gone):
-    """`not_in_log`: The time is older than the setting `event_retention`, or an import with `events=summary`
-    changed the user without an event.
-    """
+    """`not_in_log`: The log doesn't go back that far."""
 
 
 class PositionExpired(Gone):
-    """`position_expired`: Events after this position were deleted, since they are older than the setting
-    `event_retention`, so you would miss some. Read the current state again, for example with `GET /v1/users`,
-    and follow the log from the `Event-Position` of the first page.
-    """
+    """`position_expired`: The events are older than the setting `event_retention`. Copy the current state again."""
 
 
 class PreconditionFailed(APIError):
-    """412. `If-Match` names an outdated version. Read the object again, apply your change, and send it with the
-    new `ETag`.
-    """
+    """412. Read the object again, apply your change, and send it with the new `ETag`."""
 
 
 class ContentTooLarge(APIError):
-    """413. A body has at most 64 KiB, that of a bulk call 32 MiB, a file to import 4 GiB."""
+    """413. A body has a maximum size."""
 
 
 class UriTooLong(APIError):
-    """414. Path and query together have at most 8 KiB."""
+    """414. Path and query have a maximum size."""
 
 
 class UnsupportedMediaType(APIError):
@@ -345,15 +329,12 @@ class UnprocessableContent(APIError):
 
 
 class IdempotencyKeyReused(UnprocessableContent):
-    """`idempotency_key_reused`: The key was used with another path, body or API key, or the API key was rotated or
-    changed since. Or the stored response can't be decrypted because the server's secret has changed. Then check
-    whether the request was completed. Use a new Idempotency-Key for each new request.
-    """
+    """`idempotency_key_reused`: Use a new Idempotency-Key for each new request. See Safe retries."""
 
 
 class BulkRefused(UnprocessableContent):
-    """`bulk_refused`: With `atomic`, one operation that fails stops all. `errors` names those that failed, as far
-    as they fit into 4 KiB. Fix them, and send all operations again.
+    """`bulk_refused`: `errors` names those that failed, as far as they fit into 4 KiB. Fix them, and send all
+    operations again.
     """
 
 
@@ -362,15 +343,14 @@ class TooManyRequests(APIError):
 
 
 class RateLimitExceeded(TooManyRequests):
-    """`rate_limit_exceeded`: A limit applies to the user (all their API keys together), to the key or, without a
-    valid key, to the client's IP address. Wait for `Retry-After` seconds.
+    """`rate_limit_exceeded`: A limit of the user, the key or the IP address was reached. Wait for `Retry-After`
+    seconds.
     """
 
 
 class TooManyAttempts(TooManyRequests):
-    """`too_many_attempts`: There were too many wrong passwords or codes for this account or from this client
-    (settings `attempts_limit` and `address_attempts_limit`). Wait for `Retry-After` seconds. Others' attempts
-    don't affect a session, a browser that has signed in before, or a link to set a password.
+    """`too_many_attempts`: There were too many wrong passwords or codes for this account or from this client. Wait
+    for `Retry-After` seconds.
     """
 
 
@@ -379,9 +359,7 @@ class ExportRunning(TooManyRequests):
 
 
 class TooManyStreams(TooManyRequests):
-    """`too_many_streams`: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10
-    for the request log. Close one first.
-    """
+    """`too_many_streams`: At most 100 requests can follow the event log, and 10 the request log. Close one first."""
 
 
 class RequestHeaderFieldsTooLarge(APIError):
@@ -389,7 +367,7 @@ class RequestHeaderFieldsTooLarge(APIError):
 
 
 class HeadersTooLarge(RequestHeaderFieldsTooLarge):
-    """`headers_too_large`: A request has at most 100 headers and 32 KiB of them."""
+    """`headers_too_large`: Headers have a maximum size."""
 
 
 class InternalServerError(ServerError):
@@ -397,9 +375,7 @@ class InternalServerError(ServerError):
 
 
 class InternalError(InternalServerError):
-    """`internal_error`: The server failed; your request was not the cause. Include the request ID when you report
-    it.
-    """
+    """`internal_error`: Your request was not the cause. Report it, with the request ID."""
 
 
 class Unavailable(ServerError):
@@ -407,9 +383,8 @@ class Unavailable(ServerError):
 
 
 class Overloaded(Unavailable):
-    """`overloaded`: Too many requests wait for a password to be hashed, a write, a search, events or a token. Or
-    there is too little memory for a hash, or for requests that have not arrived completely. Nothing was done.
-    Try again after `Retry-After` seconds.
+    """`overloaded`: Too many requests wait for a password to be hashed, a write, a search, events or a token, or
+    for memory. Nothing was done. Try again after `Retry-After` seconds.
     """
 
 
@@ -420,10 +395,8 @@ class StorageUnavailable(Unavailable):
 
 
 class DatabaseTimeout(Unavailable):
-    """`database_timeout`: PostgreSQL took longer than the setting `database_timeout` (5 seconds by default),
-    perhaps waiting for other changes or its disk. Try again after `Retry-After` seconds. If it happens again,
-    ask for less: `Link` or `cursor` instead of a large `offset` with `sort` or filters, more filters, no
-    `count=exact`.
+    """`database_timeout`: PostgreSQL took longer than the setting `database_timeout`, perhaps waiting for other
+    changes or its disk. Try again after `Retry-After` seconds.
     """
 
 
@@ -434,8 +407,8 @@ class LimitsUnavailable(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """`outcome_unknown`: The connection broke, or the standby didn't answer in time. Check before you try again,
-    or try again with the same `Idempotency-Key`.
+    """`outcome_unknown`: The connection broke, or the standby didn't answer in time. With the same
+    `Idempotency-Key`, you can try again.
     """
 
 

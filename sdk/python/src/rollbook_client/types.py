@@ -1138,9 +1138,8 @@ class ImportColumn(Model):
 
 
 class EventObject(Model):
-    """The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit:
-    the fields it has, as the type of the event says. The text of a key, token or link is never contained. If
-    the user was erased, only the ID of the object and `erased`.
+    """The object that the event is about, such as a user or an API key, with its fields. Never the text of a key,
+    token or link. If the user was erased, only the ID and `erased`.
     """
 
     __slots__ = ()
@@ -1645,9 +1644,8 @@ class Event(Model):
     command line), and the assistant that made it.
     """
     object: EventObject
-    """The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit:
-    the fields it has, as the type of the event says. The text of a key, token or link is never contained. If
-    the user was erased, only the ID of the object and `erased`.
+    """The object that the event is about, such as a user or an API key, with its fields. Never the text of a key,
+    token or link. If the user was erased, only the ID and `erased`.
     """
     before: EventObject | None
     """The previous values of the fields that changed, or the API key that was rotated. Null if there is no
@@ -2441,9 +2439,8 @@ class RevertedEvent(Model):
     user_id: str | None
     """ID of the user the event is about. Null: it is about no user."""
     reverted: EventObject
-    """The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit:
-    the fields it has, as the type of the event says. The text of a key, token or link is never contained. If
-    the user was erased, only the ID of the object and `erased`.
+    """The object that the event is about, such as a user or an API key, with its fields. Never the text of a key,
+    token or link. If the user was erased, only the ID and `erased`.
     """
     not_reverted: list[NotReverted]
     """The fields that stay as they are."""

@@ -98,7 +98,7 @@ export class Applications {
    * `redirect_urls`, people [sign in to it]: unless it is a `public_client`, create a key of the kind `client`, its secret.
    *
    * Scope: `users:write`.
-   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {ExternalIdTaken} To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`.
    * @example
    * const user = await client.applications.create({ name: "Shop", role: "viewer" });
    */
@@ -129,10 +129,10 @@ export class Applications {
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param applicationId ID of the application, or `me` for the one the API key belongs to.
-   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {ExternalIdTaken} To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * const user = await client.applications.update("user_065n1c7g8a2e5m9q3t6v0t4u1s", {
    *   name: "Web shop",
@@ -153,7 +153,7 @@ export class Applications {
    * @param applicationId ID of the application, or `me` for the one the API key belongs to.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * await client.applications.delete("user_065n1c7g8a2e5m9q3t6v0t4u1s");
    */

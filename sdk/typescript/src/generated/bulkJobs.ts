@@ -65,7 +65,7 @@ export class BulkJobs {
    * one runs at a time.
    *
    * Scope: `users:write`.
-   * @throws {BulkJobLimitReached} Wait until some jobs are finished, or cancel one.
+   * @throws {BulkJobLimitReached} Jobs that wait for their turn count, too.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const bulkJob = await client.bulkJobs.create({
@@ -150,7 +150,7 @@ export class BulkJobs {
    *
    * Scope: `users:write`.
    * @param jobId ID of the bulk job.
-   * @throws {BulkJobLimitReached} Wait until some jobs are finished, or cancel one.
+   * @throws {BulkJobLimitReached} Jobs that wait for their turn count, too.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const bulkJob = await client.bulkJobs.undo("job_065n1d2k5m8q3t6u9v2b4f7h1s");

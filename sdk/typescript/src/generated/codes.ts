@@ -23,18 +23,15 @@ export class Unavailable extends APIError {}
 export class AddressNotAllowed extends Forbidden {}
 
 /**
- * The HTTP message is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP libraries don't send
- * such messages, but a proxy in between may.
+ * Its start line, a header, the length or the chunks are wrong (RFC 9112). HTTP libraries don't send such requests, but a
+ * proxy in between may.
  */
 export class BadMessage extends BadRequest {}
 
-/** Wait until some jobs are finished, or cancel one. */
+/** Jobs that wait for their turn count, too. */
 export class BulkJobLimitReached extends Forbidden {}
 
-/**
- * With `atomic`, one operation that fails stops all. `errors` names those that failed, as far as they fit into 4 KiB. Fix
- * them, and send all operations again.
- */
+/** `errors` names those that failed, as far as they fit into 4 KiB. Fix them, and send all operations again. */
 export class BulkRefused extends APIError {}
 
 /**
@@ -43,32 +40,25 @@ export class BulkRefused extends APIError {}
  */
 export class ChallengeInvalid extends BadRequest {}
 
-/** A body has at most 64 KiB, that of a bulk call 32 MiB, a file to import 4 GiB. */
+/** A body has a maximum size. */
 export class ContentTooLarge extends APIError {}
 
 /**
- * PostgreSQL took longer than the setting `database_timeout` (5 seconds by default), perhaps waiting for other changes or
- * its disk. Try again after `Retry-After` seconds. If it happens again, ask for less: `Link` or `cursor` instead of a
- * large `offset` with `sort` or filters, more filters, no `count=exact`.
+ * PostgreSQL took longer than the setting `database_timeout`, perhaps waiting for other changes or its disk. Try again
+ * after `Retry-After` seconds.
  */
 export class DatabaseTimeout extends Unavailable {}
 
-/**
- * Another user has this email. Emails ignore case, but plus tags and dots matter. To find the user, call `GET
- * /v1/users?email=`.
- */
+/** Emails ignore case, but plus tags and dots matter. To find the user who has it, call `GET /v1/users?email=`. */
 export class EmailTaken extends BadRequest {}
 
-/** The API key has expired, or was rotated and the overlap has ended. Create a new one. */
+/** The key has expired, or was rotated and the overlap has ended. Create a new one. */
 export class ExpiredKey extends Unauthorized {}
 
 /** Read the first one to its end, or close its connection. */
 export class ExportRunning extends TooManyRequests {}
 
-/**
- * Another user or group has this `external_id`. To find it, call `GET /v1/users?external_id=` or `GET
- * /v1/groups?external_id=`.
- */
+/** To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`. */
 export class ExternalIdTaken extends BadRequest {}
 
 /** Remove second factors that are no longer used. */
@@ -77,30 +67,25 @@ export class FactorLimitReached extends Forbidden {}
 /** The user is in 1,000 groups, or the server has 100,000. Leave or delete some first. */
 export class GroupLimitReached extends Forbidden {}
 
-/** A request has at most 100 headers and 32 KiB of them. */
+/** Headers have a maximum size. */
 export class HeadersTooLarge extends APIError {}
 
-/**
- * The key was used with another path, body or API key, or the API key was rotated or changed since. Or the stored response
- * can't be decrypted because the server's secret has changed. Then check whether the request was completed. Use a new
- * Idempotency-Key for each new request.
- */
+/** Use a new Idempotency-Key for each new request. See Safe retries. */
 export class IdempotencyKeyReused extends APIError {}
 
 /** Wait until the first request is answered, then try again. */
 export class IdempotencyStillRunning extends APIError {}
 
-/** Wait until some imports are finished, or cancel one. */
+/** Imports that wait for their turn count, too. */
 export class ImportLimitReached extends Forbidden {}
 
 /**
- * The API key lacks the scope of this endpoint, or its user's role doesn't allow the action. Members can read and change
- * themselves, viewers can read, and admins can do everything except change owners. Use a key with more scopes, or of
- * another user. In an import, a password hash needs `users:import`, and a role above member `users:grant`.
+ * The API key lacks the scope of this endpoint, or its user's role doesn't allow the action. Use a key with more scopes,
+ * or of another user.
  */
 export class InsufficientScope extends Forbidden {}
 
-/** The server failed; your request was not the cause. Include the request ID when you report it. */
+/** Your request was not the cause. Report it, with the request ID. */
 export class InternalError extends APIError {}
 
 /**
@@ -124,10 +109,7 @@ export class KeyKindError extends Forbidden {}
 /** Revoke keys that are no longer used. */
 export class KeyLimitReached extends Forbidden {}
 
-/**
- * The key goes back to a user who is suspended. This user created it, gave it more, or created the key with which it was
- * created. The key works again once the user is activated. To be independent of them, create another key.
- */
+/** The key goes back to that user, and works again once they are activated. To be independent of them, create another key. */
 export class KeySuspended extends Forbidden {}
 
 /** The setting `second_factor_roles` asks your role for a second factor. */
@@ -142,13 +124,10 @@ export class LastOwner extends Forbidden {}
  */
 export class LimitsUnavailable extends Unavailable {}
 
-/**
- * The Authorization header has no Rollbook API key: the scheme is not Bearer, or the key is incomplete or mistyped.
- * `errors` says which. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum.
- */
+/** The scheme of the Authorization header is not Bearer, or the key is incomplete or mistyped. `errors` says which. */
 export class MalformedKey extends Unauthorized {}
 
-/** The request has no `Authorization` header. Keys in the query string are ignored. */
+/** Keys in the query string are ignored. */
 export class MissingKey extends Unauthorized {}
 
 /**
@@ -160,7 +139,7 @@ export class NewPasswordRequired extends Forbidden {}
 /** The ID is unknown or malformed, the object was deleted, or the path doesn't exist. */
 export class NotFound extends APIError {}
 
-/** The time is older than the setting `event_retention`, or an import with `events=summary` changed the user without an event. */
+/** The log doesn't go back that far. */
 export class NotInLog extends APIError {}
 
 /** The event is of a type that can't be undone, or all of it has changed since. The message says why. */
@@ -169,32 +148,22 @@ export class NotReversible extends APIError {}
 /** You can't delete or suspend yourself, nor change your own email by SCIM. Use the key of another admin or owner. */
 export class NotYourself extends Forbidden {}
 
-/**
- * The connection broke, or the standby didn't answer in time. Check before you try again, or try again with the same
- * `Idempotency-Key`.
- */
+/** The connection broke, or the standby didn't answer in time. With the same `Idempotency-Key`, you can try again. */
 export class OutcomeUnknown extends Unavailable {}
 
 /**
- * Too many requests wait for a password to be hashed, a write, a search, events or a token. Or there is too little memory
- * for a hash, or for requests that have not arrived completely. Nothing was done. Try again after `Retry-After` seconds.
+ * Too many requests wait for a password to be hashed, a write, a search, events or a token, or for memory. Nothing was
+ * done. Try again after `Retry-After` seconds.
  */
 export class Overloaded extends Unavailable {}
 
-/**
- * Events after this position were deleted, since they are older than the setting `event_retention`, so you would miss
- * some. Read the current state again, for example with `GET /v1/users`, and follow the log from the `Event-Position` of
- * the first page.
- */
+/** The events are older than the setting `event_retention`. Copy the current state again. */
 export class PositionExpired extends APIError {}
 
-/** `If-Match` names an outdated version. Read the object again, apply your change, and send it with the new `ETag`. */
+/** Read the object again, apply your change, and send it with the new `ETag`. */
 export class PreconditionFailed extends APIError {}
 
-/**
- * A limit applies to the user (all their API keys together), to the key or, without a valid key, to the client's IP
- * address. Wait for `Retry-After` seconds.
- */
+/** A limit of the user, the key or the IP address was reached. Wait for `Retry-After` seconds. */
 export class RateLimitExceeded extends TooManyRequests {}
 
 /** Resent deliveries count, too. */
@@ -210,16 +179,14 @@ export class RevokedKey extends Unauthorized {}
 export class RuleLimitReached extends Forbidden {}
 
 /**
- * The password is right, but the user is not signed in yet. Send a code of their authenticator app, or a recovery code,
- * with the `challenge` of this answer to `POST /v1/users/verify-challenge`, within five minutes.
+ * The password is right, and a second factor is missing. Send a code with the `challenge` to `POST
+ * /v1/users/verify-challenge`.
  */
 export class SecondFactorRequired extends Unauthorized {}
 
 /**
- * The token doesn't belong to a session for this `audience`, has expired, or was replaced by a refresh. Or the session has
- * ended, or goes back to a user who is suspended. If you sent the `token`, refresh the session once. If you sent the
- * `refresh_token`, the user must sign in again. A refresh token that is sent twice ends its session, because someone may
- * have stolen it.
+ * The token has expired or was replaced by a refresh, or the session has ended. If you sent the `token`, refresh the
+ * session once. If you sent the `refresh_token`, the user must sign in again.
  */
 export class SessionEnded extends Unauthorized {}
 
@@ -229,26 +196,19 @@ export class Stopping extends Unavailable {}
 /** The disk is full, read-only or failing. See the server's log, or run `rollbook doctor`. */
 export class StorageUnavailable extends Unavailable {}
 
-/** The one-time token is unknown, was used, replaced or ended, or has expired. The API doesn't tell which. Ask for a new one. */
+/** The one-time token was used, replaced or ended, or has expired. The API doesn't tell which. Ask for a new one. */
 export class TokenInvalid extends BadRequest {}
 
-/**
- * There were too many wrong passwords or codes for this account or from this client (settings `attempts_limit` and
- * `address_attempts_limit`). Wait for `Retry-After` seconds. Others' attempts don't affect a session, a browser that has
- * signed in before, or a link to set a password.
- */
+/** There were too many wrong passwords or codes for this account or from this client. Wait for `Retry-After` seconds. */
 export class TooManyAttempts extends TooManyRequests {}
 
-/**
- * At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10 for the request log. Close one
- * first.
- */
+/** At most 100 requests can follow the event log, and 10 the request log. Close one first. */
 export class TooManyStreams extends TooManyRequests {}
 
 /** The `Content-Type` is not JSON in UTF-8, or the body is compressed. The header can be omitted. */
 export class UnsupportedMediaType extends APIError {}
 
-/** Path and query together have at most 8 KiB. */
+/** Path and query have a maximum size. */
 export class UriTooLong extends APIError {}
 
 /** They can't sign in or use their API keys until an admin calls `POST /v1/users/{userId}/activate`. */
@@ -263,7 +223,7 @@ export class WebhookLimitReached extends Forbidden {}
  */
 export class WrongCode extends Unauthorized {}
 
-/** The email is unknown, or the password is wrong. The API doesn't tell which. */
+/** The email or the password is wrong. The API doesn't tell which. */
 export class WrongPassword extends Unauthorized {}
 
 const CODES: [code: string, status: number, type: typeof APIError][] = [

@@ -70,10 +70,8 @@ export class Events {
    * an event, and responds as soon as there is one.
    *
    * Scope: `events:read`.
-   * @throws {PositionExpired} Events after this position were deleted, since they are older than the setting
-   * `event_retention`, so you would miss some.
-   * @throws {TooManyStreams} At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10 for
-   * the request log.
+   * @throws {PositionExpired} The events are older than the setting `event_retention`.
+   * @throws {TooManyStreams} At most 100 requests can follow the event log, and 10 the request log.
    * @example
    * for await (const event of client.events.list()) console.log(event.id);
    */
@@ -106,14 +104,14 @@ export class Events {
    *
    * Scope: `events:read`.
    * @param eventId ID of the event.
-   * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {EmailTaken} Emails ignore case, but plus tags and dots matter.
+   * @throws {ExternalIdTaken} To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`.
    * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role.
    * @throws {GroupLimitReached} The user is in 1,000 groups, or the server has 100,000.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {NotReversible} The event is of a type that can't be undone, or all of it has changed since.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * const revertedEvent = await client.events.revert("evt_065n1ijrg1t7ne57u1m417e15k");
    */
@@ -131,10 +129,8 @@ export class Events {
    * Scope: `events:read`.
    * @param position An event ID or a position, such as `eventPosition` of a page: what comes after it is sent. Default: what
    * comes from now on.
-   * @throws {PositionExpired} Events after this position were deleted, since they are older than the setting
-   * `event_retention`, so you would miss some.
-   * @throws {TooManyStreams} At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10 for
-   * the request log.
+   * @throws {PositionExpired} The events are older than the setting `event_retention`.
+   * @throws {TooManyStreams} At most 100 requests can follow the event log, and 10 the request log.
    * @example
    * for await (const event of client.events.follow()) console.log(event.id);
    */

@@ -202,7 +202,7 @@ export class Groups {
    * Names need not be unique; an `external_id` is. The group has no members yet.
    *
    * Scope: `groups:write`.
-   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {ExternalIdTaken} To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`.
    * @throws {GroupLimitReached} The user is in 1,000 groups, or the server has 100,000.
    * @example
    * const group = await client.groups.create({
@@ -239,9 +239,9 @@ export class Groups {
    *
    * Scope: `groups:write`.
    * @param groupId ID of the group.
-   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {ExternalIdTaken} To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * const group = await client.groups.update("group_065n1e8q5o1v3g7m2h9c4t0d6s", { metadata: { cost_center: "4712" } });
    */
@@ -257,9 +257,9 @@ export class Groups {
    *
    * Scope: `groups:write`.
    * @param groupId ID of the group.
-   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {ExternalIdTaken} To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * const group = await client.groups.put("group_065n1e8q5o1v3g7m2h9c4t0d6s", { name: "Engineering" });
    */
@@ -275,7 +275,7 @@ export class Groups {
    * Scope: `groups:write`.
    * @param groupId ID of the group.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * await client.groups.delete("group_065n1e8q5o1v3g7m2h9c4t0d6s");
    */

@@ -136,7 +136,7 @@ export class Imports {
    * password hashes `users:import`. You can have 10 unfinished imports.
    *
    * Scope: `users:write`.
-   * @throws {ImportLimitReached} Wait until some imports are finished, or cancel one.
+   * @throws {ImportLimitReached} Imports that wait for their turn count, too.
    * @example
    * const job = await client.imports.create(file);
    */
@@ -215,7 +215,7 @@ export class Imports {
    *
    * Scope: `users:write`.
    * @param importId ID of the import.
-   * @throws {ImportLimitReached} Wait until some imports are finished, or cancel one.
+   * @throws {ImportLimitReached} Imports that wait for their turn count, too.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const job = await client.imports.runTested("imp_065n1c7m8h1u9f3s6d2q5b8k4g");
@@ -234,7 +234,7 @@ export class Imports {
    *
    * Scope: `users:write`.
    * @param importId ID of the import.
-   * @throws {BulkJobLimitReached} Wait until some jobs are finished, or cancel one.
+   * @throws {BulkJobLimitReached} Jobs that wait for their turn count, too.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const bulkJob = await client.imports.suspendAbsent("imp_065n1c7m8h1u9f3s6d2q5b8k4g", { confirm_count: 1204 });
@@ -254,7 +254,7 @@ export class Imports {
    *
    * Scope: `users:write`.
    * @param importId ID of the import.
-   * @throws {BulkJobLimitReached} Wait until some jobs are finished, or cancel one.
+   * @throws {BulkJobLimitReached} Jobs that wait for their turn count, too.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const bulkJob = await client.imports.undo("imp_065n1c7m8h1u9f3s6d2q5b8k4g");

@@ -140,11 +140,10 @@ export class Keys {
    *
    * Scope: `keys:write`. Members can only access their own keys.
    * @param keyId ID of the API key, or `current` for the key that sends the request.
-   * @throws {WrongPassword} The email is unknown, or the password is wrong.
+   * @throws {WrongPassword} The email or the password is wrong.
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const key = await client.keys.update("key_065n19esg1vsvaetc6pc73vuso", {
    *   rate_limit: "100/minute",
@@ -178,11 +177,10 @@ export class Keys {
    *
    * Scope: `keys:write`. Members can only access their own keys.
    * @param keyId ID of the API key, or `current` for the key that sends the request.
-   * @throws {WrongPassword} The email is unknown, or the password is wrong.
+   * @throws {WrongPassword} The email or the password is wrong.
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const key = await client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", { password: "securepassword123" });
    */

@@ -48,8 +48,7 @@ export class Requests {
    *
    * Scope: `requests:read`. Members and viewers can only access requests with their own keys.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyStreams} At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`, and 10 for
-   * the request log.
+   * @throws {TooManyStreams} At most 100 requests can follow the event log, and 10 the request log.
    * @example
    * for await (const loggedRequest of client.requests.list()) console.log(loggedRequest.id);
    */

@@ -126,7 +126,7 @@ export class Rules {
    * Scope: `rules:write`.
    * @param ruleId ID of the rule.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * const rule = await client.rules.update("rule_065n1e9c3k7u1g5m0h8t4d2q6s", { enabled: true });
    */
@@ -142,7 +142,7 @@ export class Rules {
    * Scope: `rules:write`.
    * @param ruleId ID of the rule.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * await client.rules.delete("rule_065n1e9c3k7u1g5m0h8t4d2q6s");
    */

@@ -695,7 +695,7 @@ export interface components {
              */
             key_created_by: string | null;
         };
-        /** @description The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`. */
+        /** @description The object that the event is about, such as a user or an API key, with its fields. Never the text of a key, token or link. If the user was erased, only the ID and `erased`. */
         EventObject: {
             /** @description ID of the user, group, API key, session, token or webhook. */
             id?: string;

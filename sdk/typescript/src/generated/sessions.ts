@@ -57,15 +57,14 @@ export class Sessions {
    * the `address` of the person who signs in. A user has at most 100 sessions for an audience; the next one ends the oldest.
    *
    * Scope: `sessions:create`.
-   * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired.
+   * @throws {TokenInvalid} The one-time token was used, replaced or ended, or has expired.
    * @throws {ChallengeInvalid} The `challenge` is unknown, was used, or is older than five minutes, or the password or the
    * factors were changed since.
-   * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
+   * @throws {WrongPassword} The email or the password is wrong.
+   * @throws {SecondFactorRequired} The password is right, and a second factor is missing.
    * @throws {WrongCode} Each code works once.
    * @throws {NewPasswordRequired} The password is right, but a rule requires another one.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const sessionTokens = await client.sessions.create({
    *   email: "charlie.c@example.com",
@@ -87,8 +86,7 @@ export class Sessions {
    * `Idempotency-Key`: it returns the same tokens. Never derive that key from the token.
    *
    * Scope: `sessions:create`.
-   * @throws {SessionEnded} The token doesn't belong to a session for this `audience`, has expired, or was replaced by a
-   * refresh.
+   * @throws {SessionEnded} The token has expired or was replaced by a refresh, or the session has ended.
    * @example
    * const sessionTokens = await client.sessions.refresh({
    *   refresh_token: "rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-",
@@ -106,8 +104,7 @@ export class Sessions {
    * application: what ends a session ends it on all servers at once.
    *
    * Scope: `sessions:verify`.
-   * @throws {SessionEnded} The token doesn't belong to a session for this `audience`, has expired, or was replaced by a
-   * refresh.
+   * @throws {SessionEnded} The token has expired or was replaced by a refresh, or the session has ended.
    * @example
    * const verifiedSession = await client.sessions.verify({
    *   token: "rbs_Example-Only-Example-Only-Example-Only-Exam",

@@ -53,12 +53,11 @@ export class Tokens {
    * without one. Unknown, used, replaced and expired tokens are refused in the same way, and take the same time.
    *
    * Scope: `tokens:consume`.
-   * @throws {EmailTaken} Another user has this email.
-   * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired.
-   * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
+   * @throws {EmailTaken} Emails ignore case, but plus tags and dots matter.
+   * @throws {TokenInvalid} The one-time token was used, replaced or ended, or has expired.
+   * @throws {SecondFactorRequired} The password is right, and a second factor is missing.
    * @throws {WrongCode} Each code works once.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const consumedToken = await client.tokens.consume({ token: "Example-Only-Example-Only-Example-Only-Exam" });
    */

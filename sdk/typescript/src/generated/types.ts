@@ -89,9 +89,8 @@ export interface Event extends Object<"Event"> {}
 export interface EventActor extends Object<"EventActor"> {}
 
 /**
- * The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit: the fields
- * it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only
- * the ID of the object and `erased`.
+ * The object that the event is about, such as a user or an API key, with its fields. Never the text of a key, token or
+ * link. If the user was erased, only the ID and `erased`.
  */
 export interface EventObject extends Object<"EventObject"> {}
 

@@ -354,12 +354,11 @@ export class UsersSecondFactors {
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {WrongPassword} The email is unknown, or the password is wrong.
+   * @throws {WrongPassword} The email or the password is wrong.
    * @throws {WrongCode} Each code works once.
    * @throws {FactorLimitReached} Remove second factors that are no longer used.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const secondFactor = await client.users.secondFactors.create("user_065n18a8k1rnhbvqalm9j3ts0c", {
    *   kind: "totp",
@@ -402,8 +401,7 @@ export class UsersSecondFactors {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const verifiedCode = await client.users.secondFactors.verify("user_065n18a8k1rnhbvqalm9j3ts0c", { code: "287082" });
    */
@@ -423,8 +421,7 @@ export class UsersSecondFactors {
    * @throws {WrongCode} Each code works once.
    * @throws {LastFactor} The setting `second_factor_roles` asks your role for a second factor.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * await client.users.secondFactors.remove("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g");
    */
@@ -460,8 +457,7 @@ export class UsersSecondFactors {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const recoveryCodes = await client.users.secondFactors.regenerateCodes("user_065n18a8k1rnhbvqalm9j3ts0c", {  });
    */
@@ -502,8 +498,8 @@ export class Users {
    * `role` above member, the key needs the scope `users:grant` as well.
    *
    * Scope: `users:write`.
-   * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {EmailTaken} Emails ignore case, but plus tags and dots matter.
+   * @throws {ExternalIdTaken} To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`.
    * @example
    * const user = await client.users.create({
    *   name: "Charlie Chaplin",
@@ -539,7 +535,7 @@ export class Users {
    * Send an `Idempotency-Key` to make retries safe.
    *
    * Scope: `users:write`.
-   * @throws {BulkRefused} With `atomic`, one operation that fails stops all.
+   * @throws {BulkRefused} `errors` names those that failed, as far as they fit into 4 KiB.
    * @example
    * const bulkResults = await client.users.bulk({
    *   operations: [
@@ -563,11 +559,10 @@ export class Users {
    * can't lock the user out.
    *
    * Scope: `users:verify`.
-   * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {SecondFactorRequired} The password is right, but the user is not signed in yet.
+   * @throws {WrongPassword} The email or the password is wrong.
+   * @throws {SecondFactorRequired} The password is right, and a second factor is missing.
    * @throws {NewPasswordRequired} The password is right, but a rule requires another one.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const user = await client.users.verifyPassword({ email: "charlie@example.com", password: "securepassword123" });
    */
@@ -586,8 +581,7 @@ export class Users {
    * @throws {ChallengeInvalid} The `challenge` is unknown, was used, or is older than five minutes, or the password or the
    * factors were changed since.
    * @throws {WrongCode} Each code works once.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const user = await client.users.verifyChallenge({
    *   challenge: "Example-Only-Example-Only-Example-Only-Exam",
@@ -608,8 +602,7 @@ export class Users {
    * Scope: `users:read`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {NotInLog} The time is older than the setting `event_retention`, or an import with `events=summary` changed the
-   * user without an event.
+   * @throws {NotInLog} The log doesn't go back that far.
    * @example
    * const user = await client.users.get("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -630,15 +623,14 @@ export class Users {
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
-   * @throws {WrongPassword} The email is unknown, or the password is wrong.
+   * @throws {EmailTaken} Emails ignore case, but plus tags and dots matter.
+   * @throws {ExternalIdTaken} To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`.
+   * @throws {WrongPassword} The email or the password is wrong.
    * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const user = await client.users.update("user_065n18a8k1rnhbvqalm9j3ts0c", {
    *   name: "Charles Chaplin",
@@ -662,15 +654,14 @@ export class Users {
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
-   * @throws {WrongPassword} The email is unknown, or the password is wrong.
+   * @throws {EmailTaken} Emails ignore case, but plus tags and dots matter.
+   * @throws {ExternalIdTaken} To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`.
+   * @throws {WrongPassword} The email or the password is wrong.
    * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const user = await client.users.put("user_065n18a8k1rnhbvqalm9j3ts0c", {
    *   name: "Charles Chaplin",
@@ -693,7 +684,7 @@ export class Users {
    * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * await client.users.delete("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
@@ -711,10 +702,9 @@ export class Users {
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {WrongPassword} The email is unknown, or the password is wrong.
+   * @throws {WrongPassword} The email or the password is wrong.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * await client.users.setPassword("user_065n18a8k1rnhbvqalm9j3ts0c", { password: "another-good-one", current_password: "securepassword123" });
    */
@@ -750,7 +740,7 @@ export class Users {
    *
    * Scope: `tokens:create`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {EmailTaken} Another user has this email.
+   * @throws {EmailTaken} Emails ignore case, but plus tags and dots matter.
    * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
@@ -840,8 +830,8 @@ export class Users {
    *
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user or group has this `external_id`.
+   * @throws {EmailTaken} Emails ignore case, but plus tags and dots matter.
+   * @throws {ExternalIdTaken} To find who has it, call `GET /v1/users?external_id=` or `GET /v1/groups?external_id=`.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const user = await client.users.restore("user_065n18a8k1rnhbvqalm9j3ts0c");

@@ -200,8 +200,7 @@ export class Replays {
    * @param webhookId ID of the webhook.
    * @throws {ReplayLimitReached} Resent deliveries count, too.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PositionExpired} Events after this position were deleted, since they are older than the setting
-   * `event_retention`, so you would miss some.
+   * @throws {PositionExpired} The events are older than the setting `event_retention`.
    * @example
    * const replay = await client.webhooks.replays.create("webhook_065n1avd4p1q9h2v5c8m3k7r6g", {
    *   from: "2023-10-27T10:00:00Z",
@@ -319,9 +318,8 @@ export class Webhooks {
    * @param webhookId ID of the webhook.
    * @throws {WebhookLimitReached} Delete webhooks that are no longer used.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PositionExpired} Events after this position were deleted, since they are older than the setting
-   * `event_retention`, so you would miss some.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PositionExpired} The events are older than the setting `event_retention`.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * const webhook = await client.webhooks.update("webhook_065n1avd4p1q9h2v5c8m3k7r6g", {
    *   types: [
@@ -343,7 +341,7 @@ export class Webhooks {
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {PreconditionFailed} `If-Match` names an outdated version.
+   * @throws {PreconditionFailed} Read the object again, apply your change, and send it with the new `ETag`.
    * @example
    * await client.webhooks.delete("webhook_065n1avd4p1q9h2v5c8m3k7r6g");
    */
@@ -358,11 +356,10 @@ export class Webhooks {
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
-   * @throws {WrongPassword} The email is unknown, or the password is wrong.
+   * @throws {WrongPassword} The email or the password is wrong.
    * @throws {WrongCode} Each code works once.
    * @throws {NotFound} The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client (settings
-   * `attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} There were too many wrong passwords or codes for this account or from this client.
    * @example
    * const webhook = await client.webhooks.reveal("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { password: "securepassword123" });
    */

@@ -277,12 +277,11 @@ class AsyncUsersSecondFactors(AsyncResource):
                 webhooks=1`. Default: False.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
+            WrongPassword: The email or the password is wrong.
             WrongCode: Each code works once.
             FactorLimitReached: Remove second factors that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> second_factor = await client.users.second_factors.create(
@@ -346,8 +345,7 @@ class AsyncUsersSecondFactors(AsyncResource):
         Raises:
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> verified_code = await client.users.second_factors.verify(
@@ -410,8 +408,7 @@ class AsyncUsersSecondFactors(AsyncResource):
             WrongCode: Each code works once.
             LastFactor: The setting `second_factor_roles` asks your role for a second factor.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> await client.users.second_factors.remove(
@@ -497,8 +494,7 @@ class AsyncUsersSecondFactors(AsyncResource):
         Raises:
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> recovery_codes = await client.users.second_factors.regenerate_codes(
@@ -745,8 +741,7 @@ class AsyncWebhooksReplays(AsyncResource):
         Raises:
             ReplayLimitReached: Resent deliveries count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`, so you would miss some.
+            PositionExpired: The events are older than the setting `event_retention`.
 
         Example:
             >>> replay = await client.webhooks.replays.create(
@@ -962,7 +957,8 @@ class AsyncApplications(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            ExternalIdTaken: Another user or group has this `external_id`.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
 
         Example:
             >>> user = await client.applications.create(name="Shop", role="viewer")
@@ -1081,10 +1077,11 @@ class AsyncApplications(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user or group has this `external_id`.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> user = await client.applications.update(
@@ -1144,7 +1141,7 @@ class AsyncApplications(AsyncResource):
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> await client.applications.delete("user_065n1c7g8a2e5m9q3t6v0t4u1s")
@@ -1248,7 +1245,7 @@ class AsyncBulkJobs(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            BulkJobLimitReached: Jobs that wait for their turn count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -1378,7 +1375,7 @@ class AsyncBulkJobs(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            BulkJobLimitReached: Jobs that wait for their turn count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -1457,10 +1454,8 @@ class AsyncEvents(AsyncFollowing):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
-            PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`, so you would miss some.
-            TooManyStreams: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`,
-                and 10 for the request log.
+            PositionExpired: The events are older than the setting `event_retention`.
+            TooManyStreams: At most 100 requests can follow the event log, and 10 the request log.
 
         Example:
             >>> async for event in client.events.list():
@@ -1535,14 +1530,15 @@ class AsyncEvents(AsyncFollowing):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user or group has this `external_id`.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             NotReversible: The event is of a type that can't be undone, or all of it has changed since.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> reverted_event = await client.events.revert("evt_065n1ijrg1t7ne57u1m417e15k")
@@ -1759,7 +1755,8 @@ class AsyncGroups(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            ExternalIdTaken: Another user or group has this `external_id`.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
 
         Example:
@@ -1832,9 +1829,10 @@ class AsyncGroups(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user or group has this `external_id`.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> group = await client.groups.put("group_065n1e8q5o1v3g7m2h9c4t0d6s", name="Engineering")
@@ -1883,9 +1881,10 @@ class AsyncGroups(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user or group has this `external_id`.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> group = await client.groups.update(
@@ -1921,7 +1920,7 @@ class AsyncGroups(AsyncResource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> await client.groups.delete("group_065n1e8q5o1v3g7m2h9c4t0d6s")
@@ -2033,7 +2032,7 @@ class AsyncImports(AsyncImporting):
             delimiter: The character between the columns of a CSV file. Default: detected. At most 1 characters.
 
         Raises:
-            ImportLimitReached: Wait until some imports are finished, or cancel one.
+            ImportLimitReached: Imports that wait for their turn count, too.
 
         Example:
             >>> job = await client.imports.create("users.csv")
@@ -2127,7 +2126,7 @@ class AsyncImports(AsyncImporting):
                 one, kept over retries.
 
         Raises:
-            ImportLimitReached: Wait until some imports are finished, or cancel one.
+            ImportLimitReached: Imports that wait for their turn count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -2204,7 +2203,7 @@ class AsyncImports(AsyncImporting):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            BulkJobLimitReached: Jobs that wait for their turn count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -2244,7 +2243,7 @@ class AsyncImports(AsyncImporting):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            BulkJobLimitReached: Jobs that wait for their turn count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -2500,11 +2499,10 @@ class AsyncKeys(AsyncResource):
                 webhooks=1`. Default: False.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
+            WrongPassword: The email or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> key = await client.keys.update(
@@ -2570,11 +2568,10 @@ class AsyncKeys(AsyncResource):
                 to 64 characters.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
+            WrongPassword: The email or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> key = await client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", password="securepassword123")
@@ -2692,8 +2689,7 @@ class AsyncRequests(AsyncResource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyStreams: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`,
-                and 10 for the request log.
+            TooManyStreams: At most 100 requests can follow the event log, and 10 the request log.
 
         Example:
             >>> async for logged_request in client.requests.list():
@@ -2960,7 +2956,7 @@ class AsyncRules(AsyncResource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> rule = await client.rules.update("rule_065n1e9c3k7u1g5m0h8t4d2q6s", enabled=True)
@@ -3001,7 +2997,7 @@ class AsyncRules(AsyncResource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> await client.rules.delete("rule_065n1e9c3k7u1g5m0h8t4d2q6s")
@@ -3288,15 +3284,14 @@ class AsyncSessions(AsyncResource):
                 300 characters are kept. At most 2,048 characters.
 
         Raises:
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
+            TokenInvalid: The one-time token was used, replaced or ended, or has expired.
             ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes, or the
                 password or the factors were changed since.
-            WrongPassword: The email is unknown, or the password is wrong.
-            SecondFactorRequired: The password is right, but the user is not signed in yet.
+            WrongPassword: The email or the password is wrong.
+            SecondFactorRequired: The password is right, and a second factor is missing.
             WrongCode: Each code works once.
             NewPasswordRequired: The password is right, but a rule requires another one.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> session_tokens = await client.sessions.create(
@@ -3348,8 +3343,7 @@ class AsyncSessions(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            SessionEnded: The token doesn't belong to a session for this `audience`, has expired, or was
-                replaced by a refresh.
+            SessionEnded: The token has expired or was replaced by a refresh, or the session has ended.
 
         Example:
             >>> session_tokens = await client.sessions.refresh(
@@ -3388,8 +3382,7 @@ class AsyncSessions(AsyncResource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            SessionEnded: The token doesn't belong to a session for this `audience`, has expired, or was
-                replaced by a refresh.
+            SessionEnded: The token has expired or was replaced by a refresh, or the session has ended.
 
         Example:
             >>> verified_session = await client.sessions.verify(
@@ -3546,12 +3539,11 @@ class AsyncTokens(AsyncResource):
                 webhooks=1`. Default: False.
 
         Raises:
-            EmailTaken: Another user has this email.
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
-            SecondFactorRequired: The password is right, but the user is not signed in yet.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            TokenInvalid: The one-time token was used, replaced or ended, or has expired.
+            SecondFactorRequired: The password is right, and a second factor is missing.
             WrongCode: Each code works once.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> consumed_token = await client.tokens.consume(token="Example-Only-Example-Only-Example-Only-Exam")
@@ -3806,8 +3798,9 @@ class AsyncUsers(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user or group has this `external_id`.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
 
         Example:
             >>> user = await client.users.create(
@@ -3949,8 +3942,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            NotInLog: The time is older than the setting `event_retention`, or an import with `events=summary`
-                changed the user without an event.
+            NotInLog: The log doesn't go back that far.
 
         Example:
             >>> user = await client.users.get("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -4024,15 +4016,15 @@ class AsyncUsers(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user or group has this `external_id`.
-            WrongPassword: The email is unknown, or the password is wrong.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
+            WrongPassword: The email or the password is wrong.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> user = await client.users.put(
@@ -4129,15 +4121,15 @@ class AsyncUsers(AsyncResource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user or group has this `external_id`.
-            WrongPassword: The email is unknown, or the password is wrong.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
+            WrongPassword: The email or the password is wrong.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> user = await client.users.update(
@@ -4195,7 +4187,7 @@ class AsyncUsers(AsyncResource):
             LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> await client.users.delete("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -4365,8 +4357,9 @@ class AsyncUsers(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user or group has this `external_id`.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -4412,7 +4405,7 @@ class AsyncUsers(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            BulkRefused: With `atomic`, one operation that fails stops all.
+            BulkRefused: `errors` names those that failed, as far as they fit into 4 KiB.
 
         Example:
             >>> bulk_results = await client.users.bulk(
@@ -4460,11 +4453,10 @@ class AsyncUsers(AsyncResource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
-            SecondFactorRequired: The password is right, but the user is not signed in yet.
+            WrongPassword: The email or the password is wrong.
+            SecondFactorRequired: The password is right, and a second factor is missing.
             NewPasswordRequired: The password is right, but a rule requires another one.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> user = await client.users.verify_password(email="charlie@example.com", password="securepassword123")
@@ -4506,8 +4498,7 @@ class AsyncUsers(AsyncResource):
             ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes, or the
                 password or the factors were changed since.
             WrongCode: Each code works once.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> user = await client.users.verify_challenge(
@@ -4557,10 +4548,9 @@ class AsyncUsers(AsyncResource):
                 webhooks=1`. Default: False.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
+            WrongPassword: The email or the password is wrong.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> await client.users.set_password(
@@ -4651,7 +4641,7 @@ class AsyncUsers(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            EmailTaken: Another user has this email.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
@@ -4969,9 +4959,8 @@ class AsyncWebhooks(AsyncResource):
         Raises:
             WebhookLimitReached: Delete webhooks that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`, so you would miss some.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PositionExpired: The events are older than the setting `event_retention`.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> webhook = await client.webhooks.update(
@@ -5019,7 +5008,7 @@ class AsyncWebhooks(AsyncResource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> await client.webhooks.delete("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
@@ -5048,11 +5037,10 @@ class AsyncWebhooks(AsyncResource):
                 to 64 characters.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
+            WrongPassword: The email or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> webhook = await client.webhooks.reveal(

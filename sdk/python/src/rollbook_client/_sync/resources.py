@@ -275,12 +275,11 @@ class UsersSecondFactors(Resource):
                 webhooks=1`. Default: False.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
+            WrongPassword: The email or the password is wrong.
             WrongCode: Each code works once.
             FactorLimitReached: Remove second factors that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> second_factor = client.users.second_factors.create(
@@ -344,8 +343,7 @@ class UsersSecondFactors(Resource):
         Raises:
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> verified_code = client.users.second_factors.verify("user_065n18a8k1rnhbvqalm9j3ts0c", code="287082")
@@ -404,8 +402,7 @@ class UsersSecondFactors(Resource):
             WrongCode: Each code works once.
             LastFactor: The setting `second_factor_roles` asks your role for a second factor.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> client.users.second_factors.remove(
@@ -489,8 +486,7 @@ class UsersSecondFactors(Resource):
         Raises:
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> recovery_codes = client.users.second_factors.regenerate_codes("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -735,8 +731,7 @@ class WebhooksReplays(Resource):
         Raises:
             ReplayLimitReached: Resent deliveries count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`, so you would miss some.
+            PositionExpired: The events are older than the setting `event_retention`.
 
         Example:
             >>> replay = client.webhooks.replays.create(
@@ -952,7 +947,8 @@ class Applications(Resource):
                 one, kept over retries.
 
         Raises:
-            ExternalIdTaken: Another user or group has this `external_id`.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
 
         Example:
             >>> user = client.applications.create(name="Shop", role="viewer")
@@ -1071,10 +1067,11 @@ class Applications(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user or group has this `external_id`.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> user = client.applications.update(
@@ -1134,7 +1131,7 @@ class Applications(Resource):
         Raises:
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> client.applications.delete("user_065n1c7g8a2e5m9q3t6v0t4u1s")
@@ -1238,7 +1235,7 @@ class BulkJobs(Resource):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            BulkJobLimitReached: Jobs that wait for their turn count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -1368,7 +1365,7 @@ class BulkJobs(Resource):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            BulkJobLimitReached: Jobs that wait for their turn count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -1447,10 +1444,8 @@ class Events(Following):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
-            PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`, so you would miss some.
-            TooManyStreams: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`,
-                and 10 for the request log.
+            PositionExpired: The events are older than the setting `event_retention`.
+            TooManyStreams: At most 100 requests can follow the event log, and 10 the request log.
 
         Example:
             >>> for event in client.events.list():
@@ -1525,14 +1520,15 @@ class Events(Following):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user or group has this `external_id`.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
             NotReversible: The event is of a type that can't be undone, or all of it has changed since.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> reverted_event = client.events.revert("evt_065n1ijrg1t7ne57u1m417e15k")
@@ -1749,7 +1745,8 @@ class Groups(Resource):
                 one, kept over retries.
 
         Raises:
-            ExternalIdTaken: Another user or group has this `external_id`.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
 
         Example:
@@ -1822,9 +1819,10 @@ class Groups(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user or group has this `external_id`.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> group = client.groups.put("group_065n1e8q5o1v3g7m2h9c4t0d6s", name="Engineering")
@@ -1873,9 +1871,10 @@ class Groups(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            ExternalIdTaken: Another user or group has this `external_id`.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> group = client.groups.update("group_065n1e8q5o1v3g7m2h9c4t0d6s", metadata={"cost_center": "4712"})
@@ -1909,7 +1908,7 @@ class Groups(Resource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> client.groups.delete("group_065n1e8q5o1v3g7m2h9c4t0d6s")
@@ -2021,7 +2020,7 @@ class Imports(Importing):
             delimiter: The character between the columns of a CSV file. Default: detected. At most 1 characters.
 
         Raises:
-            ImportLimitReached: Wait until some imports are finished, or cancel one.
+            ImportLimitReached: Imports that wait for their turn count, too.
 
         Example:
             >>> job = client.imports.create("users.csv")
@@ -2113,7 +2112,7 @@ class Imports(Importing):
                 one, kept over retries.
 
         Raises:
-            ImportLimitReached: Wait until some imports are finished, or cancel one.
+            ImportLimitReached: Imports that wait for their turn count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -2188,7 +2187,7 @@ class Imports(Importing):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            BulkJobLimitReached: Jobs that wait for their turn count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -2228,7 +2227,7 @@ class Imports(Importing):
                 one, kept over retries.
 
         Raises:
-            BulkJobLimitReached: Wait until some jobs are finished, or cancel one.
+            BulkJobLimitReached: Jobs that wait for their turn count, too.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -2484,11 +2483,10 @@ class Keys(Resource):
                 webhooks=1`. Default: False.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
+            WrongPassword: The email or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> key = client.keys.update(
@@ -2554,11 +2552,10 @@ class Keys(Resource):
                 to 64 characters.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
+            WrongPassword: The email or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> key = client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", password="securepassword123")
@@ -2676,8 +2673,7 @@ class Requests(Resource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyStreams: At most 100 requests can wait for events, with `GET /v1/events/stream` or `wait`,
-                and 10 for the request log.
+            TooManyStreams: At most 100 requests can follow the event log, and 10 the request log.
 
         Example:
             >>> for logged_request in client.requests.list():
@@ -2944,7 +2940,7 @@ class Rules(Resource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> rule = client.rules.update("rule_065n1e9c3k7u1g5m0h8t4d2q6s", enabled=True)
@@ -2985,7 +2981,7 @@ class Rules(Resource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> client.rules.delete("rule_065n1e9c3k7u1g5m0h8t4d2q6s")
@@ -3272,15 +3268,14 @@ class Sessions(Resource):
                 300 characters are kept. At most 2,048 characters.
 
         Raises:
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
+            TokenInvalid: The one-time token was used, replaced or ended, or has expired.
             ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes, or the
                 password or the factors were changed since.
-            WrongPassword: The email is unknown, or the password is wrong.
-            SecondFactorRequired: The password is right, but the user is not signed in yet.
+            WrongPassword: The email or the password is wrong.
+            SecondFactorRequired: The password is right, and a second factor is missing.
             WrongCode: Each code works once.
             NewPasswordRequired: The password is right, but a rule requires another one.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> session_tokens = client.sessions.create(
@@ -3332,8 +3327,7 @@ class Sessions(Resource):
                 one, kept over retries.
 
         Raises:
-            SessionEnded: The token doesn't belong to a session for this `audience`, has expired, or was
-                replaced by a refresh.
+            SessionEnded: The token has expired or was replaced by a refresh, or the session has ended.
 
         Example:
             >>> session_tokens = client.sessions.refresh(
@@ -3370,8 +3364,7 @@ class Sessions(Resource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            SessionEnded: The token doesn't belong to a session for this `audience`, has expired, or was
-                replaced by a refresh.
+            SessionEnded: The token has expired or was replaced by a refresh, or the session has ended.
 
         Example:
             >>> verified_session = client.sessions.verify(
@@ -3526,12 +3519,11 @@ class Tokens(Resource):
                 webhooks=1`. Default: False.
 
         Raises:
-            EmailTaken: Another user has this email.
-            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
-            SecondFactorRequired: The password is right, but the user is not signed in yet.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            TokenInvalid: The one-time token was used, replaced or ended, or has expired.
+            SecondFactorRequired: The password is right, and a second factor is missing.
             WrongCode: Each code works once.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> consumed_token = client.tokens.consume(token="Example-Only-Example-Only-Example-Only-Exam")
@@ -3786,8 +3778,9 @@ class Users(Resource):
                 one, kept over retries.
 
         Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user or group has this `external_id`.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
 
         Example:
             >>> user = client.users.create(
@@ -3929,8 +3922,7 @@ class Users(Resource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            NotInLog: The time is older than the setting `event_retention`, or an import with `events=summary`
-                changed the user without an event.
+            NotInLog: The log doesn't go back that far.
 
         Example:
             >>> user = client.users.get("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -4004,15 +3996,15 @@ class Users(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user or group has this `external_id`.
-            WrongPassword: The email is unknown, or the password is wrong.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
+            WrongPassword: The email or the password is wrong.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> user = client.users.put(
@@ -4109,15 +4101,15 @@ class Users(Resource):
             if_match: Only if the object still has this version, its `etag`.
 
         Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user or group has this `external_id`.
-            WrongPassword: The email is unknown, or the password is wrong.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
+            WrongPassword: The email or the password is wrong.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> user = client.users.update(
@@ -4175,7 +4167,7 @@ class Users(Resource):
             LastOwner: The last active owner can't be deleted, suspended or given a lower role.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> client.users.delete("user_065n18a8k1rnhbvqalm9j3ts0c")
@@ -4345,8 +4337,9 @@ class Users(Resource):
                 one, kept over retries.
 
         Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user or group has this `external_id`.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
+            ExternalIdTaken: To find who has it, call `GET /v1/users?external_id=` or `GET
+                /v1/groups?external_id=`.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
         Example:
@@ -4392,7 +4385,7 @@ class Users(Resource):
                 one, kept over retries.
 
         Raises:
-            BulkRefused: With `atomic`, one operation that fails stops all.
+            BulkRefused: `errors` names those that failed, as far as they fit into 4 KiB.
 
         Example:
             >>> bulk_results = client.users.bulk(
@@ -4440,11 +4433,10 @@ class Users(Resource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
-            SecondFactorRequired: The password is right, but the user is not signed in yet.
+            WrongPassword: The email or the password is wrong.
+            SecondFactorRequired: The password is right, and a second factor is missing.
             NewPasswordRequired: The password is right, but a rule requires another one.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> user = client.users.verify_password(email="charlie@example.com", password="securepassword123")
@@ -4486,8 +4478,7 @@ class Users(Resource):
             ChallengeInvalid: The `challenge` is unknown, was used, or is older than five minutes, or the
                 password or the factors were changed since.
             WrongCode: Each code works once.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> user = client.users.verify_challenge(
@@ -4537,10 +4528,9 @@ class Users(Resource):
                 webhooks=1`. Default: False.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
+            WrongPassword: The email or the password is wrong.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> client.users.set_password(
@@ -4631,7 +4621,7 @@ class Users(Resource):
                 one, kept over retries.
 
         Raises:
-            EmailTaken: Another user has this email.
+            EmailTaken: Emails ignore case, but plus tags and dots matter.
             NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
 
@@ -4947,9 +4937,8 @@ class Webhooks(Resource):
         Raises:
             WebhookLimitReached: Delete webhooks that are no longer used.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PositionExpired: Events after this position were deleted, since they are older than the setting
-                `event_retention`, so you would miss some.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PositionExpired: The events are older than the setting `event_retention`.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> webhook = client.webhooks.update(
@@ -4997,7 +4986,7 @@ class Webhooks(Resource):
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            PreconditionFailed: `If-Match` names an outdated version.
+            PreconditionFailed: Read the object again, apply your change, and send it with the new `ETag`.
 
         Example:
             >>> client.webhooks.delete("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
@@ -5026,11 +5015,10 @@ class Webhooks(Resource):
                 to 64 characters.
 
         Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
+            WrongPassword: The email or the password is wrong.
             WrongCode: Each code works once.
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client
-                (settings `attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: There were too many wrong passwords or codes for this account or from this client.
 
         Example:
             >>> webhook = client.webhooks.reveal("webhook_065n1avd4p1q9h2v5c8m3k7r6g", password="securepassword123")
