@@ -96,7 +96,8 @@ class UserNameTaken(BadRequest):
 
 
 class EmailUnproven(BadRequest):
-    """SCIM and the report of an import have this code. If they are the same person, [adopt](users.md#adopt-a-user) the user."""
+    """SCIM and the report of an import have this code. If they are the same person, [adopt](users.md#adopt-a-user)
+    the user."""
 
     code = "email_unproven"
     message = (
@@ -241,8 +242,8 @@ class SessionEnded(Unauthorized):
 
 
 class SecondFactorRequired(Unauthorized):
-    """The password is right, and a [second factor](second-factor.md#sign-in-with-a-second-factor) is missing. Send a code
-    with the `challenge` to `POST /v1/users/verify-challenge`."""
+    """The password is right, and a [second factor](second-factor.md#sign-in-with-a-second-factor) is missing. Send
+    a code with the `challenge` to `POST /v1/users/verify-challenge`."""
 
     code = "second_factor_required"
     message = "A code of the second factor is required."

@@ -274,7 +274,6 @@ QUESTIONS = {
     "endpoint": "/docs/api#endpoints",
     "how do i delete a user": "/docs/users#delete-and-restore-a-user",
     "when people leave": "/docs/users#when-people-leave",
-    "someone leaves the company": "/docs/users#when-people-leave",
     "offboarding": "/docs/users#when-people-leave",
     "Can I rotate an API key?": "/docs/keys#rotate-a-key",
     "rate limit": "/docs/limits",

@@ -191,7 +191,7 @@ def error_source(code: str, url: str) -> str:
     end = text.find("\n## ", start)
     page = text[start : end if end > 0 else len(text)].rstrip()
     # The page is one folder deeper than the file.
-    page = re.sub(r"\]\((\w+\.md)", r"](../\1", page)
+    page = re.sub(r"\]\(([\w-]+\.md)", r"](../\1", page)
     return f"{page[1:]}\n\n[All errors](../errors.md)\n"
 
 
