@@ -282,7 +282,10 @@ def test_a_preview_is_refused_as_the_change_is(world: World, sql: str) -> None:
         assert preview.headers["x-dry-run"] == "true" and "x-dry-run" not in done.headers
         without_id = re.compile(r"req_[0-9a-v]+")
         assert without_id.sub("", preview.text) == without_id.sub("", done.text)
-    with world.server.http("rbk_wrong") as stranger, world.server.http(new_key(world.http, scopes=["users:read"])) as by:
+    with (
+        world.server.http("rbk_wrong") as stranger,
+        world.server.http(new_key(world.http, scopes=["users:read"])) as by,
+    ):
         for client, status in ((stranger, 401), (by, 403)):
             answer = client.post("/v1/groups", params={"dry_run": "true"}, json={"name": "Engineering"})
             assert (answer.status_code, answer.headers["x-dry-run"]) == (status, "true")
