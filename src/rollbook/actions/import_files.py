@@ -349,12 +349,6 @@ async def facts_of(on: Rollbook, import_id: str) -> FileFacts | None:
     return None if text is None else import_rows.facts_of(text)
 
 
-async def names(on: Rollbook, by: Principal, jobs: Iterable[Import]) -> dict[str, str]:
-    """Names of the files of those imports that the caller has started, by the ID of the import."""
-    known = {job.id: await facts_of(on, job.id) for job in jobs if is_own(by, job)}
-    return {id: facts.name for id, facts in known.items() if facts is not None}
-
-
 async def rows(on: Rollbook, import_id: str) -> AsyncGenerator[list[RefusedRow], None]:
     """The refused records that are kept, in pieces."""
     id = ""

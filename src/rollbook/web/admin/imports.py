@@ -75,7 +75,8 @@ class ImportView(JobView[Import]):
 
 async def show_all(page: PageRequest) -> Response:
     shown = await newest(page, ImportView, ListImports, imports.list_imports)
-    files = await import_files.names(page.on, page.by, [view.found for view in shown["found"]])
+    own = [view.found.id for view in shown["found"] if import_files.is_own(page.by, view.found)]
+    files = {id: facts.name for id in own if (facts := await import_files.facts_of(page.on, id))}
     return page.render("admin/imports.html", section=SECTION, files=files, **shown)
 
 
