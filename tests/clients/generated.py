@@ -68,7 +68,10 @@ OPENAPI_GENERATOR: dict[str, dict[str, Any]] = {
     "openapi-generator go": {"generatorName": "go"},
     "openapi-generator php": {"generatorName": "php"},
     "openapi-generator ruby": {"generatorName": "ruby"},
-    "openapi-generator rust": {"generatorName": "rust"},
+    "openapi-generator rust": {
+        "generatorName": "rust",
+        "additionalProperties": {"useSingleRequestParameter": "true"},
+    },
     "openapi-generator swift": {"generatorName": "swift6"},
 }
 
@@ -228,7 +231,8 @@ directory = "/usr/share/cargo/registry"
 
 def rust_of_openapi_generator(folder: Path) -> list[str | Path]:
     """Compiled with the crates that Debian has, so that nothing is downloaded. Its reqwest is a version older than the
-    one that the generator names: two of its features were always there, those for TLS have other names."""
+    one that the generator names: two of its features were always there, those for TLS have other names. Parameters have
+    defaults, so that the program names those that it sends, and new ones move nothing."""
     manifest = (folder / "Cargo.toml").read_text().replace('"^0.13"', '"^0.12"').replace(', "query", "form"', "")
     manifest = manifest.partition("[features]")[0]
     tokio = 'tokio = { version = "^1", features = ["fs", "rt", "macros"] }'
@@ -237,6 +241,11 @@ def rust_of_openapi_generator(folder: Path) -> list[str | Path]:
     (folder / ".cargo" / "config.toml").write_text(CARGO)
     (folder / "src" / "bin").mkdir()
     shutil.copy(PROGRAMS / "openapi_generator.rs", folder / "src" / "bin" / "program.rs")
+    for api in (folder / "src" / "apis").glob("*_api.rs"):
+        text = api.read_text()
+        api.write_text(
+            text.replace("#[derive(Clone, Debug)]\npub struct", "#[derive(Clone, Debug, Default)]\npub struct")
+        )
     run(["cargo", "build", "--quiet"], folder, CARGO_HOME=str(folder / "cargo"), RUSTFLAGS="-Awarnings")
     return [folder / "target" / "debug" / "program"]
 

@@ -29,7 +29,7 @@ $id = $new->getId();
 $whole = $users->getUser($id);
 $seen["created"] = [$new->getName(), $new->getEmail() == $email, $whole->getRole(), $whole->getStatus(), (object) $whole->getMetadata(), $whole->getExternalId()];
 $patch = new Model\UserPatch(["name" => "Alan", "metadata" => ["plan" => "pro"]]);
-$changed = $users->patchUser($id, $patch, ["role", "metadata"]);
+$changed = $users->patchUser($id, $patch, fields: ["role", "metadata"]);
 $seen["updated"] = [$changed->getName(), $changed->getRole(), $changed->getMetadata(), $changed->getStatus()];
 $users->updateUser($id, new Model\UserUpdate(["name" => "Alan"]));
 $seen["found"] = $names($users->listUsers(ids: [$id], metadata: ["plan:pro"]));

@@ -1,22 +1,19 @@
 // What an application does, with openapi-generator's Rust client.
-use openapi::apis::{configuration::Configuration, events_api, groups_api, keys_api, users_api, webhooks_api, Error};
-use openapi::models::{ErrorResponse, GroupCreate, KeyCreate, MemberUpdate, Scope, User, UserCreate, UserPatch, UserUpdate, WebhookCreate};
+use openapi::apis::{configuration::Configuration, events_api::*, groups_api::*, keys_api::*, users_api::*, webhooks_api::*, Error};
+use openapi::models::{ErrorResponse, GroupCreate, KeyCreate, MemberUpdate, Scope, UserCreate, UserPatch, UserUpdate, WebhookCreate};
 use serde_json::{json, Value};
 use std::env::var;
 
-fn user(email: &str) -> UserCreate {
-    UserCreate {
+fn user(email: &str) -> CreateUserParams {
+    let user_create = UserCreate {
         password: Some("securepassword123".into()),
         ..UserCreate::new("Al".into(), email.into())
-    }
+    };
+    CreateUserParams { user_create, ..Default::default() }
 }
 
-async fn list(on: &Configuration, ids: Option<Vec<String>>, metadata: Option<Vec<String>>, group: Option<&str>) -> Vec<String> {
-    let found: Vec<User> = users_api::list_users(
-        on, None, None, ids, None, None, None, None, None, None, metadata, group,
-        None, None, None, None, None, None, None, None, None, None, None, None, None, None,
-    ).await.unwrap();
-    found.into_iter().map(|user| user.name).collect()
+async fn list(on: &Configuration, filters: ListUsersParams) -> Vec<String> {
+    list_users(on, filters).await.unwrap().into_iter().map(|user| user.name).collect()
 }
 
 fn refused<T, E>(outcome: Result<T, Error<E>>) -> Value {
@@ -37,49 +34,61 @@ async fn main() {
     let mut pages = vec![];
     for offset in [0, 2, 4] {
         let ids = var("IDS").unwrap().split(',').map(String::from).collect();
-        let (sort, fields) = (Some(vec!["-name".into()]), Some(vec!["role".into(), "status".into()]));
-        let page = users_api::list_users(
-            on, None, None, Some(ids), None, None, None, None, None, None, None, None,
-            None, None, None, None, None, None, None, sort, Some(2), Some(offset), None, fields, None, None,
-        ).await.unwrap();
+        let page = ListUsersParams {
+            ids: Some(ids),
+            sort: Some(vec!["-name".into()]),
+            limit: Some(2),
+            offset: Some(offset),
+            fields: Some(vec!["role".into(), "status".into()]),
+            ..Default::default()
+        };
+        let page = list_users(on, page).await.unwrap();
         pages.push(page.into_iter().map(|user| json!([user.name, user.role])).collect::<Vec<_>>());
     }
 
-    let new = users_api::create_user(on, user(&email), None, None).await.unwrap();
-    let id = new.id.as_str();
-    let whole = users_api::get_user(on, id, None, None, None).await.unwrap();
+    let new = create_user(on, user(&email)).await.unwrap();
+    let user_id = new.id.clone();
+    let get = GetUserParams { user_id: user_id.clone(), ..Default::default() };
+    let whole = get_user(on, get.clone()).await.unwrap();
     let metadata = Some(Some([("plan".to_string(), json!("pro"))].into()));
-    let patch = UserPatch { name: Some("Alan".into()), metadata, ..UserPatch::new() };
-    let changed = users_api::patch_user(on, id, patch, Some(vec!["role".into(), "metadata".into()]), None).await.unwrap();
-    let update = UserUpdate { name: Some("Alan".into()), ..UserUpdate::new() };
-    users_api::update_user(on, id, update, None, None).await.unwrap();
-    let found = list(on, Some(vec![id.into()]), Some(vec!["plan:pro".into()]), None).await;
+    let user_patch = UserPatch { name: Some("Alan".into()), metadata, ..UserPatch::new() };
+    let fields = Some(vec!["role".into(), "metadata".into()]);
+    let patch = PatchUserParams { user_id: user_id.clone(), user_patch, fields, ..Default::default() };
+    let changed = patch_user(on, patch).await.unwrap();
+    let user_update = UserUpdate { name: Some("Alan".into()), ..UserUpdate::new() };
+    update_user(on, UpdateUserParams { user_id: user_id.clone(), user_update, ..Default::default() }).await.unwrap();
+    let (ids, metadata) = (Some(vec![user_id.clone()]), Some(vec!["plan:pro".into()]));
+    let found = list(on, ListUsersParams { ids, metadata, ..Default::default() }).await;
 
-    let app = KeyCreate { user_id: Some(id.into()), scopes: Some(Some(vec![Scope::USERS_READ])), ..KeyCreate::new("app".into()) };
-    let key = keys_api::create_key(on, app, None).await.unwrap();
-    let rotated = keys_api::rotate_key(on, &key.id, None, None).await.unwrap();
-    keys_api::revoke_key(on, &rotated.id).await.unwrap();
-    let log = events_api::list_events(on, None, None, Some(id), None, None, None, None, None, None, None, None).await.unwrap();
+    let scopes = Some(Some(vec![Scope::USERS_READ]));
+    let key_create = KeyCreate { user_id: Some(user_id.clone()), scopes, ..KeyCreate::new("app".into()) };
+    let key = create_key(on, CreateKeyParams { key_create, ..Default::default() }).await.unwrap();
+    let rotated = rotate_key(on, RotateKeyParams { key_id: key.id.clone(), ..Default::default() }).await.unwrap();
+    revoke_key(on, RevokeKeyParams { key_id: rotated.id.clone(), ..Default::default() }).await.unwrap();
+    let log = list_events(on, ListEventsParams { user: Some(user_id.clone()), ..Default::default() }).await.unwrap();
     let events: Vec<_> = log
         .into_iter()
         .map(|event| json!([event.r#type, event.object.name, event.object.email.flatten().as_ref() == Some(&email)]))
         .collect();
 
-    let group = groups_api::create_group(on, GroupCreate::new("Editors".into()), None).await.unwrap().id;
-    let update = MemberUpdate { role: Some(Some("member".into())) };
-    groups_api::set_member(on, &group, id, Some(update)).await.unwrap();
-    let members = groups_api::list_members(on, &group, None, None).await.unwrap();
+    let group_create = GroupCreate::new("Editors".into());
+    let group_id = create_group(on, CreateGroupParams { group_create, ..Default::default() }).await.unwrap().id;
+    let member_update = Some(MemberUpdate { role: Some(Some("member".into())) });
+    let member = SetMemberParams { group_id: group_id.clone(), user_id: user_id.clone(), member_update, ..Default::default() };
+    set_member(on, member).await.unwrap();
+    let members = list_members(on, ListMembersParams { group_id: group_id.clone(), ..Default::default() }).await.unwrap();
     let members: Vec<_> = members.into_iter().map(|member| json!([member.name, member.role])).collect();
-    let team = list(on, None, None, Some(&group)).await;
-    groups_api::delete_group(on, &group, None).await.unwrap();
-    let hook = webhooks_api::create_webhook(on, WebhookCreate::new("https://app.example.com/hook".into()), None).await.unwrap();
-    webhooks_api::delete_webhook(on, &hook.id, None).await.unwrap();
+    let team = list(on, ListUsersParams { group: Some(group_id.clone()), ..Default::default() }).await;
+    delete_group(on, DeleteGroupParams { group_id, ..Default::default() }).await.unwrap();
+    let webhook_create = WebhookCreate::new("https://app.example.com/hook".into());
+    let hook = create_webhook(on, CreateWebhookParams { webhook_create, ..Default::default() }).await.unwrap();
+    delete_webhook(on, DeleteWebhookParams { webhook_id: hook.id, ..Default::default() }).await.unwrap();
     // All of one user: it takes the lines of an export of users for one JSON text.
-    let exported = users_api::export_user(on, id).await.unwrap().user.name;
+    let exported = export_user(on, ExportUserParams { user_id: user_id.clone() }).await.unwrap().user.name;
 
-    let invalid = refused(users_api::create_user(on, user("nobody"), None, None).await);
-    users_api::delete_user(on, id, None, None).await.unwrap();
-    let gone = refused(users_api::get_user(on, id, None, None, None).await);
+    let invalid = refused(create_user(on, user("nobody")).await);
+    delete_user(on, DeleteUserParams { user_id, ..Default::default() }).await.unwrap();
+    let gone = refused(get_user(on, get).await);
     println!("{}", json!({
         "pages": pages,
         "created": [new.name, new.email == email, whole.role, whole.status, whole.metadata, whole.external_id.flatten()],
