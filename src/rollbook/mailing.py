@@ -22,6 +22,7 @@ NOTICES = (
     "guesses_exhausted",
     "rule_waiting",
     "rule_stopped",
+    "import_waiting",
 )
 """Kinds of mails that no one has asked for."""
 

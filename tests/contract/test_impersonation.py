@@ -190,7 +190,9 @@ def test_a_link_is_only_its_creators_and_works_once(server: Server, http: Client
         assert person.get(link["url"]).status_code == 403, "not the person's"
     with visitor(server) as stranger, signed_in(server) as owner, signed_in(server, ada) as person:
         assert stranger.get(link["url"]).headers["location"].startswith("/account/sign-in")
-        assert owner.get(link["url"]).status_code == 404
+        assert "Only the person who created this link can use it" in stranger.get("/account/sign-in").text
+        answer = owner.get(link["url"])
+        assert answer.status_code == 404 and "Only the person who created this link can use it" in answer.text
         assert owner.post("/account/impersonate", data={"token": link["token"]}).status_code == 404
         assert owner.post("/account/sign-in-link", data={"token": link["token"]}).status_code == 404
         assert WHY in unescape(person.get(link["url"]).text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,7 +16,9 @@ from tests.contract.test_bulk_jobs import people, statuses, undone
 from tests.contract.test_groups import made as new_group
 from tests.contract.test_groups import put
 from tests.contract.test_imports import done, ended, ndjson, reported, start
-from tests.harness import Server, new_key, new_user
+from tests.engines import once
+from tests.harness import Server, new_key, new_user, running
+from tests.mail_server import mail_server
 from tests.visitor import signed_in
 
 Client = httpx2.Client
@@ -236,3 +239,18 @@ def test_a_canceled_import_suspends_nobody(http: Client) -> None:
     if job["status"] == "canceled":
         assert job["absent_job_id"] is None and not staff.suspended()
         refused(http.post(f"/v1/imports/{job['id']}/suspend", json={"confirm_count": 1}), errors.BadRequest)
+
+
+@once
+def test_whoever_imports_is_mailed_that_it_waits(tmp_path: Path) -> None:
+    with (
+        mail_server() as mail,
+        running(tmp_path / "data", *mail.flags("https://users.example.com")) as server,
+        server.http() as http,
+    ):
+        staff, importer = Staff(http, 8), new_user(http, role="admin")
+        with server.http(new_key(http, user_id=importer["id"])) as by:
+            job = done(by, *staff.records[:2], **staff.suspend)
+        mail.wait_for(lambda: any("waits for you" in each.subject for each in mail.to(importer["email"])))
+        sent = mail.to(importer["email"])[-1]
+        assert "6 are absent from its file" in sent.text and f"/admin/imports/{job['id']}" in sent.text

@@ -70,6 +70,7 @@ KINDS: dict[str, MailForm] = {
     "rule_report": MailForm("show_rule"),
     "rule_waiting": MailForm("show_rule", (), ("time",)),
     "rule_stopped": MailForm("show_rule", (), ("time",)),
+    "import_waiting": MailForm("show_import", (), ("time",)),
     "test": MailForm(),
 }
 """By name, in the order in which they are shown."""
@@ -117,7 +118,7 @@ class Facts(NamedTuple):
 
 def occasion(event: Event) -> Occasion | None:
     """The mail that an event is an occasion for, as far as the event alone can tell."""
-    if event.is_erased or event.type not in TYPES or events.is_of_import(event):
+    if event.is_erased or event.type not in TYPES or (event.type != "import.waiting" and events.is_of_import(event)):
         return None
     object: dict[str, Any] = msgspec.json.decode(event.object)
     return _OCCASIONS[event.type](event, object)
@@ -201,14 +202,14 @@ def _of_rule(event: Event, object: dict[str, Any]) -> Occasion | None:
         return None
     if event.type == "rule.mailed":
         return Occasion("rule", facts={"subject": object["subject"], "text": object["text"]})
-    count = object["people"] if event.type == "rule.reported" else object["waiting_count"] or 0
-    facts = {"rule": harmless(object["name"]) or object["id"], "people": f"{count:,}", "time": moment(event.created_at)}
-    return Occasion(
-        _OF_RULES[event.type], facts=facts, page=f"/admin/rules/{object['id']}", job_id=object.get("job_id")
-    )
+    noun, _, what = event.type.partition(".")
+    kind = "rule_report" if what == "reported" else f"{noun}_{what}"
+    count = next((object[name] for name in ("people", "waiting_count", "absent_users") if object.get(name)), 0)
+    name = harmless(object.get("name", "")) or object["id"]
+    facts = {"rule": name, "people": f"{count:,}", "time": moment(event.created_at)}
+    return Occasion(kind, facts=facts, page=f"/admin/{noun}s/{object['id']}", job_id=object.get("job_id"))
 
 
-_OF_RULES = {"rule.reported": "rule_report", "rule.waiting": "rule_waiting", "rule.stopped": "rule_stopped"}
 _OCCASIONS = {
     "token.created": _of_token,
     "token.requested": _of_token,
@@ -221,7 +222,7 @@ _OCCASIONS = {
     "key.expiring": _of_key,
     "webhook.disabled": _of_webhook,
     **dict.fromkeys(_OF_FACTORS, _of_factor),
-    **dict.fromkeys(("rule.mailed", *_OF_RULES), _of_rule),
+    **dict.fromkeys(("rule.mailed", "rule.reported", "rule.waiting", "rule.stopped", "import.waiting"), _of_rule),
 }
 TYPES = frozenset(_OCCASIONS)
 """Types of events that mails are sent about."""

@@ -27,6 +27,9 @@ _HELD = ("API key or webhook", "API keys and webhooks")
 NOTICES: dict[str, Notice] = {
     "signed-out": Notice("ok", "You’ve signed out."),
     "session-expired": Notice("warn", "Your session has expired. Sign in again to continue."),
+    "sign-in-to-act": Notice(
+        "warn", "Only the person who created this link can use it, to act as someone. Sign in as that person."
+    ),
     "sign-in-expired": Notice("warn", "Your sign-in took too long. Sign in again."),
     "app-added": Notice("ok", "Authenticator app added."),
     "passkey-added": Notice("ok", "Passkey added."),

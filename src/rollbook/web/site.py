@@ -196,7 +196,10 @@ class Site:
         if (target := self._wanted(page)) is not None:
             path += f"?next={quote(target, safe='/')}"
         had_cookie = cookie_of(request, self._services.settings) is not None
-        return page.redirect(path, "session-expired" if had_cookie else None)
+        notice = (
+            "sign-in-to-act" if request.path == "/account/impersonate" else "session-expired" if had_cookie else None
+        )
+        return page.redirect(path, notice)
 
     def _wanted(self, page: PageRequest) -> str | None:
         """The page to come back to: the one requested, or the one that a form or a part of a page is on."""

@@ -64,7 +64,8 @@ def _about(page: PageRequest) -> str:
 async def dead(page: PageRequest) -> Response:
     """The page of a link that can't be used. It doesn't say why: the reason is about an account."""
     offers = await sign_in.is_link_offered(page)
-    return page.render("sign_in/link_dead.html", 404, secret=True, section="sign-in", offers_link=offers)
+    acts = page.request.path == "/account/impersonate"
+    return page.render("sign_in/link_dead.html", 404, secret=True, section="sign-in", offers_link=offers, acts=acts)
 
 
 async def form(
@@ -187,6 +188,7 @@ async def show_impersonate(page: PageRequest, error: ApiError | None = None) -> 
         error=error,
         section="admin/users",
         user=user,
+        may_sign_in=sessions.may_sign_in(page.on, user),
         own=own,
         token=token_of(page),
         reason=page.form.get("reason", "") if page.request.method == "POST" else "",
