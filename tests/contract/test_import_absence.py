@@ -245,7 +245,7 @@ def test_a_canceled_import_suspends_nobody(http: Client) -> None:
 def test_whoever_imports_is_mailed_that_it_waits(tmp_path: Path) -> None:
     with (
         mail_server() as mail,
-        running(tmp_path / "data", *mail.flags("https://users.example.com")) as server,
+        running(tmp_path / "data", *mail.flags("http://127.0.0.1:1")) as server,
         server.http() as http,
     ):
         staff, importer = Staff(http, 8), new_user(http, role="admin")
