@@ -363,15 +363,14 @@ def test_kill_9_between_the_steps_of_workflows_repeats_none_and_leaves_none_out(
             every, settled = -(-KILLS // WAVES), 0.0
             for number in range(KILLS):
                 days = DAYS * number / KILLS
-                if (
-                    days - settled > 3
-                ):  # or else the end of contractors could come before the server has lived for a second
+                if days - settled > 3:  # a server that lives for no second in weeks tells no one of their end
                     world.settle()
                     settled = days
                 world.pass_days(days)
                 if number % every == 0:
                     world.wave(number // every, -(-KILLS // every))
                 world.kill()
+            world.settle()
             for days in LAST_DAYS:
                 world.pass_days(days)
                 world.settle()
