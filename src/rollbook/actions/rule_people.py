@@ -138,11 +138,9 @@ def sought(rule: UserRule, said: Spec, now: int, occasion: str = "", since: int 
     """People for whom a rule begins now. `since`: only those whose moment has come after that time."""
     filters = said.filters
     if said.moment:
-        filters = _come(said, filters, now)
+        filters = _come(said, filters, now, since)
         if said.when.before is not UNSET:  # who has come to it without the rule is told nothing of it
             filters = filters._replace(ends_after=max(now, filters.ends_after or 0))
-        elif since is not None:
-            filters = _since(said, filters, since)
     return _sought(rule, said, filters, occasion)
 
 
@@ -153,33 +151,26 @@ def _sought(rule: UserRule, said: Spec, filters: Filters, occasion: str) -> Soug
     return Sought(rule.id, filters, said.moment, occasion, spares_owners, but)
 
 
-def _come(said: Spec, filters: Filters, now: int) -> Filters:
-    """These filters, for those whose moment has come."""
-    name, end = _BEFORE[said.moment], now + _days(said) * (1 if said.when.after is UNSET else -1)
-    bounds: dict[str, Any] = {name: min(end, getattr(filters, name) or end)}
+def _come(said: Spec, filters: Filters, now: int, since: int | None = None) -> Filters:
+    """These filters, for those whose moment has come; `since`, after that time."""
+    start, end = 0 if since is None else since - lead(said), now - lead(said)
+    if said.moment == "last_active_at":
+        return filters._replace(idle=(start, end))
+    if said.moment in STATUSES:  # few have the status
+        return filters._replace(status_since_before=min(end, filters.status_since_before or end))
+    after, before = _RANGES[said.moment]
+    bounds: dict[str, Any] = {before: min(end, getattr(filters, before) or end)}
+    if start and said.when.after is not UNSET:
+        bounds[after] = max(start, getattr(filters, after) or 0)
     return filters._replace(**bounds)
 
 
-def _since(said: Spec, filters: Filters, since: int) -> Filters:
-    name = _BEFORE[said.moment].replace("_before", "_after")
-    if name == "status_since_after":  # few have the status
-        return filters
-    bounds: dict[str, Any] = {name: max(since - _days(said), getattr(filters, name) or 0)}
-    return filters._replace(**bounds)
+_RANGES = {"ends_at": ("ends_after", "ends_before"), "created_at": ("created_after", "created_before")}
 
 
-_BEFORE = {
-    "ends_at": "ends_before",
-    "created_at": "created_before",
-    "last_active_at": "active_before",
-    "invited_at": "status_since_before",
-    "suspended_at": "status_since_before",
-}
-"""Filter by each moment."""
-
-
-def _days(said: Spec) -> int:
-    return given(said.when.days, 0) * clock.DAY
+def lead(said: Spec) -> int:
+    """The time from the moment to the day of the rule, in microseconds."""
+    return given(said.when.days, 0) * clock.DAY * (1 if said.when.before is UNSET else -1)
 
 
 # ---- steps, in the transaction of a part of a job

@@ -112,7 +112,7 @@ SHORTEN = f"UPDATE rule_people SET step = {DONE} WHERE rule_id = ? AND step >= ?
 MOMENTS = {
     "ends_at": "ends_at",
     "created_at": "created_at",
-    "last_active_at": "last_active_at",
+    "last_active_at": "coalesce(last_active_at,created_at)",
     "invited_at": "coalesce(status_since,created_at)",
     "suspended_at": "coalesce(status_since,created_at)",
 }
@@ -277,6 +277,12 @@ async def first_sought(queries: Queries, sought: Sought, limit: int) -> list[tup
     sql, values = await _statement(queries, sought)
     named = f"SELECT users.id, name, email FROM users JOIN ({sql}) AS people ON people.id = users.id"
     return [(row[0], row[1], row[2]) for row in await queries.all(f"{named} ORDER BY seq LIMIT ?", *values, limit)]
+
+
+async def next_moment(queries: Queries, sought: Sought, after: int) -> int | None:
+    """The first moment of these people after this time."""
+    sql, values = await _statement(queries, sought, f" AND {MOMENTS[sought.moment]} > ?", [after], "")
+    return await first(queries, f"SELECT min(CAST(occasion AS bigint)) FROM ({sql}) AS people", *values)
 
 
 async def matching(queries: Queries, sought: Sought) -> set[Due]:
