@@ -35,7 +35,7 @@ def test_a_rule_is_created_previewed_switched_on_run_and_undone(
             expect(page.get_by_label(label, exact=True)).to_be_visible(visible=label == shown)
     page.get_by_label("Number of days").fill("0")
     page.get_by_text("More conditions").click()
-    page.get_by_label("Metadata (optional)").fill(f"team = {name}")
+    page.get_by_label("Metadata", exact=True).fill(f"team = {name}")
     expect(page.locator("#field-step3_do")).to_be_hidden()
     expect(page.get_by_label("Group", exact=True)).to_have_count(5)
     for do, field in (("mail", "text"), ("webhook", "webhook_id"), ("report", "to")):

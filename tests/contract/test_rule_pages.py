@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -165,13 +166,63 @@ def test_what_a_step_sends_and_of_which_group_an_event_is_are_on_the_form(
         assert f'id="field-{field}-problem"' in wrong.text
 
 
+def test_a_forms_answer_is_the_same_page_with_each_problem_in_peoples_words_and_in_its_order(
+    owner: httpx2.Client,
+) -> None:
+    empty = owner.get("/admin/rules/new?ready=welcome").text
+    wrong = {"when": "after:created_at", "days": "x", "max_users": "many", "step0_after_days": "soon"}
+    answer = owner.post("/admin/rules", data=Filled(empty).fields | wrong | {"step1_do": "add_to_group"})
+    assert answer.status_code == 400
+    assert re.findall(r'<li><a href="#field-[^>]*>([^<]*)', answer.text) == [
+        "The number of days must be a whole number.",
+        "The number of people must be a whole number.",
+        "Step 1: days later must be a whole number.",
+        "Step 2: group is required.",
+    ]
+    frames = [re.findall(r"<(?:nav|h1|h2|form|legend|label)[^>]*>", page) for page in (empty, answer.text)]
+    assert frames[0] == frames[1]
+
+
+def test_a_mail_is_previewed_from_the_form_in_the_teams_words_alone(owner: httpx2.Client) -> None:
+    form = Filled(owner.get("/admin/rules/new?ready=welcome").text).fields
+    texts = {"step0_subject": "For {{ user.email }}", "step0_text": "Dear <b>{{ user.name }}</b>"}
+    preview = owner.post("/admin/rules/mail", data=form | texts | {"step": "0"})
+    assert preview.status_code == 200 and "sandbox" in preview.headers["content-security-policy"]
+    assert "Dear &lt;b&gt;" in preview.text and "<h1" in preview.text and "For " in preview.text
+    assert "Hello" not in preview.text and "{{" not in preview.text
+
+
+def test_a_rule_by_an_event_is_for_people_from_now_on_and_names_no_one_who_is_there(
+    owner: httpx2.Client, http: httpx2.Client
+) -> None:
+    user = new_user(http, name="Already There")
+    rule = {"name": "Greet", "when": {"event": "user.created"}, "steps": [{"do": "end_sessions"}]}
+    id = http.post("/v1/rules", json=rule).json()["id"]
+    page = owner.get(f"/admin/rules/{id}").text
+    assert "For people from now on" in page and user["id"] not in page
+    assert http.post(f"/v1/rules/{id}/preview").json()["count"] == 0
+
+
+def test_a_rule_that_is_for_no_one_now_says_whose_day_comes_next(owner: httpx2.Client, http: httpx2.Client) -> None:
+    user = new_user(http, metadata={"team": "late"})
+    rule = {"when": {"after": "last_active_at", "days": 9}, "who": {"metadata": ["team:late"]}}
+    rule |= {"name": "Later", "steps": [{"do": "suspend"}]}
+    id = http.post("/v1/rules", json=rule).json()["id"]
+    preview = http.post(f"/v1/rules/{id}/preview").json()
+    assert preview["count"] == 0
+    days = datetime.fromisoformat(preview["next_run_at"]) - datetime.fromisoformat(user["created_at"])
+    assert days == timedelta(9)
+    page = owner.get(f"/admin/rules/{id}").text
+    assert "For no one now" in page and "The next person’s day comes" in page and "never active" in page
+
+
 def test_a_rule_for_too_many_waits_for_a_yes_on_its_page(owner: httpx2.Client, http: httpx2.Client) -> None:
     for _ in range(4):
         new_user(http, metadata={"team": "waiting"})
     fields = {"who": {"metadata": ["team:waiting"]}, "steps": [{"do": "suspend"}], "max_users": 2}
     made = http.post("/v1/rules", json={"name": "Wait", "when": {"after": "created_at", "days": 0}, **fields}).json()
     page = owner.get(f"/admin/rules/{made['id']}").text
-    assert "For 4 people now" in page and "it will wait until you say yes to more" in page
+    assert "For 4 people now" in page and "For more, it waits until you say yes." in page
     version = re.search(r'name="version" value="(\d+)"', page)
     assert version
     sent(owner, f"/admin/rules/{made['id']}/status", {"enabled": "true", "version": version[1]})

@@ -104,6 +104,24 @@ def test_an_event_begins_with_whom_it_is_about_if_they_match_and_rules_begin_not
     assert http.get(f"/v1/rules/{made['id']}").status_code == 404
 
 
+def test_who_was_never_active_is_inactive_from_their_sign_up_on(own: tuple[Server, httpx2.Client]) -> None:
+    server, http = own
+    never, active = new_user(http), new_user(http)
+    made = rule(http, {"after": "last_active_at", "days": 90}, {"do": "suspend"}, who={"role": "member"})
+    server.pass_time(60 * DAY)
+    later = new_user(http)
+    with httpx2.Client(base_url=server.url, headers={"X-API-Key": new_key(http, active["id"])["key"]}) as own_key:
+        assert own_key.get("/v1/me").status_code == 200
+    wait_until(lambda: http.get(f"/v1/users/{active['id']}").json()["last_active_at"] is not None, FAR)
+    time.sleep(2.5)
+    assert not runs(http, made)
+    server.pass_time(91 * DAY)
+    assert counts(run(http, made, 0)) == (1, 1, 0, 0)
+    assert [status(http, user) for user in (never, active, later)] == ["suspended", "active", "active"]
+    server.pass_time(152 * DAY)
+    wait_until(lambda: status(http, later) == status(http, active) == "suspended", FAR)
+
+
 def test_a_rule_of_every_day_runs_once_a_day_and_catches_up_once(own: tuple[Server, httpx2.Client]) -> None:
     server, http = own
     new_user(http, metadata={"plan": "trial"})

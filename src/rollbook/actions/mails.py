@@ -153,8 +153,18 @@ def _templates(folder: str) -> Templates:
 def preview(on: Rollbook, by: Principal, kind: str, language: LanguageCode | None) -> Rendered:
     """A mail about someone made up. Raises InsufficientScope."""
     require(by, SCOPE)
-    sample = _sample(on.settings, kind, "", language or on.settings.language)
-    rendered = _rendered(on.settings, templates(on.settings), sample)
+    return _preview(on, _sample(on.settings, kind, "", language or on.settings.language))
+
+
+async def preview_of_rule(on: Rollbook, by: Principal, texts: Mapping[str, str]) -> Rendered:
+    """The mail of a rule with this `subject` and `text`, to whoever asks. Raises InsufficientScope."""
+    require(by, "rules:write")
+    user = await users.get(on.db, by.user_id)
+    return _preview(on, Mail("rule", user.email, await _language(on, user), _filled(on, user, texts)))
+
+
+def _preview(on: Rollbook, mail: Mail) -> Rendered:
+    rendered = _rendered(on.settings, templates(on.settings), mail)
     logo = mails.logo(on.settings.brand_logo)
     if logo is None:
         return rendered

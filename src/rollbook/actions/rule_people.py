@@ -153,7 +153,7 @@ def _sought(rule: UserRule, said: Spec, filters: Filters, occasion: str) -> Soug
 
 def _come(said: Spec, filters: Filters, now: int, since: int | None = None) -> Filters:
     """These filters, for those whose moment has come; `since`, after that time."""
-    start, end = 0 if since is None else since - lead(said), now - lead(said)
+    start, end = max(0, (since or 0) - lead(said)), now - lead(said)
     if said.moment == "last_active_at":
         return filters._replace(idle=(start, end))
     if said.moment in STATUSES:  # few have the status

@@ -19,6 +19,7 @@ from rollbook.actions.principal import Principal, cli_job, for_job
 from rollbook.actions.rule_people import (
     Spec,
     day_of,
+    lead,
     next_daily,
     sought,
     spec,
@@ -66,7 +67,7 @@ class Preview(NamedTuple):
     """Effect of a rule, before it runs."""
 
     count: int
-    """People with whom it would begin now or, every day, at its next run. Of an event: whom it would be for."""
+    """People with whom it would begin now or, every day, at its next run. Of an event: no one yet."""
     users: list[tuple[str, str, str]]
     """ID, name and email of the first of them."""
     ceiling: int
@@ -115,8 +116,8 @@ async def preview(on: Rollbook, by: Principal, id: str) -> Preview:
     """Preview a rule
 
     Returns how many people the rule would begin with now or, if it runs every day, at its next run, and the first 100
-    of them; for a rule that begins with an event, everyone whom it is for. Nothing is changed. Also requires the scope
-    `users:read`.
+    of them. A rule that begins with an event is for people from now on: it has none yet. Nothing is changed. Also
+    requires the scope `users:read`.
     """
     require(by, "rules:read")
     require(by, "users:read")
@@ -138,15 +139,19 @@ async def preview_new_rule(on: Rollbook, by: Principal, new: RuleCreate) -> Prev
 
 async def _preview(queries: Queries, rule: UserRule) -> Preview:
     said, now = spec(rule), clock.now()
-    next_run_at = rule.next_run_at
-    if said.when.daily is not UNSET and next_run_at is None:
-        next_run_at = next_daily(said.when, now)
-    occasion = "" if next_run_at is None else day_of(said.when, next_run_at)
-    people = sought(rule, said, now, occasion)
+    next_run_at, occasion = rule.next_run_at, ""
+    if said.when.daily is not UNSET:
+        next_run_at = next_run_at or next_daily(said.when, now)
+        occasion = day_of(said.when, next_run_at)
+    people, is_of_events = sought(rule, said, now, occasion), said.when.event is not UNSET
+    if said.moment:
+        all_people = people._replace(filters=said.filters)
+        moment = await user_rules.next_moment(queries, all_people, now - lead(said))
+        next_run_at = None if moment is None else moment + lead(said)
     waiting = {entry.step: entry for entry in await user_rules.waiting(queries, rule.id)}
     return Preview(
-        await user_rules.count_sought(queries, people),
-        await user_rules.first_sought(queries, people, MAX_NAMED),
+        0 if is_of_events else await user_rules.count_sought(queries, people),
+        [] if is_of_events else await user_rules.first_sought(queries, people, MAX_NAMED),
         await ceiling(queries, rule),
         next_run_at,
         [_step(step, waiting.get(at)) for at, step in enumerate(said.steps)],
@@ -244,9 +249,9 @@ async def update(
 ) -> UserRule:
     """Update a rule
 
-    Fields you don't send are left unchanged. Whoever changes what it does, or enables it, is its author from then on:
-    it acts with their rights. People who wait for a step go on, unless it goes by another event, time or moment. To
-    turn it off, send `enabled` as false: who waits goes on when it is enabled again, if they still match.
+    Fields you don't send are left unchanged. If you change what the rule does, or enable it, you become its author: it
+    acts with your rights. People who wait for a step keep waiting, unless `when` has another event, time or moment. To
+    turn it off, send `enabled` as false. Those who wait go on when it is enabled again, if they still match.
     """
     require(by, "rules:write")
     rule = await user_rules.get(on.db, known("rule", id))
@@ -303,7 +308,7 @@ async def _update(tx: Tx, by: Principal, read: UserRule, columns: Mapping[str, A
 async def delete(on: Rollbook, by: Principal, id: str, versions: frozenset[int] | None = None) -> None:
     """Delete a rule
 
-    Who waits for a step is left alone. Its runs stay, and can be undone.
+    People who wait for a step get no further steps. Its runs stay, and can be undone.
     """
     require(by, "rules:write")
     require_proof(by)
@@ -321,9 +326,8 @@ async def _delete(tx: Tx, by: Principal, read: UserRule, versions: frozenset[int
 async def run(on: Rollbook, by: Principal, id: str, options: RuleRun) -> UserRule:
     """Run a rule
 
-    Lets an enabled rule look at once for people it is for. If it waits because there are more than its ceiling, or
-    would, send how many there are as `confirm_count`: it begins with them then. Returns the rule; its runs are bulk
-    jobs.
+    Makes an enabled rule look for people now. If there are more than it may begin with in a day, it waits: to begin
+    with them, send their number as `confirm_count`. Returns the rule; its runs are bulk jobs.
     """
     require(by, "rules:write")
     require_proof(by)

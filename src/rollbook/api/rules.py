@@ -95,13 +95,13 @@ class RulePreview(Struct, frozen=True):
     count: Annotated[
         int,
         number(
-            "People with whom it would begin now or, every day, at its next run. Of a rule that begins with an event: "
-            "everyone whom it is for."
+            "People with whom it would begin now or, for `daily`, at its next run. With an `event`: 0, since it is for "
+            "people from now on."
         ),
     ]
     users: Annotated[tuple[RulePerson, ...], array("The first of them.", MAX_NAMED)]
     ceiling: Annotated[int, number("People with whom it begins in a day at most, unless someone confirms more.")]
-    next_run_at: Annotated[str, moment("For `daily`: when it would run next. Null: at any time.")] | None
+    next_run_at: Annotated[str, moment("When it would begin with someone next. Null: unknown.")] | None
     steps: Annotated[tuple[RuleStepPreview, ...], array("Its steps.", MAX_STEPS)]
 
 

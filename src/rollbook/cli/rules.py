@@ -21,7 +21,7 @@ from rollbook.cli.fields import Fields
 from rollbook.cli.output import Failure, as_json, counted, hint, line, listed, shown
 from rollbook.cli.tables import table
 
-app = options.group(help="Automate: what is done when and for whom, such as suspending who is inactive.")
+app = options.group(help="Automate what is done to users, such as suspending those who are inactive.")
 
 RULES, ONE = "/v1/rules", "/v1/rules/{ruleId}"
 COLUMNS = ("id", "name", "enabled", "does", "next_run_at", "last_run_at")
@@ -136,7 +136,8 @@ def update_rule(server: options.Server, fields: Fields, rule: str, file: Path | 
 
 @options.on_server(app, "delete", RULE, options.YES, options.QUIET, call=("DELETE", ONE))
 def delete_rule(server: options.Server, rule: str, yes: bool, quiet: bool) -> None:
-    """Delete a rule. Who waits for a step is left alone; its runs stay, and can be undone."""
+    """Delete a rule. People who wait for a step get no further steps. Its runs stay, and can be
+    undone."""
     with server() as backend:
         record = _rule(backend, rule)
         options.confirm(f"Delete {record['name']}?", yes)
@@ -292,8 +293,11 @@ def _names(backend: Backend, rules: list[Shown]) -> dict[str, str]:
 def _count(rule: Mapping[str, Any], preview: Shown) -> str:
     people = _people(preview["count"])
     if "event" in rule["when"]:
-        return f"For {people}, at each event."
-    return f"Next run {preview['next_run_at']}: {people}." if preview["next_run_at"] else f"{people.capitalize()} now."
+        return "For people from now on, at each event."
+    next_run = f"Next run {preview['next_run_at']}" if preview["next_run_at"] else ""
+    if "daily" in rule["when"]:
+        return f"{next_run}: {people}."
+    return f"{people.capitalize()} now.{' ' * bool(next_run)}{next_run}{'.' * bool(next_run)}"
 
 
 def _people(count: int) -> str:

@@ -251,7 +251,7 @@ def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> d
         "language": code,
         "subject": " ".join(language.t(f"mail_{kind}_subject", **facts).split()),
         "heading": language.t(f"mail_{kind}_subject", **facts),
-        "greeting": language.t("mail_greeting", name=name) if name else language.t("mail_greeting_plain"),
+        "greeting": "" if kind == "rule" else language.t("mail_greeting" if name else "mail_greeting_plain", name=name),
         "paragraphs": paragraphs,
         "button": language.t(form.button) if about.link and form.button else "",
         "link": about.link,

@@ -198,6 +198,7 @@ PAGES = [
     Page("GET", "/admin/requests/{id}", log_page.show_any_request, "requests:read"),
     Page("GET", "/admin/rules", rules.show_all, "rules:read"),
     Page("POST", "/admin/rules", rule_form.create, "rules:write"),
+    Page("POST", "/admin/rules/mail", rule_form.preview_mail, "rules:write"),
     Page("GET", "/admin/rules/new", rule_form.show_new, "rules:write"),
     Page("GET", "/admin/rules/ready", rules.show_ready, "rules:write"),
     Page("GET", "/admin/rules/{id}", rules.show_one, "rules:read"),

@@ -31,6 +31,16 @@ BulkAction = Literal[
 GROUP_ACTIONS = ("add_to_group", "remove_from_group")
 
 
+GroupOfAction = Annotated[
+    str,
+    Meta(
+        max_length=40,
+        description="For `add_to_group` and `remove_from_group`: ID of the group.",
+        examples=[examples.GROUP_ID],
+    ),
+]
+
+
 class BulkFilter(UserFilters, forbid_unknown_fields=True):
     """All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only
     people."""
@@ -79,17 +89,7 @@ class BulkJobCreate(Body, kw_only=True):
         Annotated[RedirectUrl, says("For `setup_links`: where users continue once they have set their password.")]
         | UnsetType
     ) = UNSET
-    group_id: (
-        Annotated[
-            str,
-            Meta(
-                max_length=40,
-                description="For `add_to_group` and `remove_from_group`: ID of the group.",
-                examples=[examples.GROUP_ID],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    group_id: GroupOfAction | UnsetType = UNSET
     confirm_count: (
         Annotated[
             int,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET, Meta, UnsetType
 
 from rollbook.actions.arguments import Body, Limit, MetadataPatch, Offset, Query, label
-from rollbook.actions.arguments.bulk_jobs import BulkFilter
+from rollbook.actions.arguments.bulk_jobs import BulkFilter, GroupOfAction
 from rollbook.records import event_types, examples
 from rollbook.roles import Role
 from rollbook.schemas import says
@@ -64,27 +64,22 @@ _PLACEHOLDER = re.compile(r"(?:" + "|".join(map(re.escape, PLACEHOLDERS)) + r"|u
 FILLED = re.compile(r"\{\{(.*?)\}\}")
 """A placeholder in a text: `{{ user.name }}`."""
 Days = Annotated[int, Meta(ge=0, le=MAX_DAYS)]
+_RECEIVER = "For `report`: ID of a webhook, or of a user who can read all users, for a mail. Default: the author."
+_AFTER = says("The moment that it begins after. Users who were never active: `created_at` for `last_active_at`.")
+
+
+def _text(description: str, example: str, most: int = 40) -> Meta:
+    return Meta(max_length=most, description=description, examples=[example])
 
 
 class RuleWhen(Body):
     """When a rule begins for someone: with an `event` about them, every day at a time (`daily`), or so many days
     `before` or `after` a moment. One of the four."""
 
-    event: (
-        Annotated[
-            str,
-            Meta(max_length=64, description="An event type about a user.", examples=["user.created"]),
-        ]
-        | UnsetType
-    ) = UNSET
+    event: Annotated[str, _text("An event type about a user.", "user.created", 64)] | UnsetType = UNSET
     group_id: (
         Annotated[
-            str,
-            Meta(
-                max_length=40,
-                description="For `group.member_added` and `group.member_removed`: only of the group with this ID.",
-                examples=[examples.GROUP_ID],
-            ),
+            str, _text("For `group.member_added` and `group.member_removed`: only of this group.", examples.GROUP_ID)
         ]
         | UnsetType
     ) = UNSET
@@ -93,32 +88,25 @@ class RuleWhen(Body):
             str,
             Meta(
                 pattern=CLOCK_TIME,
-                description="A time of day, for all who match then. On a day without it, the next moment that there "
-                "is; on a day that has it twice, the first.",
+                description="A time of day, for all who match then. If clocks skip it, the rule runs right after the "
+                "gap; if they repeat it, the first time.",
                 examples=["06:00"],
             ),
         ]
         | UnsetType
     ) = UNSET
     zone: (
-        Annotated[
-            str,
-            Meta(
-                max_length=64,
-                description="For `daily`: the time zone, by its name in the IANA database. Default: UTC.",
-                examples=["Europe/Berlin"],
-            ),
-        ]
+        Annotated[str, _text("For `daily`: a time zone of the IANA database. Default: UTC.", "Europe/Berlin", 64)]
         | UnsetType
     ) = UNSET
     before: Annotated[Literal["ends_at"], says("The moment that it begins before.")] | UnsetType = UNSET
-    after: Annotated[RuleMoment, says("The moment that it begins after.")] | UnsetType = UNSET
+    after: Annotated[RuleMoment, _AFTER] | UnsetType = UNSET
     days: Annotated[Days, says("For `before` and `after`: how many days.", examples=[90])] | UnsetType = UNSET
 
 
 class RuleStep(Body):
-    """A step: what is done to each person. Before each step, they are looked at again: who doesn't match any longer is
-    left alone from then on."""
+    """A step: what is done to each person. Rollbook checks before each step whether they still match. If not, they get
+    no further steps."""
 
     do: Annotated[
         RuleAction,
@@ -130,21 +118,9 @@ class RuleStep(Body):
         ),
     ]
     after_days: Annotated[Days, says("Days to wait after the step before.", examples=[14])] = 0
-    group_id: (
-        Annotated[
-            str,
-            Meta(
-                max_length=40,
-                description="For `add_to_group` and `remove_from_group`: ID of the group.",
-                examples=[examples.GROUP_ID],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    group_id: GroupOfAction | UnsetType = UNSET
     role: Annotated[Role, says("For `role`: the new role.")] | UnsetType = UNSET
-    metadata: Annotated[MetadataPatch, says("For `metadata`: keys to set, and with null to remove.")] | UnsetType = (
-        UNSET
-    )
+    metadata: Annotated[MetadataPatch, says("For `metadata`: keys to set; null removes a key.")] | UnsetType = UNSET
     subject: Annotated[str, label("For `mail`: the subject.", "Still there, {{ user.name }}?", 200)] | UnsetType = UNSET
     text: (
         Annotated[
@@ -160,47 +136,31 @@ class RuleStep(Body):
         ]
         | UnsetType
     ) = UNSET
-    webhook_id: (
-        Annotated[
-            str,
-            Meta(max_length=40, description="For `webhook`: ID of the webhook.", examples=[examples.WEBHOOK["id"]]),
-        ]
-        | UnsetType
-    ) = UNSET
-    to: (
-        Annotated[
-            str,
-            Meta(
-                max_length=40,
-                description="For `report`: ID of a user who can read all users, and gets it by mail, or of a webhook. "
-                "Default: the author.",
-                examples=[examples.ALICE_ID],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    webhook_id: Annotated[str, _text("For `webhook`: ID of the webhook.", examples.WEBHOOK["id"])] | UnsetType = UNSET
+    to: Annotated[str, _text(_RECEIVER, examples.ALICE_ID)] | UnsetType = UNSET
+
+
+RuleName = Annotated[str, label("What the rule does, for people.", "Suspend who is inactive")]
+RuleSteps = Annotated[tuple[RuleStep, ...], Meta(min_length=1, max_length=MAX_STEPS, description="What is done.")]
 
 
 class RuleFields(Body, kw_only=True):
     """The fields of a rule that callers set, at creation or later."""
 
-    name: Annotated[str, label("What the rule does, for people.", "Suspend who is inactive")] | UnsetType = UNSET
+    name: RuleName | UnsetType = UNSET
     enabled: Annotated[bool, says("Whether it runs. Default: false.")] | UnsetType = UNSET
     when: RuleWhen | UnsetType = UNSET
     who: (
         Annotated[
             BulkFilter,
             says(
-                "For whom: filters of `GET /v1/users`. Without `kind`, only people. Owners and the author are left "
-                "alone, unless `role` or `ids` names them. Filters by what users can change themselves are refused."
+                "For whom: filters of `GET /v1/users`. Without `kind`, only people. Owners and the author are skipped "
+                "unless `role` or `ids` names them. Filters by what users can change themselves are refused."
             ),
         ]
         | UnsetType
     ) = UNSET
-    steps: (
-        Annotated[tuple[RuleStep, ...], Meta(min_length=1, max_length=MAX_STEPS, description="What is done.")]
-        | UnsetType
-    ) = UNSET
+    steps: RuleSteps | UnsetType = UNSET
     max_users: (
         Annotated[
             int,
@@ -208,7 +168,7 @@ class RuleFields(Body, kw_only=True):
                 ge=1,
                 le=5_000_000,
                 description="People with whom it begins in a day at most, or 5 % of all users, if that is more. If "
-                "there are others, it waits until someone confirms their number. Default: 50.",
+                "there are more people, it waits until someone confirms their number. Default: 50.",
                 examples=[50],
             ),
         ]
@@ -273,11 +233,9 @@ def _faults_of_step(path: str, step: Mapping[str, Any]) -> dict[str, str]:
 class RuleCreate(RuleFields, kw_only=True):
     """A rule to create."""
 
-    name: Annotated[str, label("What the rule does, for people.", "Suspend who is inactive")]  # type: ignore[bad-override-mutable-attribute]  # frozen
+    name: RuleName  # type: ignore[bad-override-mutable-attribute]  # frozen
     when: RuleWhen  # type: ignore[bad-override-mutable-attribute]  # frozen
-    steps: Annotated[  # type: ignore[bad-override-mutable-attribute]  # frozen
-        tuple[RuleStep, ...], Meta(min_length=1, max_length=MAX_STEPS, description="What is done.")
-    ]
+    steps: RuleSteps  # type: ignore[bad-override-mutable-attribute]  # frozen
 
 
 class RuleUpdate(RuleFields, kw_only=True):
@@ -294,7 +252,7 @@ class RuleRun(Body):
                 ge=0,
                 le=1 << 53,
                 description="How many people it begins with: its `waiting_count`, if it waits, or the count of its "
-                "preview. If it is another number, nothing happens. Without, a rule that waits goes on waiting.",
+                "preview. If the number has changed, nothing happens. Without it, a rule that waits keeps waiting.",
                 examples=[1204],
             ),
         ]

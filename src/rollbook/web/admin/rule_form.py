@@ -9,7 +9,7 @@ from typing import Any, get_args
 import msgspec
 
 from rollbook.actions import groups as group_actions
-from rollbook.actions import rules
+from rollbook.actions import mails, rules
 from rollbook.actions.arguments.groups import ListGroups
 from rollbook.actions.arguments.rules import (
     EVENTS,
@@ -19,7 +19,6 @@ from rollbook.actions.arguments.rules import (
     OPTIONAL_OF_STEPS,
     RuleAction,
     RuleCreate,
-    RuleStep,
     RuleUpdate,
 )
 from rollbook.actions.checking import metadata_pair
@@ -34,6 +33,7 @@ from rollbook.roles import ROLES
 from rollbook.web import forms
 from rollbook.web.admin.groups import find_group, offered
 from rollbook.web.admin.rules import SECTION, said, webhook_name
+from rollbook.web.admin.settings import shown_mail
 from rollbook.web.page_request import PageRequest, whole_number
 
 WHEN = (
@@ -51,27 +51,41 @@ _CHOICES = ("role", "status", "email_verified", "second_factor")
 _NUMBERS = ("after_days",)
 _IDS = {"group_id": "group"}
 """Fields of a step that people fill in by name."""
-STEP = tuple(name for name in RuleStep.__struct_fields__ if name != "do")
-_BLANK_STEP = {"do": "", **dict.fromkeys(STEP, "")}
+_STEP = {
+    "do": "action",
+    "after_days": "days later",
+    "group_id": "group",
+    "webhook_id": "webhook",
+    "to": "report to",
+    "role": "new role",
+    "subject": "subject",
+    "text": "text",
+    "metadata": "metadata to set",
+}
+"""Fields of a step with their names in sentences, in the order of the form."""
+_BLANK_STEP = dict.fromkeys(_STEP, "")
 BLANK: dict[str, Any] = {
     "name": "",
-    "when": WHEN[0][0],
     "days": "90",
+    "when": WHEN[0][0],
     "daily": "06:00",
     "zone": "UTC",
     "event": EVENTS[0],
     "of_group": "",
-    **dict.fromkeys(_CHOICES, ""),
+    "role": "",
+    "status": "",
     "group": "",
+    "email_verified": "",
+    "second_factor": "",
+    "max_users": str(MAX_USERS),
     "metadata": "",
     "more": "",
-    "max_users": str(MAX_USERS),
     "version": "",
     "steps": [_BLANK_STEP] * MAX_STEPS,
 }
 _LABELS = {
     "name": "The name",
-    "when.days": "The days",
+    "when.days": "The number of days",
     "when.daily": "The time",
     "when.zone": "The time zone",
     "when.event": "The event",
@@ -79,12 +93,10 @@ _LABELS = {
     "who.group": "The group",
     "who.metadata": "The metadata",
     "max_users": "The number of people",
-    **{
-        f"steps[{at}].{name}": f"Step {at + 1}: {name.removesuffix('_id').replace('_', ' ')}"
-        for at in range(MAX_STEPS)
-        for name in STEP
-    },
+    **{f"steps[{at}].{name}": f"Step {at + 1}: {words}" for at in range(MAX_STEPS) for name, words in _STEP.items()},
 }
+_ORDER = ["", *BLANK, *(f"step{at}_{_IDS.get(name, name)}" for at in range(MAX_STEPS) for name in _STEP)]
+"""Fields in the order of the form."""
 
 
 async def show_new(page: PageRequest) -> Response:
@@ -123,12 +135,21 @@ async def save(page: PageRequest) -> Response:
     return page.redirect(f"/admin/rules/{rule.id}", "rule-saved")
 
 
+async def preview_mail(page: PageRequest) -> Response:
+    """The mail of a step, as it is filled in."""
+    at = page.form.get("step", "")
+    texts = {name: page.form.get(f"step{at}_{name}", "") for name in ("subject", "text")}
+    return shown_mail(await mails.preview_of_rule(page.on, page.by, texts))
+
+
 async def _form(
     page: PageRequest, rule: UserRule | None, values: Mapping[str, Any], error: ApiError | None = None
 ) -> Response:
     if isinstance(error, NotFound):
         raise error
-    problems = {_field(name): text for name, text in forms.problems(page, error, _LABELS).items()}
+    texts = [(_field(name), text) for name, text in forms.problems(page, error, _LABELS).items()]
+    texts.sort(key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER))
+    problems = {field: text.replace(", not a string", "") for field, text in texts}  # all that a form has is text
     return page.render(
         "admin/rule_form.html",
         section=SECTION,

@@ -155,7 +155,11 @@ async def preview_mail(page: PageRequest) -> Response:
     if page.query.get("part") == "text":
         head = line("Content-Type", "text/plain; charset=utf-8")
         return Response(200, head + PRIVATE + SANDBOX + GUARDS, f"{rendered.subject}\n\n{rendered.text}".encode())
-    return Response(200, HTML + PRIVATE + SANDBOX + GUARDS, rendered.html.encode())
+    return shown_mail(rendered)
+
+
+def shown_mail(mail: mail_delivery.Rendered) -> Response:
+    return Response(200, HTML + PRIVATE + SANDBOX + GUARDS, mail.html.encode())
 
 
 # ---- the brand
