@@ -110,8 +110,8 @@ def test_who_was_never_active_is_inactive_from_their_sign_up_on(own: tuple[Serve
     made = rule(http, {"after": "last_active_at", "days": 90}, {"do": "suspend"}, who={"role": "member"})
     server.pass_time(60 * DAY)
     later = new_user(http)
-    with httpx2.Client(base_url=server.url, headers={"X-API-Key": new_key(http, active["id"])["key"]}) as own_key:
-        assert own_key.get("/v1/me").status_code == 200
+    with server.http(new_key(http, user_id=active["id"])) as client:
+        assert client.get("/v1/me").status_code == 200
     wait_until(lambda: http.get(f"/v1/users/{active['id']}").json()["last_active_at"] is not None, FAR)
     time.sleep(2.5)
     assert not runs(http, made)

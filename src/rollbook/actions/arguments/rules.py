@@ -65,6 +65,18 @@ FILLED = re.compile(r"\{\{(.*?)\}\}")
 """A placeholder in a text: `{{ user.name }}`."""
 Days = Annotated[int, Meta(ge=0, le=MAX_DAYS)]
 _RECEIVER = "For `report`: ID of a webhook, or of a user who can read all users, for a mail. Default: the author."
+_DAILY = (
+    "A time of day, for all who match then. If clocks skip it, the rule runs right after the gap; if they repeat it, "
+    "the first time."
+)
+_MAX_USERS = (
+    "People with whom it begins in a day at most, or 5 % of all users, if that is more. If there are more people, it "
+    "waits until someone confirms their number. Default: 50."
+)
+_CONFIRM = (
+    "How many people it begins with: its `waiting_count`, if it waits, or the count of its preview. If the number has "
+    "changed, nothing happens. Without it, a rule that waits keeps waiting."
+)
 _AFTER = says("The moment that it begins after. Users who were never active: `created_at` for `last_active_at`.")
 
 
@@ -83,18 +95,7 @@ class RuleWhen(Body):
         ]
         | UnsetType
     ) = UNSET
-    daily: (
-        Annotated[
-            str,
-            Meta(
-                pattern=CLOCK_TIME,
-                description="A time of day, for all who match then. If clocks skip it, the rule runs right after the "
-                "gap; if they repeat it, the first time.",
-                examples=["06:00"],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    daily: Annotated[str, Meta(pattern=CLOCK_TIME, description=_DAILY, examples=["06:00"])] | UnsetType = UNSET
     zone: (
         Annotated[str, _text("For `daily`: a time zone of the IANA database. Default: UTC.", "Europe/Berlin", 64)]
         | UnsetType
@@ -161,19 +162,7 @@ class RuleFields(Body, kw_only=True):
         | UnsetType
     ) = UNSET
     steps: RuleSteps | UnsetType = UNSET
-    max_users: (
-        Annotated[
-            int,
-            Meta(
-                ge=1,
-                le=5_000_000,
-                description="People with whom it begins in a day at most, or 5 % of all users, if that is more. If "
-                "there are more people, it waits until someone confirms their number. Default: 50.",
-                examples=[50],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    max_users: Annotated[int, Meta(ge=1, le=5_000_000, description=_MAX_USERS, examples=[50])] | UnsetType = UNSET
 
     @staticmethod
     def at_odds(fields: Mapping[str, Any]) -> Mapping[str, str]:
@@ -245,19 +234,7 @@ class RuleUpdate(RuleFields, kw_only=True):
 class RuleRun(Body):
     """Options of a run."""
 
-    confirm_count: (
-        Annotated[
-            int,
-            Meta(
-                ge=0,
-                le=1 << 53,
-                description="How many people it begins with: its `waiting_count`, if it waits, or the count of its "
-                "preview. If the number has changed, nothing happens. Without it, a rule that waits keeps waiting.",
-                examples=[1204],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    confirm_count: Annotated[int, Meta(ge=0, le=1 << 53, description=_CONFIRM, examples=[1204])] | UnsetType = UNSET
 
 
 class ListRules(Query):
@@ -266,11 +243,5 @@ class ListRules(Query):
 
 
 class ListRuns(Query):
-    before: (
-        Annotated[
-            str,
-            Meta(max_length=40, description="Only runs older than the one with this ID.", examples=[examples.JOB_ID]),
-        ]
-        | None
-    ) = None
+    before: Annotated[str, _text("Only runs older than the one with this ID.", examples.JOB_ID)] | None = None
     limit: Limit = 50
