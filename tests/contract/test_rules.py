@@ -111,7 +111,7 @@ def test_who_was_never_active_is_inactive_from_their_sign_up_on(own: tuple[Serve
     server.pass_time(60 * DAY)
     later = new_user(http)
     with server.http(new_key(http, user_id=active["id"])) as client:
-        assert client.get("/v1/me").status_code == 200
+        assert client.get(f"/v1/users/{active['id']}").status_code == 200
     wait_until(lambda: http.get(f"/v1/users/{active['id']}").json()["last_active_at"] is not None, FAR)
     time.sleep(2.5)
     assert not runs(http, made)

@@ -2400,15 +2400,15 @@ class RulePreview(Model):
 
     __slots__ = ()
     count: int
-    """People with whom it would begin now or, every day, at its next run. Of a rule that begins with an event:
-    everyone whom it is for.
+    """People with whom it would begin now or, for `daily`, at its next run. With an `event`: 0, since it is for
+    people from now on.
     """
     users: list[RulePerson]
     """The first of them."""
     ceiling: int
     """People with whom it begins in a day at most, unless someone confirms more."""
     next_run_at: datetime | None
-    """For `daily`: when it would run next. Null: at any time."""
+    """When it would begin with someone next. Null: unknown."""
     steps: list[RuleStepPreview]
     """Its steps."""
     _kinds = {"users": each(RulePerson), "next_run_at": time, "steps": each(RuleStepPreview)}

@@ -119,9 +119,9 @@ export class Rules {
   /**
    * Update a rule.
    *
-   * Fields you don't send are left unchanged. Whoever changes what it does, or enables it, is its author from then on: it
-   * acts with their rights. People who wait for a step go on, unless it goes by another event, time or moment. To turn it
-   * off, send `enabled` as false: who waits goes on when it is enabled again, if they still match.
+   * Fields you don't send are left unchanged. If you change what the rule does, or enable it, you become its author: it acts
+   * with your rights. People who wait for a step keep waiting, unless `when` has another event, time or moment. To turn it
+   * off, send `enabled` as false. Those who wait go on when it is enabled again, if they still match.
    *
    * Scope: `rules:write`.
    * @param ruleId ID of the rule.
@@ -137,7 +137,7 @@ export class Rules {
   /**
    * Delete a rule.
    *
-   * Who waits for a step is left alone. Its runs stay, and can be undone.
+   * People who wait for a step get no further steps. Its runs stay, and can be undone.
    *
    * Scope: `rules:write`.
    * @param ruleId ID of the rule.
@@ -154,8 +154,8 @@ export class Rules {
    * Preview a rule.
    *
    * Returns how many people the rule would begin with now or, if it runs every day, at its next run, and the first 100 of
-   * them; for a rule that begins with an event, everyone whom it is for. Nothing is changed. Also requires the scope
-   * `users:read`.
+   * them. A rule that begins with an event is for people from now on: it has none yet. Nothing is changed. Also requires the
+   * scope `users:read`.
    *
    * Scope: `rules:read`.
    * @param ruleId ID of the rule.
@@ -192,8 +192,8 @@ export class Rules {
   /**
    * Run a rule.
    *
-   * Lets an enabled rule look at once for people it is for. If it waits because there are more than its ceiling, or would,
-   * send how many there are as `confirm_count`: it begins with them then. Returns the rule; its runs are bulk jobs.
+   * Makes an enabled rule look for people now. If there are more than it may begin with in a day, it waits: to begin with
+   * them, send their number as `confirm_count`. Returns the rule; its runs are bulk jobs.
    *
    * Scope: `rules:write`.
    * @param ruleId ID of the rule.

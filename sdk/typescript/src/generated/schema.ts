@@ -1746,7 +1746,7 @@ export interface components {
             who?: components["schemas"]["BulkFilter"];
             /**
              * Format: int64
-             * @description People with whom it begins in a day at most, or 5 % of all users, if that is more. If there are others, it waits until someone confirms their number. Default: 50.
+             * @description People with whom it begins in a day at most, or 5 % of all users, if that is more. If there are more people, it waits until someone confirms their number. Default: 50.
              * @example 50
              */
             max_users?: number;
@@ -1766,7 +1766,7 @@ export interface components {
         RulePreview: {
             /**
              * Format: int64
-             * @description People with whom it would begin now or, every day, at its next run. Of a rule that begins with an event: everyone whom it is for.
+             * @description People with whom it would begin now or, for `daily`, at its next run. With an `event`: 0, since it is for people from now on.
              */
             count: number;
             /** @description The first of them. */
@@ -1778,7 +1778,7 @@ export interface components {
             ceiling: number;
             /**
              * Format: date-time
-             * @description For `daily`: when it would run next. Null: at any time.
+             * @description When it would begin with someone next. Null: unknown.
              */
             next_run_at: string | null;
             /** @description Its steps. */
@@ -1788,11 +1788,11 @@ export interface components {
         RuleRun: {
             /**
              * Format: int64
-             * @description How many people it begins with: its `waiting_count`, if it waits, or the count of its preview. If it is another number, nothing happens. Without, a rule that waits goes on waiting.
+             * @description How many people it begins with: its `waiting_count`, if it waits, or the count of its preview. If the number has changed, nothing happens. Without it, a rule that waits keeps waiting.
              */
             confirm_count?: number;
         };
-        /** @description A step: what is done to each person. Before each step, they are looked at again: who doesn't match any longer is left alone from then on. */
+        /** @description A step: what is done to each person. Rollbook checks before each step whether they still match. If not, they get no further steps. */
         RuleStep: {
             /**
              * @description `role` sets the `role`, `metadata` merges the `metadata`, `setup_link` mails a link with which they set their password, `end_sessions` signs them out everywhere. After `require_new_password`, they can't sign in with their password until they set another one. `mail` sends them `subject` and `text`, `webhook` sends the event `rule.called` for each of them, and `report` one list of all.
@@ -1807,6 +1807,7 @@ export interface components {
             after_days?: number;
             group_id?: string;
             role?: components["schemas"]["Role"];
+            /** @description For `metadata`: keys to set; null removes a key. Null: as if it were missing. */
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -1823,7 +1824,7 @@ export interface components {
             /** @description For `webhook`: ID of the webhook. */
             webhook_id?: string;
             /**
-             * @description For `report`: ID of a user who can read all users, and gets it by mail, or of a webhook. Default: the author.
+             * @description For `report`: ID of a webhook, or of a user who can read all users, for a mail. Default: the author.
              * @example user_065n14sd01rd526r46hrcu0i8o
              */
             to?: string;
@@ -1861,15 +1862,15 @@ export interface components {
              * @example user.created
              */
             event?: string;
-            /** @description For `group.member_added` and `group.member_removed`: only of the group with this ID. */
+            /** @description For `group.member_added` and `group.member_removed`: only of this group. */
             group_id?: string;
             /**
-             * @description A time of day, for all who match then. On a day without it, the next moment that there is; on a day that has it twice, the first.
+             * @description A time of day, for all who match then. If clocks skip it, the rule runs right after the gap; if they repeat it, the first time.
              * @example 06:00
              */
             daily?: string;
             /**
-             * @description For `daily`: the time zone, by its name in the IANA database. Default: UTC.
+             * @description For `daily`: a time zone of the IANA database. Default: UTC.
              * @example Europe/Berlin
              */
             zone?: string;
@@ -1879,7 +1880,7 @@ export interface components {
              */
             before?: "ends_at" | (string & {});
             /**
-             * @description The moment that it begins after.
+             * @description The moment that it begins after. Users who were never active: `created_at` for `last_active_at`.
              * @enum {string}
              */
             after?: "created_at" | "ends_at" | "invited_at" | "last_active_at" | "suspended_at" | (string & {});

@@ -239,8 +239,8 @@ export interface RulePreview extends Object<"RulePreview"> {}
 export interface RuleRun extends Object<"RuleRun"> {}
 
 /**
- * A step: what is done to each person. Before each step, they are looked at again: who doesn't match any longer is left
- * alone from then on.
+ * A step: what is done to each person. Rollbook checks before each step whether they still match. If not, they get no
+ * further steps.
  */
 export interface RuleStep extends Object<"RuleStep"> {}
 

@@ -2786,7 +2786,8 @@ class Rules(Resource):
             who: All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users.
                 Without `kind`, only people.
             max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
-                there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
+                there are more people, it waits until someone confirms their number. Default: 50. 1 to
+                5,000,000.
             dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
                 `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
                 webhooks=1`. Default: False.
@@ -2850,7 +2851,8 @@ class Rules(Resource):
             who: All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users.
                 Without `kind`, only people.
             max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
-                there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
+                there are more people, it waits until someone confirms their number. Default: 50. 1 to
+                5,000,000.
 
         Raises:
             NotFound: The ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -2915,9 +2917,9 @@ class Rules(Resource):
     ) -> Rule:
         """Update a rule.
 
-        Fields you don't send are left unchanged. Whoever changes what it does, or enables it, is its author
-        from then on: it acts with their rights. People who wait for a step go on, unless it goes by another
-        event, time or moment. To turn it off, send `enabled` as false: who waits goes on when it is enabled
+        Fields you don't send are left unchanged. If you change what the rule does, or enable it, you become its
+        author: it acts with your rights. People who wait for a step keep waiting, unless `when` has another
+        event, time or moment. To turn it off, send `enabled` as false. Those who wait go on when it is enabled
         again, if they still match.
 
         Scope: `rules:write`.
@@ -2932,7 +2934,8 @@ class Rules(Resource):
                 Without `kind`, only people.
             steps: What is done. Null: as if it were missing.
             max_users: People with whom it begins in a day at most, or 5 % of all users, if that is more. If
-                there are others, it waits until someone confirms their number. Default: 50. 1 to 5,000,000.
+                there are more people, it waits until someone confirms their number. Default: 50. 1 to
+                5,000,000.
             dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
                 `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
                 webhooks=1`. Default: False.
@@ -2968,7 +2971,7 @@ class Rules(Resource):
     def delete(self, rule_id: str, *, dry_run: bool | None = None, if_match: str | None = None) -> None:
         """Delete a rule.
 
-        Who waits for a step is left alone. Its runs stay, and can be undone.
+        People who wait for a step get no further steps. Its runs stay, and can be undone.
 
         Scope: `rules:write`.
 
@@ -2997,8 +3000,8 @@ class Rules(Resource):
         """Preview a rule.
 
         Returns how many people the rule would begin with now or, if it runs every day, at its next run, and the
-        first 100 of them; for a rule that begins with an event, everyone whom it is for. Nothing is changed.
-        Also requires the scope `users:read`.
+        first 100 of them. A rule that begins with an event is for people from now on: it has none yet. Nothing
+        is changed. Also requires the scope `users:read`.
 
         Scope: `rules:read`.
 
@@ -3023,16 +3026,16 @@ class Rules(Resource):
     ) -> Rule:
         """Run a rule.
 
-        Lets an enabled rule look at once for people it is for. If it waits because there are more than its
-        ceiling, or would, send how many there are as `confirm_count`: it begins with them then. Returns the
-        rule; its runs are bulk jobs.
+        Makes an enabled rule look for people now. If there are more than it may begin with in a day, it waits:
+        to begin with them, send their number as `confirm_count`. Returns the rule; its runs are bulk jobs.
 
         Scope: `rules:write`.
 
         Args:
             rule_id: ID of the rule.
             confirm_count: How many people it begins with: its `waiting_count`, if it waits, or the count of its
-                preview. If it is another number, nothing happens. Without, a rule that waits goes on waiting.
+                preview. If the number has changed, nothing happens. Without it, a rule that waits keeps
+                waiting.
             dry_run: `true`: check and answer the request, but keep, send and record nothing. The response has
                 `X-Dry-Run: true` and, if something would end, `X-Dry-Run-Ends`: `sessions=3, keys=2,
                 webhooks=1`. Default: False.
