@@ -294,10 +294,8 @@ def _count(rule: Mapping[str, Any], preview: Shown) -> str:
     people = _people(preview["count"])
     if "event" in rule["when"]:
         return "For people from now on, at each event."
-    next_run = f"Next run {preview['next_run_at']}" if preview["next_run_at"] else ""
-    if "daily" in rule["when"]:
-        return f"{next_run}: {people}."
-    return f"{people.capitalize()} now.{' ' * bool(next_run)}{next_run}{'.' * bool(next_run)}"
+    now = f"{people.capitalize()} {'in the next run' if 'daily' in rule['when'] else 'now'}."
+    return f"{now} Next: {preview['next_run_at']}." if preview["next_run_at"] else now
 
 
 def _people(count: int) -> str:

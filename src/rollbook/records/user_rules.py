@@ -104,7 +104,6 @@ WAITING = """
 COUNT_WAITING = "SELECT count(*) FROM rule_people WHERE rule_id = ? AND step < ?"
 FORGET_PEOPLE = "DELETE FROM rule_people WHERE rule_id = ?"
 ERASE = "DELETE FROM rule_people WHERE rule_id IN (SELECT id FROM rules) AND user_id = ?"
-MAX_SEQ = "SELECT max(seq) FROM users"
 NOT_YET = """
     AND NOT EXISTS (
         SELECT 1 FROM rule_people AS p WHERE p.rule_id = ? AND p.user_id = users.id AND p.occasion = {})"""
@@ -255,7 +254,7 @@ async def seek(queries: Queries, sought: Sought, after: int) -> tuple[list[Due],
     """People whom a rule is for, and who have not been taken in, of the users whose numbers are the next SCANNED; and
     the number to go on after. None: there are no others."""
     sql, values = await _statement(queries, sought, " AND seq > ? AND seq <= ?", [after, after + SCANNED])
-    last = await first(queries, MAX_SEQ) or 0
+    last = await first(queries, "SELECT max(seq) FROM users") or 0
     return [Due._make(row) for row in await queries.all(sql, *values)], (
         after + SCANNED if last > after + SCANNED else None
     )

@@ -14,7 +14,6 @@ BEYOND_ALL = 1 << 62
 """A number that no user has, and a time that never comes."""
 # As their indexes have them: who never was active is first, who has no end last.
 LAST_ACTIVE = "coalesce(last_active_at,0)"
-NEVER_SINCE = "last_active_at IS NULL AND created_at > ? AND created_at < ?"
 END = f"coalesce(ends_at,{BEYOND_ALL})"
 _SORT_COLUMN = {
     "added": "seq",
@@ -50,8 +49,7 @@ class Filters(NamedTuple):
     email_verified: bool | None = None
     second_factor: bool | None = None
     status_since_before: int | None = None
-    idle: tuple[int, int] | None = None
-    """Last active between these times, exclusive; who never was, created between them."""
+    idle: tuple[int, int] | None = None  # last active between these times, or created if never active
     deleted_since: int | None = None
     """Not the living, but those who were deleted at or after this time, in microseconds."""
     first_seq: int | None = None
@@ -231,7 +229,8 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq", walks_fa
         parts.append(f" AND id IN ({', '.join('?' * len(filters.ids))})")
         values += filters.ids
     if filters.idle is not None:  # each half by its index
-        parts.append(f" AND ({LAST_ACTIVE} > ? AND {LAST_ACTIVE} < ? OR {NEVER_SINCE})")
+        never = "last_active_at IS NULL AND created_at > ? AND created_at < ?"
+        parts.append(f" AND ({LAST_ACTIVE} > ? AND {LAST_ACTIVE} < ? OR {never})")
         values += filters.idle * 2
     if filters.metadata is not None:
         has_all, texts = await user_metadata.having(queries, filters.metadata, outer)

@@ -51,17 +51,8 @@ _CHOICES = ("role", "status", "email_verified", "second_factor")
 _NUMBERS = ("after_days",)
 _IDS = {"group_id": "group"}
 """Fields of a step that people fill in by name."""
-_STEP = {
-    "do": "action",
-    "after_days": "days later",
-    "group_id": "group",
-    "webhook_id": "webhook",
-    "to": "report to",
-    "role": "new role",
-    "subject": "subject",
-    "text": "text",
-    "metadata": "metadata to set",
-}
+_STEP = {"do": "action", "after_days": "days later", "group_id": "group", "webhook_id": "webhook", "to": "report to"}
+_STEP |= {"role": "new role", "subject": "subject", "text": "text", "metadata": "metadata to set"}
 """Fields of a step with their names in sentences, in the order of the form."""
 _BLANK_STEP = dict.fromkeys(_STEP, "")
 BLANK: dict[str, Any] = {
@@ -72,15 +63,9 @@ BLANK: dict[str, Any] = {
     "zone": "UTC",
     "event": EVENTS[0],
     "of_group": "",
-    "role": "",
-    "status": "",
-    "group": "",
-    "email_verified": "",
-    "second_factor": "",
+    **dict.fromkeys(("role", "status", "group", "email_verified", "second_factor"), ""),
     "max_users": str(MAX_USERS),
-    "metadata": "",
-    "more": "",
-    "version": "",
+    **dict.fromkeys(("metadata", "more", "version"), ""),
     "steps": [_BLANK_STEP] * MAX_STEPS,
 }
 _LABELS = {
