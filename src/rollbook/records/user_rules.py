@@ -101,7 +101,6 @@ MOVE = """
 LEAVE = "DELETE FROM rule_people WHERE rule_id = ? AND step = ? AND user_id = ? AND occasion = ?"
 WAITING = """
     SELECT step, count(*), min(due_at) FROM rule_people WHERE rule_id = ? AND step < ? GROUP BY step ORDER BY step"""
-COUNT_WAITING = "SELECT count(*) FROM rule_people WHERE rule_id = ? AND step < ?"
 FORGET_PEOPLE = "DELETE FROM rule_people WHERE rule_id = ?"
 ERASE = "DELETE FROM rule_people WHERE rule_id IN (SELECT id FROM rules) AND user_id = ?"
 NOT_YET = """
@@ -218,10 +217,6 @@ async def leave(tx: Tx, id: str, people: Sequence[Due], now_at: int) -> None:
 
 async def waiting(queries: Queries, id: str) -> list[Waiting]:
     return [Waiting._make(row) for row in await queries.all(WAITING, id, DONE)]
-
-
-async def count_waiting(queries: Queries, id: str) -> int:
-    return await scalar(queries, COUNT_WAITING, id, DONE)
 
 
 async def shorten(tx: Tx, id: str, steps: int) -> None:

@@ -48,7 +48,6 @@ YES_OR_NO = (("", "Any"), ("true", "Yes"), ("false", "No"))
 _STATUSES = (("", "Any"), ("active", "Active"), ("invited", "Invited"), ("suspended", "Suspended"))
 _CHOICES = ("role", "status", "email_verified", "second_factor")
 """Filters that the form has a choice of."""
-_NUMBERS = ("after_days",)
 _IDS = {"group_id": "group"}
 """Fields of a step that people fill in by name."""
 _STEP = {"do": "action", "after_days": "days later", "group_id": "group", "webhook_id": "webhook", "to": "report to"}
@@ -122,8 +121,7 @@ async def save(page: PageRequest) -> Response:
 
 async def preview_mail(page: PageRequest) -> Response:
     """The mail of a step, as it is filled in."""
-    at = page.form.get("step", "")
-    texts = {name: page.form.get(f"step{at}_{name}", "") for name in ("subject", "text")}
+    texts = {name: page.form.get(f"step{page.form.get('step')}_{name}", "") for name in ("subject", "text")}
     return shown_mail(await mails.preview_of_rule(page.on, page.by, texts))
 
 
@@ -266,7 +264,7 @@ async def _wanted_step(page: PageRequest, at: int, values: Mapping[str, str]) ->
     step: dict[str, Any] = {"do": do}
     for name in ("after_days", *FIELDS_OF_STEPS.get(do, ()), *OPTIONAL_OF_STEPS.get(do, ())):
         if values[name]:
-            step[name] = _number(values[name]) if name in _NUMBERS else values[name]
+            step[name] = _number(values[name]) if name == "after_days" else values[name]
     if "group_id" in step:
         step["group_id"] = (await find_group(page, step["group_id"], f"steps[{at}].group_id")).id
     if "metadata" in step:
