@@ -109,8 +109,7 @@ async def show_edit(page: PageRequest) -> Response:
 async def save(page: PageRequest) -> Response:
     rule = await rules.get(page.on, page.by, page.ids[0])
     values = _given(page)
-    version = whole_number(values["version"])
-    versions = None if version is None else frozenset({version})
+    versions = None if (version := whole_number(values["version"])) is None else frozenset({version})
     try:
         changes = page.arguments(RuleUpdate, await _wanted(page, values))
         await rules.update(page.on, page.by, rule.id, changes, versions)
