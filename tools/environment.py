@@ -78,6 +78,9 @@ ENOUGH = {
 }
 """Stages that contain a stage: who has run the tests need not install again to serve."""
 
+_QUIET = () if sys.stderr.isatty() else ("--quiet",)
+"""People see how far an installation is; logs don't need it."""
+
 
 def prepare(stage: Stage) -> Path:
     """Make or update the stage's environment if its stamp is not current; return the environment's Python.
@@ -181,7 +184,8 @@ def _fill(stage: Stage) -> None:
         # Without pip, whose unpacking is most of what a new environment costs: uv does not need it.
         _run([_base(), "-m", "venv", "--without-pip", str(stage.folder)])
         born.write_text(_interpreter())
-    _say(f"Installing {' and '.join(f'requirements/{name}' for name in stage.locks)}")
+    locks = " and ".join(f"requirements/{Path(name).name}" for name in stage.locks)
+    _say(f"Installing {locks}: the first time, this takes a minute or more")
     locked = [argument for name in stage.locks for argument in ("-r", str(ROOT / "requirements" / name))]
     project = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     for installer in _installers(python):
@@ -211,7 +215,7 @@ def _installers(python: Path) -> Iterator[list[str]]:
         if _succeeds([*pip, "--only-binary=:all:", "--require-hashes", "-r", str(ROOT / "requirements" / "uv.txt")]):
             uv = str(python.parent / "uv")
     if uv:
-        yield [uv, "pip", "install", "--quiet", "--python", str(python)]
+        yield [uv, "pip", "install", *_QUIET, "--python", str(python)]
     _say("Installing with pip")
     yield pip or _pip(python)
 
@@ -219,12 +223,12 @@ def _installers(python: Path) -> Iterator[list[str]]:
 def _pip(python: Path) -> list[str]:
     """An install command of pip for `python`'s environment: of the base Python's pip, else of the pip that Python
     carries."""
-    quiet = ["install", "--quiet", "--disable-pip-version-check"]
+    install = ["install", *_QUIET, "--disable-pip-version-check"]
     if _has_good_pip():
-        return [_base(), "-m", "pip", "--python", str(python), *quiet]
+        return [_base(), "-m", "pip", "--python", str(python), *install]
     if not (python.parent / "pip").exists():
         _run([str(python), "-m", "ensurepip"], quiet=True)
-    return [str(python), "-m", "pip", *quiet]
+    return [str(python), "-m", "pip", *install]
 
 
 def _has_good_pip() -> bool:
