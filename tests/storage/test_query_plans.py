@@ -495,7 +495,8 @@ class Noted:
 
 
 def looks_of_rules() -> list[tuple[str, tuple[Any, ...]]]:
-    """All by which a rule looks for people: among the next users, those whose moment came lately, and these users."""
+    """All by which a rule looks for people: among the next users, those whose moment came lately, who is
+    next, and these users."""
     noted: Any = Noted()
     moments = [*({"after": name, "days": 3} for name in MOMENTS), {"before": "ends_at", "days": 3}]
     for when in ({"daily": "06:00"}, *moments):
@@ -507,6 +508,7 @@ def looks_of_rules() -> list[tuple[str, tuple[Any, ...]]]:
         asyncio.run(user_rules.matching(noted, whom._replace(filters=one)))
         if "daily" not in when:
             asyncio.run(user_rules.seek_few(noted, sought(rule, spec(rule), clock.now(), since=5), 10))
+            asyncio.run(user_rules.next_moment(noted, whom._replace(filters=spec(rule).filters), 5))
     return noted.sent
 
 

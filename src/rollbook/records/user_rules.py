@@ -12,7 +12,7 @@ from rollbook import clock, ids
 from rollbook.records.background_jobs import COLLECTING
 from rollbook.records.bulk_jobs import PART
 from rollbook.records.presenting import Flag, Hidden, OrNull, Shown, Time, presenter
-from rollbook.records.user_list.query import Filters, passing
+from rollbook.records.user_list.query import LAST_ACTIVE, Filters, passing
 from rollbook.storage.database import Queries, Statement, Tx, existing, first, in_parts, scalar
 
 MAX_RULES = 100
@@ -115,6 +115,8 @@ MOMENTS = {
     "suspended_at": "coalesce(status_since,created_at)",
 }
 """Moments that a rule can go by, as SQL."""
+_WALKS = {"last_active_at": ((LAST_ACTIVE, ""), ("created_at", " AND last_active_at IS NULL"))}
+"""For a moment that no index has: the moments that have one, and whose they are."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 decoded = msgspec.json.decode
@@ -275,8 +277,12 @@ async def first_sought(queries: Queries, sought: Sought, limit: int) -> list[tup
 
 async def next_moment(queries: Queries, sought: Sought, after: int) -> int | None:
     """The first moment of these people after this time."""
-    sql, values = await _statement(queries, sought, f" AND {MOMENTS[sought.moment]} > ?", [after], "")
-    return await first(queries, f"SELECT min(CAST(occasion AS bigint)) FROM ({sql}) AS people", *values)
+    moments = []
+    for moment, who in _WALKS.get(sought.moment, ((MOMENTS[sought.moment], ""),)):
+        sql, values = await _statement(queries, sought, f"{who} AND {moment} > ?", [after], "")
+        if row := await queries.one(f"{sql} ORDER BY {moment} LIMIT 1", *values):
+            moments.append(int(row[1]))
+    return min(moments, default=None)
 
 
 async def matching(queries: Queries, sought: Sought) -> set[Due]:
