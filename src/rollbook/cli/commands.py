@@ -25,7 +25,7 @@ COMMANDS = {
     "sessions": "List where a user is signed in, and sign them out there.",
     "events": "Read and follow the event log, and put back what events changed.",
     "webhooks": "Create, test and replay webhooks, and forward events to a program on this machine.",
-    "rules": "Automate: what is done when and for whom, such as suspending who is inactive.",
+    "rules": "Automate what is done to users, such as suspending those who are inactive.",
     "imports": "Look at the imports of a server, cancel and undo them.",
     "bulk": "Change many users in the background: run, undo, list and cancel bulk jobs.",
     "logs": "Read and follow the request log: calls made with API keys.",
