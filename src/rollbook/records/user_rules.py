@@ -116,7 +116,7 @@ MOMENTS = {
 }
 """Moments that a rule can go by, as SQL."""
 _WALKS = {"last_active_at": ((LAST_ACTIVE, ""), ("created_at", " AND last_active_at IS NULL"))}
-"""For a moment that no index has: the moments that have one, and whose they are."""
+"""Indexed moments that stand for one that has no index, and whose they are."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 decoded = msgspec.json.decode
