@@ -251,10 +251,8 @@ async def seek(queries: Queries, sought: Sought, after: int) -> tuple[list[Due],
     """People whom a rule is for, and who have not been taken in, of the users whose numbers are the next SCANNED; and
     the number to go on after. None: there are no others."""
     sql, values = await _statement(queries, sought, " AND seq > ? AND seq <= ?", [after, after + SCANNED])
-    last = await first(queries, "SELECT max(seq) FROM users") or 0
-    return [Due._make(row) for row in await queries.all(sql, *values)], (
-        after + SCANNED if last > after + SCANNED else None
-    )
+    end, last = after + SCANNED, await first(queries, "SELECT max(seq) FROM users") or 0
+    return [Due._make(row) for row in await queries.all(sql, *values)], end if last > end else None
 
 
 async def seek_few(queries: Queries, sought: Sought, limit: int) -> list[Due]:
@@ -277,12 +275,11 @@ async def first_sought(queries: Queries, sought: Sought, limit: int) -> list[tup
 
 async def next_moment(queries: Queries, sought: Sought, after: int) -> int | None:
     """The first moment of these people after this time."""
-    moments = []
+    rows: list[Any] = []
     for moment, who in _WALKS.get(sought.moment, ((MOMENTS[sought.moment], ""),)):
         sql, values = await _statement(queries, sought, f"{who} AND {moment} > ?", [after], "")
-        if row := await queries.one(f"{sql} ORDER BY {moment} LIMIT 1", *values):
-            moments.append(int(row[1]))
-    return min(moments, default=None)
+        rows += await queries.all(f"{sql} ORDER BY {moment} LIMIT 1", *values)
+    return min((int(row[1]) for row in rows), default=None)
 
 
 async def matching(queries: Queries, sought: Sought) -> set[Due]:
