@@ -57,6 +57,8 @@ SENTENCES = {
     "absent needs": "the same",
     "has found no one absent": "depends on what it did",
     "is only for impersonate": "depends on the purpose",
+    "can't be true for impersonate": "the same",
+    "are not for client secrets": "depends on the kind",
     "its deliveries carry tokens": "two fields that exclude each other",
     "is required: the new email": "the same",
     "is required for a token of the purpose": "the same",
