@@ -24,7 +24,7 @@ def test_one_key_in_headers_of_many_lengths_takes_no_memory(server: Server) -> N
         connection.request("GET", "/v1/users/me", headers={"Authorization": f"Bearer{' ' * blanks}{server.key}"})
         connection.getresponse().read()
     connection.close()
-    assert memory(server) - before < 20_000_000  # the headers since then have 46 million bytes
+    assert memory(server) - before < 30_000_000  # the headers since then have 46 million bytes
 
 
 def test_a_few_blanks_before_the_key_are_taken(server: Server) -> None:
