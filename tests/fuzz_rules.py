@@ -66,6 +66,7 @@ SENTENCES = {
     "filter or ids is required, and not both": "generators can't write that of two fields one is required",
     "filter finds no deleted users": "the same",
     "role is required": "depends on the action",
+    "ends_at is required": "the same",
     "metadata is required": "the same",
     "is only for the action": "the same",
     "needs the status `enabled`": "a parameter that needs another one",
