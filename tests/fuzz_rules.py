@@ -71,6 +71,7 @@ SENTENCES = {
     "is only for the action": "the same",
     "needs the status `enabled`": "a parameter that needs another one",
     "This import changed no one": "depends on what it did",
+    "This job undid another one": "the same",
     "The import hasn't ended": "the same",
     "but 0 users match now": "depends on who exists",
     "must lead to an origin": "a setting",
