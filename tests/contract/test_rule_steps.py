@@ -88,6 +88,7 @@ def test_a_rule_mails_in_the_teams_own_words_and_a_name_leads_nowhere(place: Pla
     first = mail.to(email)[0]
     assert first.subject.startswith("Hello Bea Bulk") and first.message["Auto-Submitted"] == "auto-generated"
     assert f"You are {email}.\n\nSign in: {HOST}/account" in first.text
+    assert f"{first.subject}," not in first.text + first.html  # the team greets as it likes
     assert second.subject == "Acme" and "Blue & Co 2090-05-06 ." in second.text
     assert "Blue &amp; Co" in second.html
     strange = mail.wait_for_mail(evil["email"], 2)
