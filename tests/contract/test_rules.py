@@ -169,6 +169,8 @@ def test_a_rule_for_more_than_its_ceiling_waits_until_someone_says_how_many(http
     )
     path = f"/v1/rules/{made['id']}"
     wait_until(lambda: http.get(path).json()["waiting_count"] == 60, FAR)
+    preview = http.post(f"{path}/preview").json()
+    assert (preview["count"], len(preview["users"])) == (60, 60)
     assert not runs(http, made) and statuses(http, ids) == {"active"}
     waiting = http.get("/v1/events", params={"type": "rule.waiting", "order": "desc"}).json()
     assert [event["object"]["id"] for event in waiting].count(made["id"]) == 1

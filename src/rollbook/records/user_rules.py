@@ -106,6 +106,7 @@ ERASE = "DELETE FROM rule_people WHERE rule_id IN (SELECT id FROM rules) AND use
 NOT_YET = """
     AND NOT EXISTS (
         SELECT 1 FROM rule_people AS p WHERE p.rule_id = ? AND p.user_id = users.id AND p.occasion = {})"""
+NOT_BEGUN = NOT_YET.replace(" = {})", " = {} AND (p.step > 0 OR p.due_at > ?))")
 SHORTEN = f"UPDATE rule_people SET step = {DONE} WHERE rule_id = ? AND step >= ? AND step < {DONE}"
 MOMENTS = {
     "ends_at": "ends_at",
@@ -262,13 +263,14 @@ async def seek_few(queries: Queries, sought: Sought, limit: int) -> list[Due]:
 
 
 async def count_sought(queries: Queries, sought: Sought) -> int:
-    sql, values = await _statement(queries, sought)
+    """These people, and those of them who were taken in and have not begun, such as while the rule waits."""
+    sql, values = await _statement(queries, sought, not_yet=NOT_BEGUN)
     return await scalar(queries, f"SELECT count(*) FROM ({sql}) AS people", *values)
 
 
 async def first_sought(queries: Queries, sought: Sought, limit: int) -> list[tuple[str, str, str]]:
-    """ID, name and email of the first of these people, as they were added."""
-    sql, values = await _statement(queries, sought)
+    """ID, name and email of the first of the people whom `count_sought` counts, as they were added."""
+    sql, values = await _statement(queries, sought, not_yet=NOT_BEGUN)
     named = f"SELECT users.id, name, email FROM users JOIN ({sql}) AS people ON people.id = users.id"
     return [(row[0], row[1], row[2]) for row in await queries.all(f"{named} ORDER BY seq LIMIT ?", *values, limit)]
 
@@ -303,4 +305,5 @@ async def _statement(
     values: list[Any] = [*own, *numbers, *where.values, *but]
     if not not_yet:
         return sql, values
-    return f"{sql}{not_yet.format(occasion)}", [*values, sought.rule_id, *own]
+    until = [clock.now()] if not_yet == NOT_BEGUN else []
+    return f"{sql}{not_yet.format(occasion)}", [*values, sought.rule_id, *own, *until]
