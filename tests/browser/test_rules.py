@@ -71,3 +71,22 @@ def test_a_rule_is_created_previewed_switched_on_run_and_undone(
     page.locator("summary", has_text="Delete rule").click()
     press(page, "Delete rule")
     assert http.get(f"/v1/rules/{id}").status_code == 404
+
+
+def test_who_is_due_for_a_step_stands_below_its_title(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    team = f"due{time.perf_counter_ns()}"
+    new_user(http, metadata={"team": team})
+    steps = [{"do": "end_sessions"}, {"do": "suspend", "after_days": 30}]
+    rule = {"name": "Due", "enabled": True, "when": {"after": "created_at", "days": 0}, "steps": steps}
+    path = f"/v1/rules/{http.post('/v1/rules', json={**rule, 'who': {'metadata': [f'team:{team}']}}).json()['id']}"
+    wait_until(lambda: http.post(f"{path}/preview").json()["steps"][1]["waiting"] == 1, 60)
+    page = browse()
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(path.replace("/v1", "/admin"))
+        due = page.locator(".steps p")
+        expect(due).to_contain_text("1 person is due on ")
+        box = due.bounding_box()
+        assert box and box["width"] > 200 and box["height"] < 60 and not sideways(page)
+    assert not axe(page)
+    http.delete(path)

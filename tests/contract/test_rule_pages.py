@@ -213,7 +213,7 @@ def test_a_rule_that_is_for_no_one_now_says_whose_day_comes_next(owner: httpx2.C
     days = datetime.fromisoformat(preview["next_run_at"]) - datetime.fromisoformat(user["created_at"])
     assert days == timedelta(9)
     page = owner.get(f"/admin/rules/{id}").text
-    assert "For no one now" in page and "The next person’s day comes" in page and "never active" in page
+    assert "No one matches yet" in page and "The next person’s day comes" in page and "never active" in page
 
 
 def test_a_rule_for_too_many_waits_for_a_yes_on_its_page(owner: httpx2.Client, http: httpx2.Client) -> None:
