@@ -184,6 +184,26 @@ def test_a_rule_for_more_than_its_ceiling_waits_until_someone_says_how_many(http
     http.delete(path)
 
 
+def test_a_rule_that_waits_counts_who_still_matches_and_goes_on_unasked_when_they_are_few(
+    own: tuple[Server, httpx2.Client],
+) -> None:
+    server, http = own
+    made = rule(http, {"event": "user.created"}, {"do": "metadata", "metadata": {"seen": 1}}, max_users=4)
+    path, people = f"/v1/rules/{made['id']}", [new_user(http) for _ in range(8)]
+    wait_until(lambda: http.get(path).json()["waiting_count"] == 8, FAR)
+    for user in people[:3]:
+        http.delete(f"/v1/users/{user['id']}")
+    server.pass_time(120)
+    wait_until(lambda: http.get(path).json()["waiting_count"] == 5, FAR)
+    assert not runs(http, made)
+    for user in people[3:5]:
+        http.delete(f"/v1/users/{user['id']}")
+    server.pass_time(240)
+    assert counts(run(http, made, 0)) == (8, 3, 0, 5) and http.get(path).json()["waiting_count"] is None
+    new_user(http)
+    assert counts(run(http, made, 1)) == (1, 1, 0, 0), "it has begun with three of four a day, and not with eight"
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

@@ -490,8 +490,9 @@ class Noted:
         self.sent.append((str(sql), values))
         return []
 
-    async def one(self, sql: Any, *values: Any) -> Any:
+    async def one(self, sql: Any, *values: Any) -> tuple[int]:
         await self.all(sql, *values)
+        return (0,)
 
 
 def looks_of_rules() -> list[tuple[str, tuple[Any, ...]]]:
@@ -506,6 +507,7 @@ def looks_of_rules() -> list[tuple[str, tuple[Any, ...]]]:
         asyncio.run(user_rules.seek(noted, whom, 0))
         one = whom.filters._replace(ids=("user_1", "user_2"))
         asyncio.run(user_rules.matching(noted, whom._replace(filters=one)))
+        asyncio.run(user_rules.count_due_matching(noted, whom, 5))
         if "daily" not in when:
             asyncio.run(user_rules.seek_few(noted, sought(rule, spec(rule), clock.now(), since=5), 10))
             asyncio.run(user_rules.next_moment(noted, whom._replace(filters=spec(rule).filters), 5))

@@ -144,6 +144,11 @@ def sought(rule: UserRule, said: Spec, now: int, occasion: str = "", since: int 
     return _sought(rule, said, filters, occasion)
 
 
+def still_sought(rule: UserRule, said: Spec, now: int) -> Sought:
+    """People whom a rule is for, of those for whom it begins or began."""
+    return _sought(rule, said, _come(said, said.filters, now) if said.moment else said.filters, "")
+
+
 def _sought(rule: UserRule, said: Spec, filters: Filters, occasion: str) -> Sought:
     names = said.who.ids or ()
     spares_owners = said.filters.role != "owner" and not names
@@ -186,11 +191,10 @@ async def leave_alone(
         raise Forbidden("The rule was turned off or deleted.")
     said, step, people = spec(rule), job.rule_step or 0, _people(part)
     at_step = await user_rules.at_step(tx, rule.id, step, [person.user_id for person in people])
-    filters = said.filters if not said.moment else _come(said, said.filters, clock.now())
     ids = {person.user_id for person in people} & set(said.who.ids or [person.user_id for person in people])
-    matching = await user_rules.matching(
-        tx, _sought(rule, said, filters._replace(ids=tuple(sorted(ids)) or ("-",)), "")
-    )
+    whom = still_sought(rule, said, clock.now())
+    filters = whom.filters._replace(ids=tuple(sorted(ids)) or ("-",))
+    matching = await user_rules.matching(tx, whom._replace(filters=filters))
     fit = matching if said.moment else {person for person in people if Due(person.user_id, "") in matching}
     return [
         plan if person in at_step and person in fit else LeftAlone() for person, plan in zip(people, plans, strict=True)

@@ -4,6 +4,7 @@ due for a step. Whatever is done twice, such as after a crash, finds done what h
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Coroutine
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from rollbook.actions.bulk_jobs import JobTargets, Run
 from rollbook.actions.checking import given
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
-from rollbook.actions.rule_people import JOB_ACTIONS, Spec, day_of, next_daily, options_of, sought, spec
+from rollbook.actions.rule_people import JOB_ACTIONS, Spec, day_of, next_daily, options_of, sought, spec, still_sought
 from rollbook.errors import ApiError, BadRequest
 from rollbook.records import events, user_rules
 from rollbook.records.bulk_jobs import BulkJob, JobUser, is_of_rule
@@ -30,6 +31,8 @@ AT_ONCE = 10_000
 EVENTS_AT_ONCE = 50
 LOOK = clock.MINUTE
 """Time between two looks for people whose moment has come, at authors' rights, and at those who wait for a yes."""
+SPARED = 50
+"""Counting the people of a rule that waits takes one in so many parts of the time, however many they are."""
 SCAN = clock.DAY
 """Time between two looks at all users, for those who came to match since their moment."""
 
@@ -45,8 +48,8 @@ class RuleRuns:
         """By rule, when people were looked for last."""
         self._checked: dict[str, int] = {}
         """By rule, when its author was looked at last."""
-        self._counted: dict[str, int] = {}
-        """By rule that waits, when its people were counted last."""
+        self._counted: dict[str, tuple[int, int]] = {}
+        """By rule that waits, when its people were counted last, and for how long they aren't counted again."""
         self._read_to: dict[str, int] = {}
         """By rule, up to which event there is none of its type."""
 
@@ -160,32 +163,41 @@ class RuleRuns:
     async def _begin(self, rule: UserRule, step: int) -> bool:
         """Create the job of a step for those who are due, unless there are too many to begin with."""
         now, said = clock.now(), spec(rule)
-        if rule.waiting_count is not None and not rule.confirmed and now - self._counted.get(rule.id, 0) < LOOK:
+        counted, pause = self._counted.get(rule.id, (0, 0))
+        if rule.waiting_count is not None and not rule.confirmed and 0 <= now - counted < pause:
             return False
         by = await rules.author(self._on, rule)
-        count = await self._on.read_aside(user_rules.count_due, rule.id, step, now)
-        if count > bulk_jobs.MAX_USERS:
+        due = await self._on.read_aside(user_rules.count_due, rule.id, step, now)
+        if due > bulk_jobs.MAX_USERS:
             raise BadRequest(f"More than {bulk_jobs.MAX_USERS:,} people wait for a step.")
-        if not step and await self._waits(rule, count, now):
+        count = due if step else await self._may_begin_with(rule, said, due, now)
+        if count is None:
             return False
         options = {**options_of(said, said.steps[step]), "filter": bulk_jobs.told(said.filters)}
         do = said.steps[step].do
-        started = partial(_started, rule_id=rule.id, is_first=not step, now=now)
+        started = partial(_started, rule_id=rule.id, count=None if step else count, now=now)
         run = Run(rule.id, step, started)
         await bulk_jobs.add_run(
-            self._on, by, JOB_ACTIONS.get(do, do), options, partial(self._choose, rule.id, step, now, count), run
+            self._on, by, JOB_ACTIONS.get(do, do), options, partial(self._choose, rule.id, step, now, due), run
         )
         return True
 
-    async def _waits(self, rule: UserRule, count: int, now: int) -> bool:
-        """Test whether a rule would begin with too many, and let it wait then until someone says yes."""
+    async def _may_begin_with(self, rule: UserRule, said: Spec, due: int, now: int) -> int | None:
+        """People with whom a rule may begin. None: they are too many, and it waits until someone says yes. Who is due
+        and doesn't match any more, such as a deleted user, counts only while there is no need to count each."""
         taken = rule.taken if rule.taken_on == now // clock.DAY else 0
-        if count <= rule.confirmed or taken + count <= await self._on.read_aside(rules.ceiling, rule):
-            return False
-        self._counted[rule.id] = now
-        if rule.waiting_count != count:
+        most = max(0, rule.confirmed, await self._on.read_aside(rules.ceiling, rule) - taken)
+        if due <= most:
+            return due
+        began = time.monotonic()
+        count = await self._on.read_aside(user_rules.count_due_matching, still_sought(rule, said, now), now)
+        if count <= most:
+            return count
+        spent = round((time.monotonic() - began) * clock.SECOND)
+        self._counted[rule.id] = now, max(LOOK, SPARED * spent)
+        if (rule.waiting_count, rule.confirmed) != (count, 0):
             await self._on.db.write(_wait, rule.id, count)
-        return True
+        return None
 
     async def _choose(self, id: str, step: int, by: int, count: int, targets: JobTargets) -> None:
         """Choose those who are due. Who is for two occasions is in another job for the second."""
@@ -211,13 +223,14 @@ async def _take_in(tx: Tx, id: str, people: list[Due], columns: dict[str, Any]) 
             await user_rules.change(tx, rule, columns)
 
 
-async def _started(tx: Tx, job: BulkJob, rule_id: str, is_first: bool, now: int) -> None:
+async def _started(tx: Tx, job: BulkJob, rule_id: str, count: int | None, now: int) -> None:
+    """`count`: with how many people the rule begins; None: it goes on with them."""
     rule = await user_rules.get(tx, rule_id)
     columns: dict[str, Any] = {"last_run_at": now}
-    if is_first:
+    if count is not None:
         today = now // clock.DAY
         taken = rule.taken if rule.taken_on == today else 0
-        columns |= {"taken": taken + job.total, "taken_on": today, "waiting_count": None, "confirmed": 0}
+        columns |= {"taken": taken + count, "taken_on": today, "waiting_count": None, "confirmed": 0}
     await user_rules.change(tx, rule, columns)
 
 
@@ -225,7 +238,8 @@ async def _wait(tx: Tx, id: str, count: int) -> None:
     rule = await user_rules.find(tx, id)
     if rule is None or not rule.enabled:
         return
-    after = await user_rules.change(tx, rule, {"waiting_count": count})
+    confirmed = rule.confirmed if rule.confirmed >= count else 0  # a yes to fewer is none
+    after = await user_rules.change(tx, rule, {"waiting_count": count, "confirmed": confirmed})
     if rule.waiting_count is None:
         await events.record(tx, "rule.waiting", rule.user_id, SYSTEM.actor, user_rules.public(after))
 

@@ -20,17 +20,7 @@ from rollbook.errors import ExternalIdTaken
 from rollbook.records import rules
 from rollbook.records.presenting import Hidden, Json, Time, presenter
 from rollbook.records.user_search import folding
-from rollbook.storage.database import (
-    Duplicate,
-    Queries,
-    Row,
-    Statement,
-    Tx,
-    existing,
-    first,
-    in_parts,
-    scalar,
-)
+from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, in_parts, scalar
 
 
 class Group(NamedTuple):

@@ -85,7 +85,7 @@ BUSY = f"""
         SELECT 1 FROM bulk_jobs AS j WHERE j.rule_id = rules.id AND j.finished_at IS NULL
           AND j.status <> '{COLLECTING}')
     ORDER BY rules.id, steps.step"""
-COUNT_DUE = "SELECT count(*) FROM rule_people WHERE rule_id = ? AND step = ? AND due_at <= ?"
+COUNT_DUE = "SELECT count(*) FROM rule_people AS p WHERE rule_id = ? AND step = ? AND due_at <= ?"
 # The plus sign keeps the index of steps out of it and of AT_STEP: people are read by the key, however many there are.
 DUE = """
     SELECT user_id, occasion FROM rule_people
@@ -284,6 +284,14 @@ async def next_moment(queries: Queries, sought: Sought, after: int) -> int | Non
     return min((int(row[1]) for row in rows), default=None)
 
 
+async def count_due_matching(queries: Queries, sought: Sought, by: int) -> int:
+    """People who are due for the first step by a time, and match."""
+    among, moment = " AND users.id = p.user_id", MOMENTS.get(sought.moment)
+    among += "" if moment is None else f" AND CAST({moment} AS text) = p.occasion"
+    sql, values = await _statement(queries, sought, among, not_yet="")
+    return await scalar(queries, f"{COUNT_DUE} AND EXISTS ({sql})", sought.rule_id, 0, by, *values)
+
+
 async def matching(queries: Queries, sought: Sought) -> set[Due]:
     """People whom a rule is for, whether or not they have been taken in."""
     sql, values = await _statement(queries, sought, not_yet="")
@@ -298,11 +306,8 @@ async def _statement(
     moment = MOMENTS.get(sought.moment)
     occasion, own = ("CAST(? AS text)", [sought.occasion]) if moment is None else (f"CAST({moment} AS text)", [])
     spares = " AND role <> 'owner'" if sought.spares_owners else ""
-    but = [sought.but] if sought.but else []
-    sql = (
-        f"SELECT id, {occasion} AS occasion FROM users WHERE true{among}{where.sql}{spares}{' AND id <> ?' * len(but)}"
-    )
-    values: list[Any] = [*own, *numbers, *where.values, *but]
+    sql = f"SELECT id, {occasion} AS occasion FROM users WHERE true{among}{where.sql}{spares} AND id <> ?"
+    values: list[Any] = [*own, *numbers, *where.values, sought.but]
     if not not_yet:
         return sql, values
     until = [clock.now()] if not_yet == NOT_BEGUN else []
