@@ -32,7 +32,7 @@ from tests.cluster.results import RESULTS, Round, Run, commit_of
 
 SILENCE = 30.0
 """Seconds within which reads and writes are accepted again, unless all machines are lost."""
-WHOLE = 240
+WHOLE = 300
 """Seconds in which the cluster must be whole again by itself."""
 
 

@@ -8,9 +8,7 @@ import json
 import os
 import pwd
 import re
-import secrets
 import shutil
-import string
 import subprocess
 import sys
 import threading
@@ -26,9 +24,14 @@ from tests.cluster import network
 from tests.cluster.machines import Machine, Service, with_clock
 from tools.programs import SYSTEM_FOLDERS, find_postgresql
 
+sys.path.append(str(Path(__file__).parents[2] / "deploy/cluster"))
+
+import prepare
+
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(f"/tmp/rollbook-cluster{network.NUMBER}")
-DATABASES, NODES = ("db1", "db2", "db3"), ("node1", "node2", "node3")
+AUTHORITY = FOLDER / "authority"
+DATABASES, NODES = prepare.DATABASES, prepare.NODES
 LAST_BYTE = {"db1": 1, "db2": 2, "db3": 3, "node1": 11, "node2": 12, "node3": 13, "balancer": 21, "clients": 31}
 ADDRESSES = {name: f"{network.NETWORK}.{number}" for name, number in LAST_BYTE.items()}
 DISK = "512m"
@@ -55,13 +58,7 @@ class Cluster:
         self._old_nodes = list(NODES) if previous else []
         self._valkey_cluster = valkey_cluster
         self.machines: dict[str, Machine] = {}
-        self._passwords = {
-            f"{name}_PASSWORD": secrets.token_hex(16)
-            for name in (
-                *("POSTGRES", "REPLICATION", "PATRONI", "DATABASE", "DATABASE_OWNER"),
-                *("VALKEY", "VALKEY_MACHINES"),
-            )
-        }
+        self._passwords: dict[str, str] = {}
         self._ended = threading.Event()
 
     # ---- start and stop
@@ -71,7 +68,7 @@ class Cluster:
         FOLDER.mkdir(mode=0o755)
         network.create(ADDRESSES)
         network.enter("clients")
-        self._certificates()
+        self._prepare()
         if self._previous:
             self._unpack(self._previous)
         for name in DATABASES:
@@ -115,81 +112,61 @@ class Cluster:
         machine = self.machines[name] = Machine(name, ADDRESSES[name], folder)
         return machine
 
-    def _render(self, source: str, machine: Machine, target: Path, **more: str) -> Path:
-        values = {
-            **self._passwords,
-            "NAME": machine.name,
-            "ADDRESS": machine.address,
+    def _prepare(self) -> None:
+        """The files of each machine, by the program that administrators use."""
+        settings = {
             **{name.upper(): address for name, address in ADDRESSES.items()},
-            "DATA": str(machine.folder / "data"),
-            "TLS": str(machine.folder / "tls"),
+            "PUBLIC_URL": f"http://{ADDRESSES['balancer']}:8080",
+            "FILES": f"{FOLDER}/$NAME/files",
+            "DATA": f"{FOLDER}/$NAME/data",
             "POSTGRESQL": str(find_postgresql()),
             "SHARED_BUFFERS": "64MB",
-            "KEPT_WAL": "64MB",
             "MAX_WAL": "96MB",
-            "PUBLIC_URL": f"http://{ADDRESSES['balancer']}:8080",
-            **more,
+            "KEPT_WAL": "64MB",
+            "VALKEY_PORT": "6379",
         }
-        target.write_text(string.Template((ROOT / "deploy/cluster" / source).read_text()).substitute(values))
-        target.chmod(0o600)
-        return target
+        assert settings.keys() == prepare.settings_of(ROOT / "deploy/cluster/cluster.env").keys() | {"CLIENTS"}
+        openssl = (*with_clock(-3600), program("openssl"))  # valid on machines whose clocks are behind, too
+        prepare.prepare(settings, AUTHORITY, openssl)
+        (AUTHORITY / "clients").mkdir()
+        prepare.certify(AUTHORITY, AUTHORITY / "clients", "clients", ADDRESSES["clients"], openssl)
+        self._passwords = prepare.settings_of(AUTHORITY / "passwords.env")
 
-    def _certificates(self) -> None:
-        """An authority of the cluster's own, and a certificate for each machine's address."""
-        authority = FOLDER / "authority"
-        openssl = [*with_clock(-3600), program("openssl")]  # valid on machines whose clocks are behind, too
-        authority.mkdir(mode=0o700)
-        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
-        ca, ca_key = authority / "ca.crt", authority / "ca.key"
-        network.run(
-            *(*openssl, "req", "-x509", *curve, "-subj", "/CN=Rollbook cluster"),
-            *("-keyout", str(ca_key), "-out", str(ca)),
-        )
-        for name, address in ADDRESSES.items():
-            certificate = authority / name
-            network.run(
-                *(*openssl, "req", "-x509", *curve, "-CA", str(ca), "-CAkey", str(ca_key), "-subj", f"/CN={name}"),
-                *("-addext", f"subjectAltName=IP:{address},IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"),
-                *("-keyout", f"{certificate}.key", "-out", f"{certificate}.crt"),
-            )
-
-    def _give_certificates(self, machine: Machine) -> Path:
-        folder = machine.folder / "tls"
-        folder.mkdir()
-        for source, target in ((machine.name + ".crt", "machine.crt"), (machine.name + ".key", "machine.key")):
-            shutil.copy(FOLDER / "authority" / source, folder / target)
-        shutil.copy(FOLDER / "authority/ca.crt", folder / "ca.crt")
-        (folder / "machine.key").chmod(0o600)
-        return folder
+    def _give_files(self, machine: Machine) -> Path:
+        return Path(shutil.copytree(AUTHORITY / machine.name, machine.folder / "files"))
 
     def _set_up_database(self, name: str) -> None:
         machine = self._machine(name)
-        self._give_certificates(machine)
+        files = self._give_files(machine)
         _disk(machine)
-        patroni = self._render("patroni.yml", machine, machine.folder / "patroni.yml")
         ports = (6379, 6380) if self._valkey_cluster else (6379,)
         commands = {port: [program("valkey-server"), str(self._valkey_file(machine, port))] for port in ports}
         own(machine.folder, "postgres")
         for port, command in commands.items():
             machine.add(Service("valkey" if port == 6379 else "valkey-6380", command, "postgres", restart=10))
-        machine.add(Service("patroni", [program("patroni"), str(patroni)], "postgres", restart=1))
-        alive = ["sh", str(ROOT / "deploy/cluster/patroni-alive.sh"), machine.address]
-        machine.add(Service("patroni-alive", [*alive, "pkill", "-KILL", "-f", f"[p]atroni {patroni}"], "postgres"))
+        patroni = str(files / "patroni.yml")
+        machine.add(Service("patroni", [program("patroni"), patroni], "postgres", restart=1))
+        alive = ["sh", str(files / "patroni-alive.sh"), machine.address]
+        # As systemd does: all processes of the service.
+        first = f"{machine.folder}/data/postgresql/postmaster.pid"
+        end = f"pkill -KILL -f '[p]atroni {patroni}'; pkill -KILL -P $(head -n 1 {first}); kill -KILL $(head -n 1 {first})"
+        machine.add(Service("patroni-alive", [*alive, "sh", "-c", end], "postgres"))
 
     def _valkey_file(self, machine: Machine, port: int) -> Path:
         folder = machine.folder / "data" / f"valkey-{port}"
         folder.mkdir()
-        file = self._render("valkey.conf", machine, folder / "valkey.conf", VALKEY_PORT=str(port))
-        more = (ROOT / "deploy/cluster/valkey-cluster.conf").read_text() if self._valkey_cluster else ""
-        if machine.name != "db1" and not self._valkey_cluster:
-            more = f"replicaof {ADDRESSES['db1']} 6379\n"
-        file.write_text(file.read_text() + more)
+        text = (machine.folder / "files/valkey.conf").read_text()
+        if self._valkey_cluster:
+            more = (ROOT / "deploy/cluster/valkey-cluster.conf").read_text()
+            text = text.partition("replicaof")[0].replace("6379", str(port)) + more
+        file = folder / "valkey.conf"
+        file.write_text(text)
         return file
 
     def _join_valkey(self) -> None:
         servers = [f"{ADDRESSES[name]}:{port}" for port in (6379, 6380) for name in DATABASES]
         login = ["--user", "machine", "--pass", self._passwords["VALKEY_MACHINES_PASSWORD"], "--no-auth-warning"]
-        tls = ["--tls", "--cacert", f"{FOLDER}/authority/ca.crt"]
+        tls = ["--tls", "--cacert", f"{AUTHORITY}/ca.crt"]
         network.run(
             *(program("valkey-cli"), *tls, *login, "--cluster", "create", *servers),
             *("--cluster-replicas", "1", "--cluster-yes"),
@@ -197,24 +174,18 @@ class Cluster:
 
     def _set_up_node(self, name: str) -> None:
         machine = self._machine(name)
-        tls = self._give_certificates(machine)
+        files = self._give_files(machine)
         data = _disk(machine)
         (data / "sentinel").mkdir()
-        etcd = self._render("etcd.yml", machine, machine.folder / "etcd.yml")
-        sentinel = self._render("sentinel.conf", machine, data / "sentinel/sentinel.conf")
-        (tls / "userlist.txt").write_text(f'"rollbook" "{self._passwords["DATABASE_PASSWORD"]}"\n')
-        secret = tls / "secret"
-        secret.write_text(self._secret())
-        secret.chmod(0o600)
-        pgbouncer = self._render("pgbouncer.ini", machine, machine.folder / "pgbouncer.ini")
+        sentinel = shutil.copy(files / "sentinel.conf", data / "sentinel")
         own(machine.folder, "postgres")
-        os.chown(secret, 0, 0)
-        machine.add(Service("etcd", [program("etcd"), "--config-file", str(etcd)], "postgres"))
+        os.chown(files / "secret", 0, 0)
+        machine.add(Service("etcd", [program("etcd"), "--config-file", str(files / "etcd.yml")], "postgres"))
         machine.add(Service("sentinel", [program("valkey-sentinel"), str(sentinel)], "postgres"))
-        haproxy = str(ROOT / "deploy/cluster/haproxy-postgresql.cfg")
+        haproxy = str(files / "haproxy-postgresql.cfg")
         hosts = {each.upper(): ADDRESSES[each] for each in DATABASES}
         machine.add(Service("haproxy", [program("haproxy"), "-db", "-f", haproxy], environment=hosts))
-        machine.add(Service("pgbouncer", [program("pgbouncer"), str(pgbouncer)], "postgres"))
+        machine.add(Service("pgbouncer", [program("pgbouncer"), str(files / "pgbouncer.ini")], "postgres"))
 
     def _add_rollbook(self, machine: Machine) -> None:
         without_limits = ["--rate-limit", "none", "--unauthenticated-limit", "none"]
@@ -250,27 +221,22 @@ class Cluster:
         return 1 + (0 < len(self._old_nodes) < len(NODES))
 
     def settings(self, machine: Machine) -> dict[str, str]:
-        lines = self._render("rollbook.env", machine, machine.folder / "rollbook.env").read_text().splitlines()
+        lines = (machine.folder / "files/rollbook.env").read_text().splitlines()
         if self._valkey_cluster:
             servers = ",".join(f"{ADDRESSES[name]}:6379" for name in DATABASES)
             lines = [
-                re.sub(r"(?<=LIMITS=valkeys\+)sentinel(://[^@]*@).*/rollbook", rf"cluster\1{servers}", line)
+                re.sub(r"(?<=LIMITS=valkeys\+)sentinel(://[^@]*@)[^/]*/rollbook", rf"cluster\g<1>{servers}", line)
                 for line in lines
             ]
         own_lines = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
         return own_lines | {
+            "ROLLBOOK_SECRET_FILE": str(machine.folder / "files/secret"),
             "ROLLBOOK_WEBHOOK_ALLOW": f"{ADDRESSES['clients']}/32",
             "ROLLBOOK_OWNER_EMAIL": "owner@example.com",
             "ROLLBOOK_OWNER_PASSWORD": OWNER_PASSWORD,
             "ROLLBOOK_OWNER_KEY": self.key,
             "PYTHONDONTWRITEBYTECODE": "",
         }
-
-    def _secret(self) -> str:
-        file = FOLDER / "authority/secret"
-        if not file.exists():
-            file.write_text(secrets.token_hex(32))
-        return file.read_text()
 
     def _set_up_balancer(self) -> None:
         machine = self._machine("balancer")
@@ -288,13 +254,13 @@ class Cluster:
             "PGUSER": "postgres",
             "PGPASSWORD": self._passwords["POSTGRES_PASSWORD"],
             "PGSSLMODE": "verify-full",
-            "PGSSLROOTCERT": f"{FOLDER}/authority/ca.crt",
+            "PGSSLROOTCERT": f"{AUTHORITY}/ca.crt",
         }
         on_clients(["sh", str(ROOT / "deploy/postgresql/roles.sh")], environment)
         self._migrate(old=bool(self._previous))
 
     def _migrate(self, old: bool) -> None:
-        tls = f"sslrootcert={FOLDER}/authority/ca.crt"
+        tls = f"sslrootcert={AUTHORITY}/ca.crt"
         hosts = ",".join(f"{ADDRESSES[name]}:5432" for name in DATABASES)
         owner = f"rollbook_owner:{self._passwords['DATABASE_OWNER_PASSWORD']}"
         url = f"postgresql://{owner}@{hosts}/rollbook?target_session_attrs=read-write&{tls}"
@@ -303,7 +269,7 @@ class Cluster:
             {
                 "PATH": os.environ["PATH"],
                 "ROLLBOOK_DATABASE": url,
-                "ROLLBOOK_DATA": str(FOLDER / "authority"),
+                "ROLLBOOK_DATA": str(AUTHORITY),
                 **self._source(old),
             },
         )
@@ -341,8 +307,8 @@ class Cluster:
         return sum(member.get("role") != "leader" and member.get("state") == "streaming" for member in members) == 2
 
     def etcd_leader(self) -> str | None:
-        tls = FOLDER / "authority"
-        flags = [f"--cacert={tls}/ca.crt", f"--cert={tls}/clients.crt", f"--key={tls}/clients.key"]
+        mine = AUTHORITY / "clients"
+        flags = [f"--cacert={AUTHORITY}/ca.crt", f"--cert={mine}/machine.crt", f"--key={mine}/machine.key"]
         for name in NODES:
             done = subprocess.run(
                 [
@@ -371,7 +337,7 @@ class Cluster:
         if self._valkey_cluster:
             return DATABASES[0]
         for name in NODES:
-            flags = ["-t", "3", "-h", ADDRESSES[name], "-p", "26379", "--tls", "--cacert", f"{FOLDER}/authority/ca.crt"]
+            flags = ["-t", "3", "-h", ADDRESSES[name], "-p", "26379", "--tls", "--cacert", f"{AUTHORITY}/ca.crt"]
             done = subprocess.run(
                 ["timeout", "4", program("valkey-cli"), *flags, "sentinel", "get-master-addr-by-name", "rollbook"],
                 check=False,

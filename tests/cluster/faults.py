@@ -98,6 +98,20 @@ def lose_primary(scene: Scene) -> None:
     _lose(scene, [scene.find("primary")], OFF)
 
 
+def lose_source(scene: Scene) -> None:
+    """The power of the primary's machine; when it is back, PostgreSQL on the new primary, from which it is rewound."""
+    name = scene.find("primary")
+    _lose(scene, [name], OFF)
+    log = FOLDER / name / "patroni.log"
+    was = log.stat().st_size
+    for _ in range(600):
+        if b"running pg_rewind from" in log.read_bytes()[was:]:
+            break
+        scene.hold(0.05)
+    scene.hold(scene.chance.uniform(0, 1))
+    kill_primary(scene)
+
+
 def lose_node(scene: Scene) -> None:
     _lose(scene, [scene.find("node")], 15)
 
@@ -206,6 +220,7 @@ FAULTS: dict[str, Fault] = {
     "kill node": kill_node,
     "lose primary": lose_primary,
     "lose node": lose_node,
+    "lose source": lose_source,
     "lose all": lose_all,
     **{
         f"cut {part} {direction}": partition(part, direction)
