@@ -30,7 +30,7 @@ def test_the_sign_in_page_of_a_new_server_says_where_the_first_link_is(tmp_path:
 def test_the_first_events_say_what_happened_and_requests_whose_key_it_was(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server, signed_in(server) as owner, server.http() as http:
         overview = owner.get("/admin").text
-        assert "signed in to the dashboard" in overview
+        assert "signed in to Rollbook" in overview
         request = http.get("/v1/users/me").headers["x-request-id"]
         key = http.get("/v1/keys").json()[0]
         path = f"/admin/requests/{request}"  # the log is 2 seconds behind

@@ -106,6 +106,9 @@ def test_a_person_signs_in_and_the_application_learns_who_they_are(
     assert info.json().items() <= told.items() and isinstance(told["updated_at"], int)
     (session,) = http.get("/v1/sessions", params={"user": user["id"], "audience": app.id}).json()
     assert session["id"] == told["sid"] and session["audience"] == app.id, "in the same list as all others"
+    with signed_in(server) as owner:
+        log = owner.get(f"/admin/events?user={user['id']}").text
+    assert "signed in to Grafana, " in log and "signed in to Rollbook, " in log and f"signed in to {app.id}" not in log
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from rollbook import clock, roles
 from rollbook.actions import creators, key_bounds, passwords, proof, second_factors
+from rollbook.actions.arguments import Time
 from rollbook.actions.arguments.keys import KeyCreate, KeyRotation, KeyUpdate, ListKeys
 from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.actions.checking import given, refuse
@@ -118,6 +119,14 @@ async def select(on: Rollbook, by: Principal, query: ListKeys, works: bool | Non
         works if query.unused_since is None and query.expires_before is None else True,
     )
     return await on.read_aside(_selected, selection, query)
+
+
+async def count_expiring(on: Rollbook, by: Principal, within: int) -> int:
+    """Count keys of all users that expire within so many microseconds and are in the last quarter of their life: among
+    a thousand of them at most. Raises InsufficientScope."""
+    now = clock.now()
+    batch = (await select(on, by, ListKeys(user=ALL, limit=1_000, expires_before=Time(now + within)), True)).keys
+    return sum(4 * (key.expires_at - now) < key.expires_at - key.created_at for key in batch if key.expires_at)
 
 
 FILTERS = ("prefix", "scope", "unused_since", "expires_before", "created_by")

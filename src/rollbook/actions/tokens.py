@@ -77,6 +77,13 @@ def _is_local(url: str) -> bool:
 SEALED: Purpose = "links"
 MAX_ACTING = 3_600
 """Seconds for which somebody can act as a user: those of the token, and of the session that it opens."""
+LEADS_TO = {
+    "verify_email": "confirm their email",
+    "change_email": "confirm a new email",
+    "sign_in": "sign in",
+    "impersonate": "be acted as, for support",
+}
+"""By purpose, what a user does with the link; of all others, they set a password."""
 OF_FACTOR = (*OF_PASSWORDS, "sign_in", "change_email")
 """Purposes for which a token alone is not enough, where there is a second factor."""
 

@@ -25,7 +25,7 @@ DETACH = options.option("--detach", "Don't wait until it has ended.")
 SENTENCES = {
     "role": "Change the role of {} to {}?",
     "metadata": "Change the metadata of {}?",
-    "ends_at": "Change the end of {}?",
+    "ends_at": "Change the end date of {}?",
     "setup_links": "Create links to set a password for {}?",
     "add_to_group": "Add {} to the group {}?",
     "remove_from_group": "Remove {} from the group {}?",

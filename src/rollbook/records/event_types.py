@@ -71,26 +71,26 @@ TYPES: dict[str, EventType] = {
         more="`actor.address` is theirs, if it is known.",
     ),
     "user.sign_in_failed": EventType(
-        "A wrong password, or a wrong code of a second factor, was given for a user.",
+        "A user's sign-in failed: wrong password, or wrong code of a second factor.",
         USER,
         more="At most one a minute for each user.",
     ),
     "user.confirmation_failed": EventType(
-        "Someone who was signed in as a user, or had their API key, gave a wrong current password or code.",
+        "A user's confirmation failed: wrong current password or code.",
         USER,
         more="Someone may have found an open browser, or stolen a cookie or key. At most one a minute for each user.",
     ),
     "user.locked_out": EventType(
-        "So many wrong passwords or codes were given for a user that further attempts from there were refused.",
+        "A user's sign-in from an address is refused for a while: too many wrong passwords or codes.",
         USER,
         more="At most one a minute for each user.",
     ),
     "user.guesses_exhausted": EventType(
-        "A hundred wrong passwords, or codes of a second factor, were given for a user with no right one between.",
+        "A user got a hundred wrong passwords, or codes of a second factor, with no right one between.",
         USER,
     ),
     "user.access_ended": EventType(
-        "All that led into a user's account ended: their password, second factors, sessions, API keys and links.",
+        "A user's access ended: their password, second factors, sessions, API keys and links.",
         USER,
         more="They were adopted, or the person with this email said that the account isn't theirs.",
     ),
@@ -102,7 +102,7 @@ TYPES: dict[str, EventType] = {
         more="The object contains only the ID. What is personal in earlier events about them is erased.",
     ),
     "application.updated": EventType(
-        "Sign-in to an application was set up, or changed.",
+        "An application's sign-in was set up, or changed.",
         examples.APPLICATION,
         {"redirect_urls": []},
         about_before=_BEFORE,
@@ -150,31 +150,31 @@ TYPES: dict[str, EventType] = {
         more="`new_device`, of the dashboard only: they had signed in before, but not with this browser in 180 days.",
     ),
     "session.impersonated": EventType(
-        "Someone began to act as a user, for support.",
+        "A user got a session of someone who acts as them, for support.",
         {**SESSION, "acted_by": examples.ALICE_ID, "reason": "Ticket 4711"},
         more="Instead of `session.created`. `acted_by` is who, and `refresh_expires_at` until when.",
     ),
     "session.revoked": EventType("A user signed out, or was signed out.", SESSION),
     "session.reuse_detected": EventType(
-        "A refresh token was sent a second time, so its session ended.",
+        "A user's refresh token was sent a second time, so its session ended.",
         SESSION,
         more="Someone may have stolen it, or an application refreshes a session in two places at once.",
     ),
     "session.form_refused": EventType(
-        "A form that another site sent in the name of a user who was signed in was refused.",
+        "A user's browser sent a form of another site, which was refused.",
         SESSION,
         more="At most one a minute for each user.",
     ),
     "second_factor.activated": EventType(
-        "A second factor of a user was activated: an authenticator app or a passkey.", examples.SECOND_FACTOR
+        "A user's second factor was activated: an authenticator app or a passkey.", examples.SECOND_FACTOR
     ),
     "second_factor.removed": EventType(
-        "A second factor of a user was removed.",
+        "A user's second factor was removed.",
         examples.SECOND_FACTOR,
         more="If `actor.user_id` is not the user, someone else did it.",
     ),
     "second_factor.lifted": EventType(
-        "All second factors of a user and their recovery codes were removed for them.",
+        "A user's second factors and recovery codes were all removed for them.",
         {"user_id": examples.CHARLIE_ID, "recovery_codes_left": 0},
         more="Their password alone signs them in again.",
     ),
@@ -182,29 +182,29 @@ TYPES: dict[str, EventType] = {
         "A user got new recovery codes.", {"user_id": examples.CHARLIE_ID, "recovery_codes_left": 10}
     ),
     "second_factor.used_recovery_code": EventType(
-        "A recovery code was used instead of a second factor.",
+        "A user's recovery code was used instead of a second factor.",
         {"user_id": examples.CHARLIE_ID, "recovery_codes_left": 9},
         more="`recovery_codes_left` says how many are left.",
     ),
     "token.created": EventType(
-        "A one-time token was created.",
+        "A user got a one-time token.",
         {**examples.TOKEN, "send": False},
         more="The token itself is never contained. `send`: whether Rollbook mails it.",
     ),
     "token.requested": EventType(
-        "Someone asked for a one-time token, and it is sent to the user.",
+        "A user is sent a one-time token that someone asked for.",
         examples.REQUESTED_TOKEN,
         more="Recorded only if there is such a user, and the token can be delivered. A webhook that names this type "
         "gets `token`, `url` and `email` in the object as well.",
     ),
     "token.email_change_requested": EventType(
-        "A change of a user's email was requested.",
+        "A user's change of email was requested.",
         {**examples.TOKEN, "purpose": "change_email", "email": "charlie@example.com"},
         more="Recorded with the token that makes the change. The user is told, with a link that stops it.",
     ),
-    "token.consumed": EventType("A one-time token was used.", examples.TOKEN, more="`actor` is who used it."),
+    "token.consumed": EventType("A user's one-time token was used.", examples.TOKEN, more="`actor` is who used it."),
     "token.revoked": EventType(
-        "A one-time token was revoked.",
+        "A user's one-time token was revoked.",
         examples.TOKEN,
         more="Not recorded where another event says so: a new password, a changed email or role, suspension, deletion, "
         "or a newer token.",

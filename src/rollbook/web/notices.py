@@ -92,7 +92,7 @@ NOTICES: dict[str, Notice] = {
     "none-match": Notice("warn", "No user matches any more."),
     "bulk-job-canceled": Notice("ok", "Job canceled. Users who were changed already stay changed."),
     "import-canceled": Notice("ok", "Import canceled. Users who were imported already stay."),
-    "event-reverted": Notice("ok", "Put back."),
+    "event-reverted": Notice("ok", "Put back: it is as it was before that event."),
     "event-partly-reverted": Notice("ok", "Put back. What has changed since stayed as it was."),
     "settings-saved": Notice("ok", "Saved. It takes effect within a second."),
     "rule-created": Notice("ok", "Rule created. It is off: look at the preview, then switch it on."),

@@ -233,8 +233,7 @@ class PageRequest:
     def sent_utc(self, text: str, last: bool = False) -> str:
         """The time that was typed into a field of a form of ours, in the zone that the form names, as an RFC 3339
         time."""
-        sent = self.query if self.request.method == "GET" else self.form
-        return zones.named(sent.get("zone")).utc(text, last)
+        return zones.named((self.query if self.request.method == "GET" else self.form).get("zone")).utc(text, last)
 
     # ---- who is signed in
 

@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 from rollbook import clock
 from rollbook.actions import backups, imports, keys
-from rollbook.actions.arguments import Time
 from rollbook.actions.arguments.imports import ListImports
-from rollbook.actions.arguments.keys import ListKeys
 from rollbook.records import bulk_jobs
 from rollbook.records.webhooks import health
 from rollbook.web.page_request import PageRequest
@@ -29,8 +27,7 @@ async def needs_of(page: PageRequest) -> list[Attention]:
     if page.may("webhooks:read") and (failing := await page.on.read(health.count_failing)):
         needs.append(Attention(f"{_count(failing, 'webhook')} failing or disabled", "/admin/webhooks"))
     if page.may("keys:read"):
-        query = ListKeys(user=keys.ALL, limit=1, expires_before=Time(clock.now() + SOON))
-        if expiring := (await keys.select(page.on, page.by, query, True)).total:
+        if expiring := await keys.count_expiring(page.on, page.by, SOON):
             needs.append(Attention(f"{_count(expiring, 'API key')} about to expire", "/admin/keys?expires=7"))
     if page.may("users:write"):
         undone = await page.on.read(bulk_jobs.undone)

@@ -77,16 +77,16 @@ def _changes(page: PageRequest) -> dict[str, BulkChange]:
         "activate": BulkChange("Activate", "Activate {}", activated),
         "delete": BulkChange("Delete", "Delete {}", deleted),
         "restore": BulkChange("Restore", "Restore {}", restored),
-        LINKS: BulkChange("Create links (CSV)", "Create links for {}", linked),
+        LINKS: BulkChange("Download password links (CSV)", "Create links for {}", linked),
     }
     if page.on.settings.sends_mail:
-        choices[SEND] = BulkChange("Mail links", "Mail links to {}", mailed)
+        choices[SEND] = BulkChange("Mail password links", "Mail links to {}", mailed)
     changed = "Their permissions change immediately, and those of their API keys."
     for role in page.roles_to_give():
         choices[f"{ROLE}{role}"] = BulkChange(f"Change role to {role}", f"Change the role of {{}} to {role}", changed)
     hint = "A key is set, or removed. Other keys stay as they are."
     ended = "They are suspended at that time, and can’t sign in or use their API keys from then on."
-    choices[END] = BulkChange("Change the end", "Change the end of {}", ended)
+    choices[END] = BulkChange("Change the end date", "Change the end date of {}", ended)
     choices[METADATA] = BulkChange("Change metadata", "Change the metadata of {}", hint)
     if page.may("sessions:write"):
         ended = "They sign in again, everywhere. Their API keys go on working."

@@ -33,7 +33,7 @@ TITLES = {
     "restore": "Restore {}",
     "role": "Change the role of {}",
     "metadata": "Change the metadata of {}",
-    "ends_at": "Change the end of {}",
+    "ends_at": "Change the end date of {}",
     "setup_links": "Create links for {}",
     "undo_import": "Undo the import of {}",
     "add_to_group": "Add {} to a group",

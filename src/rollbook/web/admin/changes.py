@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 
 from rollbook import ids
-from rollbook.actions import sessions
+from rollbook.actions import sessions, tokens
 from rollbook.actions.reverting import REVERTIBLE
 from rollbook.api.show import for_people
 from rollbook.records import events, keys, users
@@ -45,7 +45,7 @@ COUNTS = {
 }
 """Of what changes many users, the numbers that its line names."""
 
-_A_USER = re.compile(r"\b[Aa] (?:deleted |suspended )?user\b(?! or )")
+_A_USER = re.compile(r"\b(?:[Aa] (?:deleted |suspended )?user|An application)\b(?! or )")
 """The user in the sentence of a type, in whose place their name is put."""
 _BEGINS_WITH_USER = re.compile(rf"^{_A_USER.pattern}(?:'s)? ")
 
@@ -133,14 +133,13 @@ async def in_words(queries: Queries, log: Iterable[Event]) -> list[EventInWords]
     later = set[tuple[Any, ...]]()
     changes = []
     for event in log:
-        for id in (event.user_id, event.actor.user_id):
-            if id not in names and id is not None:
+        by, object = event.actor, _decode(event.object)
+        for id in filter(None, (event.user_id, by.user_id, object.get("audience"))):  # an application's ID, or any text
+            if id not in names and ids.is_id("user", id):
                 names[id] = await users.name(queries, id)
-        by = event.actor
         if by.key_id not in key_names and by.key_id and by.user_id:
             found_keys = await keys.names(queries, by.user_id, [by.key_id])
             key_names[by.key_id] = found_keys[0].name if found_keys else None
-        object = _decode(event.object)
         job_id = _job_id(event, object)
         changed = _changed_fields(event, object)
         import_id = job_id if ids.is_id("imp", job_id) else ""
@@ -150,7 +149,7 @@ async def in_words(queries: Queries, log: Iterable[Event]) -> list[EventInWords]
         people = names[event.user_id], names[by.user_id], key_names.get(by.key_id)
         what = _about(event.type, object), _fields(event, object), jobs.get(job_id), import_id
         may_be_put_back = event.type in REVERTIBLE and not event.is_erased and not changed & later
-        changes.append(EventInWords(event, *people, *what, _says(event, object, names[by.user_id]), may_be_put_back))
+        changes.append(EventInWords(event, *people, *what, _says(event, object, names), may_be_put_back))
         later |= changed
     return changes
 
@@ -169,14 +168,18 @@ def _changed_fields(event: Event, object: dict[str, Any]) -> set[tuple[Any, ...]
     return {(object.get("group_id"), object.get("user_id"), object.get("id"), name) for name in names}
 
 
-def _says(event: Event, object: dict[str, Any], by: str | None) -> str:
+def _says(event: Event, object: dict[str, Any], names: Mapping[str | None, str | None]) -> str:
     """The sentence of a type; where that has several cases, of this one."""
     type = TYPES.get(event.type)
-    is_own = event.actor.user_id in (None, event.user_id)
-    if event.type == "user.signed_in":
-        return "A user signed in to Rollbook." if is_own else f"A user signed in through {by or 'an application'}."
-    if event.type == "session.created":
-        return f"A user signed in to {object.get('audience') or 'the dashboard'}."
+    by = event.actor.user_id
+    is_own = by in (None, event.user_id)
+    if event.type == "user.signed_in" and not is_own:
+        return f"A user signed in through {names[by] or 'an application'}."
+    if event.type in ("user.signed_in", "session.created"):
+        audience = object.get("audience")
+        return f"A user signed in to {names.get(audience) or audience or 'Rollbook'}."
+    if event.type == "token.created":
+        return f"A user got a link to {tokens.LEADS_TO.get(object['purpose'], 'set a password')}."
     if event.type == "session.revoked":
         return "A user signed out." if is_own else "A user was signed out."
     if event.type == "user.activated":

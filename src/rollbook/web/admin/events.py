@@ -58,6 +58,8 @@ LABELS = {
     "created_before": "Until",
 }
 NEVER_LOGGED = ("server.test",)
+NOTICES = {"user.deleted": "user-restored", "user.restored": "user-deleted", "user.suspended": "user-activated"}
+"""Of what puts back an event with one effect, the notice after it."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -112,7 +114,7 @@ async def revert(page: PageRequest) -> Response:
     except ApiError as error:
         return await show_one(page, error)
     back = page.form.get("back", "")
-    notice = "event-partly-reverted" if undo.kept else "event-reverted"
+    notice = "event-partly-reverted" if undo.kept else NOTICES.get(undo.event.type, "event-reverted")
     return page.redirect(back if OF_ADMINS.fullmatch(back) else f"/admin/events/{page.ids[0]}", notice)
 
 

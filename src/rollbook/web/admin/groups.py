@@ -269,8 +269,7 @@ async def set_member_role(page: PageRequest) -> Response:
 
 async def remove_member(page: PageRequest) -> Response:
     """Remove the one whose button was pressed, or those who are selected."""
-    chosen = page.getlist("only") or page.getlist("id")
-    done = await groups.remove_members(page.on, page.by, page.ids[0], chosen)
+    done = await groups.remove_members(page.on, page.by, page.ids[0], page.getlist("only") or page.getlist("id"))
     return page.redirect(_back(page), "members-removed", count=done)
 
 

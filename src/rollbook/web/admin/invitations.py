@@ -145,8 +145,7 @@ async def create(page: PageRequest) -> Response:
 
 async def _read(page: PageRequest, form: Mapping[str, str]) -> list[Invitee]:
     """Raises Unreadable."""
-    role = form.get("role", "member")
-    people = [_person(page, line, role) for line in pasted.read(form.get("people", ""))]
+    people = [_person(page, line, form.get("role", "member")) for line in pasted.read(form.get("people", ""))]
     if not people:
         raise pasted.UnreadableList("Paste at least one email.")
     emails = [person.email for person in people if person.user is not None]

@@ -64,8 +64,7 @@ async def _done(queries: Queries, user_id: str, total: int) -> tuple[int, int]:
     """The steps done at an earlier look, and by now; as MARK says it."""
     before = await marks.get(queries, FIRST_STEPS_MARK)
     own = await keys.milestones(queries, user_id)
-    connected = own.used_narrow or bool(await webhooks.some(queries, None, 1))
-    done = (total > 1, own.narrow, own.used, connected)
+    done = (total > 1, own.narrow, own.used, own.used_narrow or bool(await webhooks.some(queries, None, 1)))
     return before, before | sum(1 << number for number, is_done in enumerate(done) if is_done)
 
 

@@ -134,11 +134,11 @@ async def send_test_mail(page: PageRequest) -> Response:
         await stored_settings.refresh(page.on)
         tried = None if "kind" in form else await stored_settings.tried(page.on, page.by, _mail_changes(page))
         sent = await mails.send_test(page.on, page.by, kind, named(form.get("lang", "")), tried)
-        result = outcomes.describe_mail(sent.outcome)
+        said = f"{outcomes.describe_mail(sent.outcome)} {sent.detail or ''}".rstrip()
         if sent.outcome == outcomes.DELIVERED:
-            result += f" It is on its way to {page.me.user.email}: look for it in your inbox, or among the spam."
-        elif sent.detail:
-            result += f" {sent.detail}"
+            result = f"{said} It is on its way to {page.me.user.email}: look for it in your inbox, or among the spam."
+        else:
+            problems = {"": f"{MailServer.parse((tried or page.on.settings).smtp).address}: {said}"}
     except ApiError as error:
         problems = forms.problems(page, error, LABELS)
     if page.is_htmx:

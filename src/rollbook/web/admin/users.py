@@ -145,8 +145,7 @@ async def listed_page(
     sort = users.sort_of(selection)
     position = take.position(secret, sort, cursor) if cursor else None
     offset = 0 if cursor else (number - 1) * PAGE
-    order = users.order_of(sort)
-    query = Query(users.filters_of(selection), order, PAGE, offset, position, count=count == "exact")
+    query = Query(users.filters_of(selection), users.order_of(sort), PAGE, offset, position, count=count == "exact")
     batch = await users.list_users(page.on, page.by, query)
 
     def url(position: Position | None, number: int) -> str | None:
