@@ -13,6 +13,7 @@ from rollbook import clock, machine
 from tests.certificates import ELSEWHERE
 from tests.cli.command import PASSWORD, rollbook
 from tests.harness import OWNER_EMAIL, Server, free_port, running
+from tests.postgres import own_cluster
 from tests.valkey import running_valkey
 from tests.visitor import signed_in
 
@@ -220,6 +221,31 @@ def test_spans_that_leave_the_machine_in_clear_are_a_warning(tmp_path: Path) -> 
     ):
         _, found, _ = examine(tmp_path / "data", otlp_endpoint=url)
         assert states(found, "OpenTelemetry") == told, url
+
+
+def test_standbys_for_which_writes_wait_and_slots_that_no_one_uses_are_warnings(tmp_path: Path) -> None:
+    with own_cluster() as cluster:
+        url, data = cluster.url("postgres"), tmp_path / "data"
+        rollbook("migrate", "--data", str(data), database=url)
+        _, found, _ = examine(data, database=url)
+        assert states(found, "durability") == ["ok"] and "standbys" not in found
+        assert "a pooler's or proxy's own connection is not checked" in found["way to PostgreSQL"][0]["found"]
+        cluster.ask("SELECT pg_create_physical_replication_slot('db3')")
+        for names, awaited in (("ANY 2 (a, b, c)", 2), ("FIRST 1 (*)", 1), ("a, b", 1), ("3 (a, b, c)", 3)):
+            cluster.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+            cluster.ask("SELECT pg_reload_conf()")
+            code, found, _ = examine(data, database=url)
+            assert (code, [each["found"] for each in found["standbys"]]) == (
+                0,
+                [
+                    f"0 connected, and writes wait for {awaited} (synchronous_standby_names)",
+                    "no one uses the replication slot db3",
+                ],
+            )
+        cluster.ask("ALTER SYSTEM SET synchronous_commit = 'local'")
+        cluster.ask("SELECT pg_reload_conf()")
+        _, found, _ = examine(data, database=url)
+        assert [each["found"] for each in found["standbys"]] == ["no one uses the replication slot db3"]
 
 
 def test_what_protects_valkey_is_told_here_and_on_the_server_page(tmp_path: Path) -> None:

@@ -151,6 +151,27 @@ def test_who_does_not_prove_the_name_that_was_asked_for_is_not_used(
             assert done.stderr.count("\n") == 1
 
 
+def test_of_several_hosts_the_one_that_does_not_prove_its_name_is_told(
+    server: tuple[Cluster, Certified], tmp_path: Path
+) -> None:
+    cluster, files = server
+    # As where the others are standbys: 127.1 is not what is asked for.
+    asked = f"?target_session_attrs=standby&sslrootcert={files.authority}"
+    unproven, wrong_role, away = f"0177.1:{cluster.port}", f"{ELSEWHERE}:{cluster.port}", f"{ELSEWHERE}:1"
+    for hosts, says in (
+        (f"{unproven},{wrong_role},{away}", "its certificate is another server's"),
+        (f"{away},{unproven},{wrong_role}", "its certificate is another server's"),
+        (f"{away},{wrong_role}", "no host has the role that target_session_attrs requires. Check"),
+        (f"{wrong_role},{away}", "Connection refused. Check"),
+    ):
+        database = f"postgresql://rollbook:{PASSWORD}@{hosts}/postgres{asked}"
+        for command in ("migrate", "doctor"):
+            done = rollbook(command, "--data", str(tmp_path / "data"), database=database)
+            told = done.stdout + done.stderr
+            assert done.returncode == 1 and says in told and PASSWORD not in told, (command, hosts, told)
+            assert ("Check that it runs" in told) == ("certificate" not in says)
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [("sslmode=disable", "not encrypted"), ("sslmode=prefer", "encrypted only if the server")],

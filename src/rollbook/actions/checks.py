@@ -163,6 +163,12 @@ def of_engine(about: dict[str, Any], settings: Settings) -> Iterator[Finding]:
         commit, standbys = about["synchronous_commit"], about["standbys"]
         text = f"synchronous_commit {commit}, {standbys} standby server{'' if standbys == 1 else 's'}"
         yield judged(commit != "off", "durability", text, f"If PostgreSQL crashes, {power.format('on')}")
+        if about["standbys_awaited"] > standbys and commit not in ("off", "local"):
+            text = f"{standbys} connected, and writes wait for {about['standbys_awaited']} (synchronous_standby_names)"
+            yield warning("standbys", text, "Start the others. Until then, changes get 503.")
+        for slot in about["slots_unused"]:
+            fix = "Start its standby, or drop the slot: for it, PostgreSQL keeps its log, which can fill the disk."
+            yield warning("standbys", f"no one uses the replication slot {slot}", fix)
         fix = "Run once as a superuser: CREATE EXTENSION pg_trgm; then run rollbook migrate to create the index."
         text = "indexed" if about["trigrams"] else "the extension pg_trgm is missing: each search reads every user"
         yield judged(about["trigrams"], "search", text, fix)

@@ -157,7 +157,6 @@ class Postgres(Database):
             "engine": self.engine,
             "address": self.address.public,
             "protection": self.address.protection,
-            "replicas": [(pool.address.public, pool.address.protection) for pool in self._replicas],
             **described,
         }
 
@@ -187,23 +186,18 @@ class Postgres(Database):
 
 
 async def _described(queries: Any) -> dict[str, Any]:
-    row = await queries.one(DESCRIBED)
-    names = (
-        "version",
-        "database",
-        "size",
-        "connections",
-        "most_connections",
-        "synchronous_commit",
-        "standbys",
-        "trigrams",
-    )
-    return dict(zip(names, row, strict=True))
+    return dict(await queries.one(DESCRIBED))
 
 
 DESCRIBED = """
-    SELECT current_setting('server_version'), current_database()::text, pg_database_size(current_database()),
-           (SELECT count(*) FROM pg_stat_activity
-             WHERE datname = current_database()), current_setting('max_connections')::int,
-           current_setting('synchronous_commit'), (SELECT count(*) FROM pg_stat_replication),
-           EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm')"""
+    SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS size,
+           (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections,
+           current_setting('max_connections')::int AS most_connections,
+           current_setting('synchronous_commit') AS synchronous_commit,
+           (SELECT count(*) FROM pg_stat_replication) AS standbys,
+           CASE WHEN current_setting('synchronous_standby_names') = '' THEN 0
+                ELSE coalesce(substring(current_setting('synchronous_standby_names') FROM '(\\d+)\\s*\\(')::int, 1)
+           END AS standbys_awaited,
+           ARRAY(SELECT slot_name::text FROM pg_replication_slots
+                  WHERE slot_type = 'physical' AND NOT active ORDER BY slot_name) AS slots_unused,
+           EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm') AS trigrams"""

@@ -13,7 +13,6 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -133,10 +132,18 @@ def reason(problem: BaseException) -> str:
     parts."""
     if of_tls := postgres_tls.reason(problem):
         return of_tls
+    if isinstance(problem, asyncpg.exceptions.TargetServerAttributeNotMatched):
+        return "no host has the role that target_session_attrs requires"
     if isinstance(problem, OSError) and problem.errno:
         # A negative number is of the name service, which has words of its own.
         return os.strerror(problem.errno) if problem.errno > 0 else str(problem.strerror)
     return str(problem) or type(problem).__name__
+
+
+def _weight(problem: BaseException) -> tuple[bool, bool]:
+    """Order of problems with several hosts: what only an operator can fix weighs more than that one is away, or is not
+    the primary."""
+    return bool(postgres_tls.reason(problem)), isinstance(problem, asyncpg.PostgresError)
 
 
 def _is_readable(url: str) -> bool:
@@ -210,12 +217,13 @@ class Connection:
     async def open(cls, to: Address, timeout: float) -> Connection:  # noqa: ASYNC109 - of each of its statements, too
         """Connect to the first of its hosts that will have us. Each has its share of the time: one that is silent, as a
         machine without power is, must not use up all of it. Raises what asyncpg raises."""
-        *others, last = to.each
-        share = timeout / (len(others) + 1)
-        for url in others:
-            with suppress(*FAILING):
-                return await cls._to(url, share, timeout)
-        return await cls._to(last, share, timeout)
+        problems: list[BaseException] = []
+        for url in (hosts := to.each):
+            try:
+                return await cls._to(url, timeout / len(hosts), timeout)
+            except FAILING as problem:
+                problems.append(problem)
+        raise sorted(problems, key=_weight)[-1]
 
     @classmethod
     async def _to(cls, url: str, within: float, timeout: float) -> Connection:  # noqa: ASYNC109 - as above
@@ -370,7 +378,7 @@ class Pool:
         self._timeout = timeout
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(size)
-        self._failed_at = -PAUSE
+        self._failed = (-PAUSE, "")
         self._left: set[int] = set()
         self._closed = False
 
@@ -403,15 +411,16 @@ class Pool:
         self._free.release()
 
     async def _open(self) -> Connection:
-        if time.monotonic() - self._failed_at < PAUSE:
-            raise ConnectionError("the database could not be reached a moment ago")
+        failed_at, why = self._failed
+        if time.monotonic() - failed_at < PAUSE:
+            raise ConnectionError(why)
         try:
             connection = await Connection.open(self.address, self._timeout)
             if len(self._left) >= self.size:
                 await self._ask_for_those_left(connection)
             return connection
-        except (*FAILING, asyncpg.PostgresError):
-            self._failed_at = time.monotonic()
+        except (*FAILING, asyncpg.PostgresError) as problem:
+            self._failed = time.monotonic(), reason(problem)
             raise
 
     async def _ask_for_those_left(self, connection: Connection) -> None:

@@ -55,7 +55,7 @@ class Protection(NamedTuple):
     def told(self) -> str:
         """Sentence for people about the safety of the connection."""
         if self.is_local:
-            return "stays on this machine"
+            return "stays on this machine; a pooler's or proxy's own connection is not checked"
         if self.mode == "require" and self.root:  # as with libpq
             return _TOLD["verify-ca"]
         if self.mode == "disable":
