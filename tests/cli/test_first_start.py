@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,25 @@ import httpx2
 import pytest
 
 from rollbook.auth import key_format
-from tests import processes
+from tests import postgres, processes
 from tests.certificates import certified
 from tests.cli.command import PASSWORD, good, refused, rollbook
 from tests.harness import CHEAP
 
 NUMBERS = itertools.count(1)
+PROGRAM = (sys.executable, "-m", "rollbook.cli.main")
+PATH = "/usr/bin:/bin"
+"""Without the virtual environment's folder."""
 
 
 class Start:
     """A server that was started, and what it has said so far."""
 
-    def __init__(self, folder: Path, *flags: str, **variables: str) -> None:
+    def __init__(self, folder: Path, *flags: str, program: Sequence[str] = PROGRAM, **variables: str) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
         environment |= CHEAP | {f"ROLLBOOK_{name.upper()}": value for name, value in variables.items()}
-        command = [sys.executable, "-m", "rollbook.cli.main", "serve", "--data", "data", *flags]
+        environment |= {"PATH": PATH} if program != PROGRAM else {}
+        command = [*program, "serve", "--data", "data", *flags]
         self.kept = folder / "data" / "first-start.txt"
         self._kept_before = self.kept.exists()
         self._words = folder / f"words{next(NUMBERS)}.txt"
@@ -66,8 +70,8 @@ class Start:
 
 
 @contextmanager
-def started(folder: Path, *flags: str, **variables: str) -> Iterator[Start]:
-    start = Start(folder, *flags, **variables)
+def started(folder: Path, *flags: str, program: Sequence[str] = PROGRAM, **variables: str) -> Iterator[Start]:
+    start = Start(folder, *flags, program=program, **variables)
     try:
         yield start
     finally:
@@ -140,11 +144,43 @@ def test_a_later_start_makes_nothing_and_says_how_to_get_a_key(tmp_path: Path) -
     assert "rbk_" not in said
     (line,) = [line for line in said.splitlines() if "keys create" in line]
     command = line.partition(": ")[2]
-    made = subprocess.run(
-        ["sh", "-c", f"{command} --quiet"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    made = subprocess.run(  # elsewhere: it's in a log
+        ["sh", "-c", f"{command} --quiet"], cwd="/", capture_output=True, text=True, check=True, timeout=60
     )
     assert key_format.is_whole(made.stdout.strip())
     assert len(good("users", "list", "--quiet", "--data", str(tmp_path / "data")).split()) == 1
+
+
+def test_a_node_prints_the_url_of_all_and_the_command_with_the_variables_that_it_needs(tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "rollbook"
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable}\nfrom rollbook.cli.main import main\nmain()\n")
+    script.chmod(0o755)
+    (tmp_path / "secret").write_text("0123456789abcdef" * 4)
+    (tmp_path / "secret").chmod(0o600)
+    needed = {"database": postgres.new_database(), "secret_file": str(tmp_path / "secret")}
+    url = "https://users.example.com"
+    environment = {f"ROLLBOOK_{name.upper()}": value for name, value in needed.items()} | {"PATH": PATH}
+    for _ in range(2):
+        with started(
+            tmp_path, "--port", "0", "--public-url", url, program=("bin/rollbook",), **needed, **GOOD_HASHES
+        ) as start:
+            start.listens()
+            said = start.ready()
+        [(needs, command)] = set(re.findall("another API key, with (.*) of this server: (.*)", said))
+        assert needs == "ROLLBOOK_DATABASE and ROLLBOOK_SECRET_FILE"
+        assert command == f"{script} keys create owner@example.com", "no path that leads nowhere from elsewhere"
+        made = subprocess.run(
+            ["sh", "-c", f"{command} --quiet"], cwd="/", env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert key_format.is_whole(made.stdout.strip()), made.stderr
+        assert f" {url}/v1/users\n" in start.kept.read_text() and "0123456789abcdef" not in said
+    # With the secret in the data folder, that is named.
+    with started(tmp_path, "--port", "0", database=postgres.new_database()) as start:
+        command = (
+            f"with ROLLBOOK_DATABASE of this server: .* keys create owner@example.com --data {tmp_path / 'data'}\n"
+        )
+        assert re.search(command, start.ready())
 
 
 def test_the_owner_is_who_the_environment_says_and_its_key_is_not_printed(tmp_path: Path) -> None:

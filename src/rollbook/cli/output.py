@@ -211,13 +211,14 @@ def has_browser() -> bool:
 
 def program() -> str:
     """Name by which this command was called, for commands that people paste: the virtual environment need not be
-    active."""
-    name = Path(sys.argv[0])
+    active. In what is read elsewhere, its path is absolute."""
+    name = Path(sys.argv[0]).absolute()
     if name.name != "rollbook":
         return f"{shlex.quote(sys.executable)} -m rollbook.cli.main"
     if shutil.which("rollbook") is not None:
         return "rollbook"
-    return shlex.quote(os.path.relpath(name) if name.is_relative_to(Path.cwd()) else str(name))
+    is_near = sys.stderr.isatty() and name.is_relative_to(Path.cwd())
+    return shlex.quote(os.path.relpath(name) if is_near else str(name))
 
 
 def _json(encoded: bytes) -> str:

@@ -15,9 +15,10 @@ from typing import Any
 
 from rollbook import config, first_start
 from rollbook.app import App, common
+from rollbook.auth import server_secret
 from rollbook.auth.tokens import link_url
 from rollbook.cli import server_address
-from rollbook.cli.output import program, where
+from rollbook.cli.output import program
 from rollbook.config import ConfigurationError, Settings
 from rollbook.first_start import FirstStart
 from rollbook.http.server import serve
@@ -28,6 +29,7 @@ logger = logging.getLogger("rollbook")
 
 FIRST_START = "first-start.txt"
 """The file in the data folder with the owner's credentials."""
+_NEEDED = ("ROLLBOOK_CONFIG", "ROLLBOOK_DATABASE", server_secret.SECRET, server_secret.SECRET_FILE)
 
 
 def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
@@ -48,13 +50,8 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
         _announce(settings, prepared, url)
         _tell_manager("READY=1")
         if other is not None:
-            _say(
-                [
-                    f"  Another server runs on this folder, at {other}. Stop one of them: they count rate limits "
-                    "separately.",
-                    "",
-                ]
-            )
+            why = "Stop one of them: they count rate limits separately."
+            _say([f"  Another server runs on this folder, at {other}. {why}", ""])
 
     try:
         return serve(
@@ -84,7 +81,7 @@ def _report_created(settings: Settings, prepared: FirstStart) -> None:
         where_it_is = f"is in {file}" if file else f"is {prepared.key}"
         _say([f"The server did not start, but the owner {prepared.owner} was created. Their API key {where_it_is}"])
     if prepared.link:
-        _say([f"To set their password once the server runs: {invite(settings, prepared)}"])
+        _say([_invite("To set their password once the server runs", settings, prepared)])
 
 
 def _check_listener(settings: Settings) -> None:
@@ -159,7 +156,8 @@ def _keep(settings: Settings, lines: list[str]) -> Path | None:
 def welcome(settings: Settings, prepared: FirstStart, url: str, kept: str = "") -> list[str]:
     """Next steps after the start: the addresses of the server, the dashboard and the docs, the owner and, on first
     start, a link to sign in and a curl command to paste. `kept`: the line on where these are instead."""
-    make_key = f"{program()} keys create {shlex.quote(prepared.owner)}{where(settings)}"
+    another_key = f"  Create {'another' if prepared.has_key else 'an'} API key"
+    make_key = _command(another_key, f"keys create {shlex.quote(prepared.owner)}", settings)
     base = settings.public_url.rstrip("/") or url
     another = "  (another port: --port 9000)" if settings.port == Settings().port else ""
     lines = [
@@ -179,22 +177,29 @@ def welcome(settings: Settings, prepared: FirstStart, url: str, kept: str = "") 
         key = prepared.key or f"${first_start.KEY}"
         lines += [
             "",
-            f'  curl -H "Authorization: Bearer {key}" {url}/v1/users',
-            "",
-            f"  Create another API key: {make_key}",
+            f'  curl -H "Authorization: Bearer {key}" {base}/v1/users',
         ]
-    else:
-        lines += ["", f"  Create {'another' if prepared.has_key else 'an'} API key: {make_key}"]
-        if prepared.needs_password:
-            lines.append(f"  Set the owner's password: {invite(settings, prepared)}")
+    lines += ["", make_key]
+    if not prepared.is_new and prepared.needs_password:
+        lines.append(_invite("  Set the owner's password", settings, prepared))
     if prepared.remark:
         lines += ["", f"  {prepared.remark}"]
     return [*lines, ""]
 
 
-def invite(settings: Settings, prepared: FirstStart) -> str:
+def _invite(what: str, settings: Settings, prepared: FirstStart) -> str:
     """The command that creates a link for the owner."""
-    return f"{program()} users invite {shlex.quote(prepared.owner)}{where(settings)}"
+    return _command(what, f"users invite {shlex.quote(prepared.owner)}", settings)
+
+
+def _command(what: str, words: str, settings: Settings) -> str:
+    """What a command does, the variables without which it would not find this server's data, and the command. In a
+    file or log, which are read elsewhere, paths are absolute."""
+    names = " and ".join(name for name in _NEEDED if os.environ.get(name))
+    data = settings.data if sys.stderr.isatty() else settings.data.absolute()
+    # On PostgreSQL, the folder only has the secret.
+    option = "" if settings.database and server_secret.is_given() else f" --data {shlex.quote(str(data))}"
+    return f"{what}{names and f', with {names} of this server'}: {program()} {words}{option}"
 
 
 def _say(lines: list[str]) -> None:
