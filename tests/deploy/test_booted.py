@@ -62,6 +62,8 @@ def test_systemd_starts_watches_and_stops_it_and_what_was_copied_is_restored(tmp
     assert all(line in confined for line in ("CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"))
     assert float(re.findall(r"exposure level for rollbook.service: ([\d.]+)", first)[0]) <= 2
     assert started | {"NRestarts=1", "owner@example.com"} <= set(said["killed"].split())
+    assert started | {"NRestarts=2", "owner@example.com"} <= set(said["ended"].split())
+    assert "ActiveState=activating" in said["failing"] and "\nowner@example.com\n" in said["failing"]
     # What changed after the backup is gone, and more can be written.
     assert "owner@example.com before@example.com after@example.com\n" in said["before it is restored"]
     assert "owner@example.com before@example.com restored@example.com\n" in said["restored"]
@@ -104,6 +106,12 @@ def _boot(root: Path) -> dict[str, str]:
         "export ROLLBOOK_KEY=$(grep -o 'rbk_[A-Za-z0-9]*' /var/lib/rollbook/first-start.txt | head -1)",
         "step killed; kill -9 $(systemctl show rollbook --property=MainPID --value)",
         "for each in $(seq 100); do sleep 0.2; rollbook health --data /var/lib/rollbook && break; done; state; users",
+        # It ends well, but no one asked systemd for that.
+        "step ended; kill $(systemctl show rollbook --property=MainPID --value); sleep 1",
+        "for each in $(seq 100); do sleep 0.2; rollbook health --data /var/lib/rollbook && break; done; state; users",
+        "step failing; mkdir -p /etc/rollbook; echo nonsense = 1 >/etc/rollbook/rollbook.toml",
+        "kill $(systemctl show rollbook --property=MainPID --value); sleep 20; state; rm /etc/rollbook/rollbook.toml",
+        "for each in $(seq 100); do sleep 0.2; rollbook health --data /var/lib/rollbook && break; done; users",
         "create before; mkdir -p /backup; rollbook backup /backup/before.db --data /var/lib/rollbook; create after",
         "step 'before it is restored'; users; systemctl stop rollbook",
         f"{removed}; {backup}; systemctl start rollbook; create restored; step restored; users",
