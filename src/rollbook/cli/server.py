@@ -193,8 +193,8 @@ def _invite(what: str, settings: Settings, prepared: FirstStart) -> str:
 
 
 def _command(what: str, words: str, settings: Settings) -> str:
-    """What a command does, the variables without which it would not find this server's data, and the command. In a
-    file or log, which are read elsewhere, paths are absolute."""
+    """A line with a command: its purpose, the variables without which it would not find this server's data, and itself.
+    In a file or log, which are read elsewhere, paths are absolute."""
     names = " and ".join(name for name in _NEEDED if os.environ.get(name))
     data = settings.data if sys.stderr.isatty() else settings.data.absolute()
     # On PostgreSQL, the folder only has the secret.
