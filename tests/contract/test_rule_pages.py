@@ -216,23 +216,28 @@ def test_a_rule_that_is_for_no_one_now_says_whose_day_comes_next(owner: httpx2.C
     assert "No one matches yet" in page and "The next person’s day comes" in page and "never active" in page
 
 
-def test_a_rule_for_too_many_waits_for_a_yes_on_its_page(owner: httpx2.Client, http: httpx2.Client) -> None:
+def test_a_rule_for_too_many_waits_for_approval_on_its_page_and_on_the_overview(
+    owner: httpx2.Client, http: httpx2.Client
+) -> None:
     for _ in range(4):
         new_user(http, metadata={"team": "waiting"})
     fields = {"who": {"metadata": ["team:waiting"]}, "steps": [{"do": "suspend"}], "max_users": 2}
     made = http.post("/v1/rules", json={"name": "Wait", "when": {"after": "created_at", "days": 0}, **fields}).json()
     page = owner.get(f"/admin/rules/{made['id']}").text
-    assert "For 4 people now" in page and "For more, it waits until you say yes." in page
+    assert "For 4 people now" in page and "For more, it needs approval." in page
     version = re.search(r'name="version" value="(\d+)"', page)
     assert version
     sent(owner, f"/admin/rules/{made['id']}/status", {"enabled": "true", "version": version[1]})
     wait_until(lambda: http.get(f"/v1/rules/{made['id']}").json()["waiting_count"] == 4, 30)
     page = owner.get(f"/admin/rules/{made['id']}").text
-    assert "Waits for your yes" in page and "Begin with 4 people" in page
+    assert "Needs approval" in page and "Approve to begin with all 4." in page and "Approve for 4 people" in page
+    need = f'<li><a href="/admin/rules/{made["id"]}">The rule “Wait” needs approval: 4 people</a></li>'
+    needs = owner.get("/admin").text.partition('<ul class="needs">')[2].partition("</ul>")[0].split("\n")
+    assert needs[1] == need and need not in needs[2:]
     refused = owner.post(f"/admin/rules/{made['id']}/run", data={"count": "3"})
     assert refused.status_code == 400 and "4 people match now" in refused.text
     sent(owner, f"/admin/rules/{made['id']}/run", {"count": "4"})
-    assert counts(run(http, made, 0)) == (4, 4, 0, 0)
+    assert counts(run(http, made, 0)) == (4, 4, 0, 0) and need not in owner.get("/admin").text
     page = owner.get(f"/admin/rules/{made['id']}").text
     job = re.search(r'href="/admin/bulk-jobs/(job_\w+)">Suspend 4 users', page)
     assert job and f'action="/admin/bulk-jobs/{job[1]}/undo"' in page

@@ -30,7 +30,7 @@ logger = logging.getLogger("rollbook")
 AT_ONCE = 10_000
 EVENTS_AT_ONCE = 50
 LOOK = clock.MINUTE
-"""Time between two looks for people whose moment has come, at authors' rights, and at those who wait for a yes."""
+"""Time between two looks for people whose moment has come, at authors' rights, and at those that wait for approval."""
 SPARED = 50
 """Counting the people of a rule that waits takes one in so many parts of the time, however many they are."""
 SCAN = clock.DAY
@@ -183,7 +183,7 @@ class RuleRuns:
         return True
 
     async def _may_begin_with(self, rule: UserRule, said: Spec, due: int, now: int) -> int | None:
-        """People with whom a rule may begin. None: they are too many, and it waits until someone says yes. Who is due
+        """People with whom a rule may begin. None: they are too many, and it waits until someone approves. Who is due
         and doesn't match any more, such as a deleted user, counts only while there is no need to count each."""
         taken = rule.taken if rule.taken_on == now // clock.DAY else 0
         most = max(0, rule.confirmed, await self._on.read_aside(rules.ceiling, rule) - taken)
@@ -238,7 +238,7 @@ async def _wait(tx: Tx, id: str, count: int) -> None:
     rule = await user_rules.find(tx, id)
     if rule is None or not rule.enabled:
         return
-    confirmed = rule.confirmed if rule.confirmed >= count else 0  # a yes to fewer is none
+    confirmed = rule.confirmed if rule.confirmed >= count else 0  # fewer were approved
     after = await user_rules.change(tx, rule, {"waiting_count": count, "confirmed": confirmed})
     if rule.waiting_count is None:
         await events.record(tx, "rule.waiting", rule.user_id, SYSTEM.actor, user_rules.public(after))

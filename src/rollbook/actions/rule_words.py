@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from rollbook.records import event_types
@@ -57,8 +58,11 @@ _TIMES = {
 
 def sentence(rule: Mapping[str, Any], names: Mapping[str, str] = {}) -> str:
     """The sentence of a rule. `names`: of what it names by ID."""
-    steps = ", ".join(step_words(step, names) for step in rule["steps"])
-    return f"{when_words(rule['when'], names)}, for {who_words(rule['who'], names)}: {steps}"
+    steps = [step_words(step, names) for step in rule["steps"]]
+    for at, (one, two) in enumerate(pairwise(rule["steps"]), 1):
+        if two.get("after_days") and _doing(one, names) == _doing(two, names):
+            steps[at] = f"and again {_days(two['after_days'])} later"
+    return f"{when_words(rule['when'], names)}, for {who_words(rule['who'], names)}: {', '.join(steps)}"
 
 
 def when_words(when: Mapping[str, Any], names: Mapping[str, str] = {}) -> str:
@@ -117,6 +121,10 @@ def _doing(step: Mapping[str, Any], names: Mapping[str, str]) -> str:
         to = step.get("to")
         return f"send a report to {names.get(to, to)}" if to else "mail a report to the author"
     return _VERBS.get(do, do)
+
+
+def people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count:,} people"
 
 
 def metadata_parts(pair: str) -> tuple[str, str]:

@@ -94,7 +94,7 @@ async def _list(queries: Queries, limit: int, offset: int) -> ListPage[UserRule]
 async def get(on: Rollbook, by: Principal, id: str) -> UserRule:
     """Get a rule
 
-    Returns the rule, and how it is doing: when it runs next, and for how many people it waits until someone says yes.
+    Returns the rule, and how it is doing: when it runs next, and for how many people it waits until someone approves.
     """
     require(by, "rules:read")
     return await user_rules.get(on.db, known("rule", id))

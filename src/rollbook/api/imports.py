@@ -131,7 +131,7 @@ class Import(Struct, frozen=True, kw_only=True):
         Annotated[
             str,
             says(
-                "ID of the bulk job that suspends them. Null: none, or the import waits until someone says yes.",
+                "ID of the bulk job that suspends them. Null: none, or the import waits until someone approves.",
                 examples=[examples.JOB_ID],
             ),
         ]

@@ -130,7 +130,7 @@ class FileImport(Struct):
             say(f"{self.place} {refusal.line}: {refusal.reason}{who}")
 
     def say_absent(self, total: int, job_id: str | None, suspend: str) -> None:
-        """Sentences about who is absent. `suspend` is the command that says yes."""
+        """Sentences about who is absent. `suspend` is the command that approves."""
         self.absent_users = total
         hint(f"{total:,} {'person is' if total == 1 else 'people are'} not in the file.")
         if job_id is not None:

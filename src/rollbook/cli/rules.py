@@ -12,7 +12,7 @@ import msgspec
 
 from rollbook.actions.arguments import rules as rule_arguments
 from rollbook.actions.ready_rules import ReadyRule, all_ready
-from rollbook.actions.rule_words import ids_in, sentence
+from rollbook.actions.rule_words import ids_in, people, sentence
 from rollbook.cli import options
 from rollbook.cli.backends import PAGED, Backend, Shown, at
 from rollbook.cli.bulk import COLUMNS as RUN_COLUMNS
@@ -169,13 +169,13 @@ def preview_rule(server: options.Server, rule: str, json: bool) -> None:
     elsewhere={"confirm_count": "--yes"},
 )
 def run_rule(server: options.Server, rule: str, yes: bool, json: bool, quiet: bool) -> None:
-    """Run a rule now, or say yes to one that waits. Says for how many people, and asks."""
+    """Run a rule now, or approve one that waits. Says for how many people, and asks."""
     with server() as backend:
         record = _rule(backend, rule)
         count = record["waiting_count"]
         if count is None:
             count = backend.one("POST", at("rules", record["id"], "preview"))["count"]
-        options.confirm(f"Run {record['name']} for {_people(count)}?", yes, f"It would begin with {_people(count)}.")
+        options.confirm(f"Run {record['name']} for {people(count)}?", yes, f"It would begin with {people(count)}.")
         shown(backend.one("POST", at("rules", record["id"], "run"), body={"confirm_count": count}), json, quiet)
         if not (json or quiet):
             hint(f"Its runs: {backend.command('rules', 'runs', record['id'])}")
@@ -291,12 +291,7 @@ def _names(backend: Backend, rules: list[Shown]) -> dict[str, str]:
 
 
 def _count(rule: Mapping[str, Any], preview: Shown) -> str:
-    people = _people(preview["count"])
     if "event" in rule["when"]:
         return "For people from now on, at each event."
-    now = f"{people.capitalize()} {'in the next run' if 'daily' in rule['when'] else 'now'}."
+    now = f"{people(preview['count'])} {'in the next run' if 'daily' in rule['when'] else 'now'}."
     return f"{now} Next: {preview['next_run_at']}." if preview["next_run_at"] else now
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"

@@ -250,7 +250,7 @@ TYPES: dict[str, EventType] = {
     ),
     "rule.deleted": _rule("A rule was deleted.", examples.RULE),
     "rule.waiting": _rule(
-        "A rule would begin with more people than its ceiling, and waits until someone says yes.",
+        "A rule would begin with more people than its ceiling, and waits until someone approves.",
         {**examples.RULE, "waiting_count": 1204},
         more="`waiting_count` says how many.",
     ),

@@ -95,7 +95,7 @@ class Import(NamedTuple):
 
     @property
     def waits(self) -> bool:
-        """Test whether it waits until someone says yes to suspending who is absent."""
+        """Test whether it waits until someone approves suspending who is absent."""
         is_due = (self.status, self.absent, self.absent_job_id) == ("finished", "suspend", None)
         return is_due and bool(self.absent_users) and not job_options(self)["dry_run"]
 

@@ -35,7 +35,7 @@ class UserRule(NamedTuple):
     who_json: Annotated[str, Shown("Raw({0}.encode())", "who")]
     steps_json: Annotated[str, Shown("Raw({0}.encode())", "steps")]
     max_users: int
-    waiting_count: int | None = None  # for whom it waits until someone says yes
+    waiting_count: int | None = None  # for whom it waits until someone approves
     confirmed: Hidden[int] = 0
     taken: Hidden[int] = 0
     taken_on: Hidden[int] = 0

@@ -1342,7 +1342,7 @@ class EventObject(Model):
     absent_users: int | None
     """People who are absent. Null: not known, or not asked for."""
     absent_job_id: str | None
-    """ID of the bulk job that suspends them. Null: none, or the import waits until someone says yes."""
+    """ID of the bulk job that suspends them. Null: none, or the import waits until someone approves."""
     encoding: str | None
     """The encoding as which the file is read. Only where `columns` are."""
     columns: list[ImportColumn] | None
@@ -2521,7 +2521,7 @@ class Import(Model):
     absent_users: int | None
     """People who are absent. Null: not known, or not asked for."""
     absent_job_id: str | None
-    """ID of the bulk job that suspends them. Null: none, or the import waits until someone says yes."""
+    """ID of the bulk job that suspends them. Null: none, or the import waits until someone approves."""
     report_url: str
     """Where the report is: the records that were refused, and the users who have no password."""
     encoding: str | None

@@ -104,7 +104,7 @@ export class Rules {
   /**
    * Get a rule.
    *
-   * Returns the rule, and how it is doing: when it runs next, and for how many people it waits until someone says yes.
+   * Returns the rule, and how it is doing: when it runs next, and for how many people it waits until someone approves.
    *
    * Scope: `rules:read`.
    * @param ruleId ID of the rule.

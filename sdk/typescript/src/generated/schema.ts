@@ -1117,7 +1117,7 @@ export interface components {
              */
             absent_users: number | null;
             /**
-             * @description ID of the bulk job that suspends them. Null: none, or the import waits until someone says yes.
+             * @description ID of the bulk job that suspends them. Null: none, or the import waits until someone approves.
              * @example job_065n1d2k5m8q3t6u9v2b4f7h1s
              */
             absent_job_id: string | null;

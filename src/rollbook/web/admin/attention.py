@@ -8,7 +8,8 @@ from typing import NamedTuple
 from rollbook import clock
 from rollbook.actions import backups, imports, keys
 from rollbook.actions.arguments.imports import ListImports
-from rollbook.records import bulk_jobs
+from rollbook.actions.rule_words import people
+from rollbook.records import bulk_jobs, user_rules
 from rollbook.records.webhooks import health
 from rollbook.web.page_request import PageRequest
 
@@ -24,6 +25,10 @@ class Attention(NamedTuple):
 async def needs_of(page: PageRequest) -> list[Attention]:
     """Needs that the reader may look at."""
     needs = list[Attention]()
+    for rule in await page.on.read(user_rules.enabled) if page.may("rules:read") else ():
+        if rule.waiting_count is not None:
+            text = f"The rule “{rule.name}” needs approval: {people(rule.waiting_count)}"
+            needs.append(Attention(text, f"/admin/rules/{rule.id}"))
     if page.may("webhooks:read") and (failing := await page.on.read(health.count_failing)):
         needs.append(Attention(f"{_count(failing, 'webhook')} failing or disabled", "/admin/webhooks"))
     if page.may("keys:read"):

@@ -64,7 +64,7 @@ class RuleView:
         if not self.found.enabled:
             return "Off", ""
         if self.found.waiting_count is not None:
-            return "Waits for your yes", "warn"
+            return "Needs approval", "warn"
         return ("Failing", "warn") if self.found.failures else ("On", "ok")
 
 

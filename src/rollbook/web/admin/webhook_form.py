@@ -14,15 +14,7 @@ from rollbook.records.users import User
 from rollbook.records.webhooks import INBOX, Webhook, sealed_headers
 from rollbook.web import forms
 from rollbook.web.admin import webhooks as webhook_pages
-from rollbook.web.admin.webhooks import (
-    FORMATS,
-    ORDERINGS,
-    PAYLOADS,
-    SECTION,
-    path,
-    redirect_to_secret,
-    title,
-)
+from rollbook.web.admin.webhooks import FORMATS, ORDERINGS, PAYLOADS, SECTION, path, redirect_to_secret, title
 from rollbook.web.forms import form_of
 from rollbook.web.page_request import PageRequest, whole_number
 

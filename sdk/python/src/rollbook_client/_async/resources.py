@@ -2186,7 +2186,7 @@ class AsyncImports(AsyncImporting):
         """Suspend who is absent.
 
         Creates a bulk job that suspends the people whom an import has reported as absent from its file: with
-        `absent` `report`, or with `suspend` if they were so many that it waits until someone says yes. Who is
+        `absent` `report`, or with `suspend` if they were so many that it waits until someone approves. Who is
         suspended by now, or no longer one of those whom the file should have, is left out, as are owners and
         you. Also requires the scope `users:read`. To put it back, undo the job. Not possible once a newer file
         for the same group or metadata was imported.
@@ -2901,7 +2901,7 @@ class AsyncRules(AsyncResource):
         """Get a rule.
 
         Returns the rule, and how it is doing: when it runs next, and for how many people it waits until someone
-        says yes.
+        approves.
 
         Scope: `rules:read`.
 
