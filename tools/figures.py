@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks"
@@ -228,6 +229,42 @@ def rules_part() -> str:
     )
 
 
+LOST = {
+    "a process of Rollbook, etcd, Patroni or Valkey": (
+        "kill node",
+        "kill etcd leader",
+        "kill patroni",
+        "kill valkey primary",
+    ),
+    "a node's machine": ("lose node", "cut node"),
+    "the primary's process": ("kill primary",),
+    "the primary's machine": ("lose primary", "cut primary", "pause primary"),
+    "all machines": ("lose all",),
+}
+"""What is lost in a fault, by the beginnings of the names of faults."""
+
+
+def cluster_part() -> str:
+    runs = json.loads((BENCHMARKS / "cluster.json").read_text())
+    rounds = [done for run in runs for done in run["rounds"]]
+    broken = sum(problem.startswith(("lost", "doubled")) for done in rounds for problem in done["problems"])
+    lines = ["| lost | times | median without writes | longest |", "| --- | --- | --- | --- |"]
+    for what, faults in LOST.items():
+        seconds = [done["without_writes"] for done in rounds if done["fault"].startswith(faults)]
+        lines.append(f"| {what} | {len(seconds)} | {median(seconds):.0f} s | {max(seconds):.0f} s |")
+    most = max(done["admitted"] for done in rounds if done["was_without_valkey"])
+    return "\n".join(
+        [
+            f"In {len(rounds)} faults on one busy machine (`benchmarks/CLUSTER.md` in the repository), {broken or 'none'} of "
+            f"{sum(done['acknowledged'] for done in rounds):,} acknowledged writes was lost or made twice:",
+            "",
+            *lines,
+            "",
+            f"While Valkey fails over, each node counts by itself: three admitted up to {most} by a limit of 30.",
+        ]
+    )
+
+
 def claims() -> Iterator[tuple[str, str, bool]]:
     """Sentences of the pages that say less than a figure, and whether the figure still allows them."""
     yield "backups.md", "less than a second behind", losses()["longest_lost_s"] < 1
@@ -254,4 +291,5 @@ PARTS: dict[str, Callable[[], str]] = {
     "figures_containers": containers_part,
     "figures_connection": connection_part,
     "figures_rules": rules_part,
+    "figures_cluster": cluster_part,
 }
