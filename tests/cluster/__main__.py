@@ -195,7 +195,7 @@ def main(arguments: Sequence[str]) -> int:
         "--upgrade",
         nargs="?",
         metavar="COMMIT",
-        const=f"{commit_of('src/rollbook/storage/migrations')}^",
+        const=f"{commit_of('src/rollbook/storage/migrations', changes='A')}^",
         help="begin with this commit on all nodes, by default the last one before the newest migration",
     )
     parser.add_argument(

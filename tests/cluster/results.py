@@ -90,9 +90,9 @@ class Run:
             self._target.with_suffix(".md").with_stem(self._target.stem.upper()).write_text(table(runs))
 
 
-def commit_of(*paths: str) -> str:
-    """The last commit that changed them."""
-    asked = ["git", "log", "-1", "--format=%h", "--abbrev=12", "--", *paths]
+def commit_of(*paths: str, changes: str = "") -> str:
+    """The last commit that changed them; `changes`: A, that added a file."""
+    asked = ["git", "log", "-1", "--format=%h", "--abbrev=12", f"--diff-filter={changes}", "--", *paths]
     return subprocess.run(asked, check=False, capture_output=True, text=True, cwd=ROOT).stdout.strip()
 
 
