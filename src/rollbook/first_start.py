@@ -56,7 +56,8 @@ def open_database(settings: Settings, make: bool = True) -> Database:
     if not make and not exists(settings):
         raise DatabaseUnusable(
             f"There is no database in {settings.data}. Name the folder of the server's data with --data, or a server "
-            "that runs with --url, such as --url http://127.0.0.1:8000, or ROLLBOOK_URL."
+            "that runs with --url, such as --url http://127.0.0.1:8000, or ROLLBOOK_URL. If the server uses "
+            "PostgreSQL, set ROLLBOOK_DATABASE as it does."
         )
     db = connect(settings, for_migration=True)
     try:

@@ -57,6 +57,7 @@ def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, .
     ("arguments", "words"),
     [
         (("users", "list"), "or a server that runs with --url, such as --url http://127.0.0.1:8000"),
+        (("keys", "create", "a@example.com"), "If the server uses PostgreSQL, set ROLLBOOK_DATABASE as it does."),
         (("users", "list", "--url", "http://127.0.0.1:1", "--key", "k"), "does not answer"),
         (("users", "list", "--url", "http://127.0.0.1:1"), "ROLLBOOK_KEY"),
         (("serve", "--rate-limit", "many"), "rate_limit: 'many' is not a rate limit"),
