@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import good, refused, rollbook
-from tests.harness import Server, new_user, running
+from tests.harness import Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
 
 
@@ -43,6 +43,24 @@ def test_a_ready_rule_is_created_previewed_switched_on_and_run(server: Server, w
     assert f"add to “{name}”" in good("rules", "list", *to)
     good("rules", "delete", name.upper(), "--yes", *to)
     assert f"no rule {name}" in refused("rules", "get", name, *to)
+
+
+@pytest.mark.parametrize("where", ["folder", "network"])
+def test_a_dry_run_of_an_import_names_the_rules_that_begin_with_who_is_added(server: Server, where: str) -> None:
+    to = ("--data", str(server.data)) if where == "folder" else ("--url", server.url, "--key", server.key)
+    rule = json.dumps({"when": {"event": "user.created"}, "steps": [{"do": "end_sessions"}], "who": {}})
+    good("rules", "create", "-", "--name", "Greet", *to, input=rule)
+    dry = ("users", "import", "-", "--dry-run")
+    text, says = "name,email\nAnn,ann@example.com\n", "A rule begins with the people who are added: Greet."
+    assert says not in rollbook(*dry, *to, input=text).stderr, "it is off"
+    good("rules", "set", "Greet", "--enabled", *to)
+    assert says in rollbook(*dry, *to, input=text).stderr
+    if where == "network":
+        with server.http() as http:
+            narrow = new_key(http, scopes=["users:read", "users:write"])
+        done = rollbook(*dry, "--url", server.url, "--key", narrow, input=text)
+        assert done.returncode == 0 and "1 user added" in done.stderr and says not in done.stderr
+    good("rules", "delete", "Greet", "--yes", *to)
 
 
 def test_rules_come_back_from_their_file_by_name(server: Server, tmp_path: Path) -> None:

@@ -244,3 +244,30 @@ def test_a_rule_for_too_many_waits_for_approval_on_its_page_and_on_the_overview(
     assert f'href="/admin/rules/{made["id"]}"' in owner.get(f"/admin/bulk-jobs/{job[1]}").text
     sent(owner, f"/admin/rules/{made['id']}/delete", {})
     assert http.get(f"/v1/rules/{made['id']}").status_code == 404
+
+
+def test_a_dry_run_of_an_import_names_the_rules_that_begin_with_who_is_added(
+    owner: httpx2.Client, http: httpx2.Client
+) -> None:
+    steps = {"steps": [{"do": "end_sessions"}], "enabled": True, "who": {"metadata": ["team:added"]}}
+    for name, when in (
+        ("At sign-up", {"event": "user.created"}),
+        ("After 14 days", {"after": "created_at", "days": 14}),
+        ("At another event", {"event": "user.suspended"}),
+        ("Off", {"event": "user.created"}),
+    ):
+        rule = {"name": name, "when": when, **steps, "enabled": name != "Off"}
+        assert http.post("/v1/rules", json=rule).status_code == 201
+
+    def page(fields: str, query: str) -> str:
+        path = f"/imports/{http.post(f'/v1/imports?{query}', content=fields).json()['id']}"
+        wait_until(lambda: http.get(f"/v1{path}").json()["status"] == "finished", 30)
+        return owner.get(f"/admin{path}").text
+
+    new = '{"name": "Ann", "email": "ann@example.com"}'
+    assert "2 rules begin with the people who are added: At sign-up, After 14 days." in page(new, "dry_run=true")
+    alone = "A rule begins with the people who are added: After 14 days."
+    assert alone in page(new, "dry_run=true&events=summary")
+    assert "with the people who are added" not in page("{}", "dry_run=true") + page(new, "dry_run=false")
+    for rule in http.get("/v1/rules").json():
+        http.delete(f"/v1/rules/{rule['id']}")

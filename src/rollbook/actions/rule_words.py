@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -121,6 +121,19 @@ def _doing(step: Mapping[str, Any], names: Mapping[str, str]) -> str:
         to = step.get("to")
         return f"send a report to {names.get(to, to)}" if to else "mail a report to the author"
     return _VERBS.get(do, do)
+
+
+def of_added(rules: Iterable[Mapping[str, Any]], events: str) -> str:
+    """A sentence with the rules that begin with people whom an import adds, with these `events`. Empty: none does."""
+    names = [rule["name"] for rule in rules if rule["enabled"] and _begins_with_added(rule["when"], events)]
+    if not names:
+        return ""
+    begin = "A rule begins" if len(names) == 1 else f"{len(names)} rules begin"
+    return f"{begin} with the people who are added: {', '.join(names)}."
+
+
+def _begins_with_added(when: Mapping[str, Any], events: str) -> bool:
+    return when.get("after") == "created_at" or (when.get("event") == "user.created" and events == "each")
 
 
 def people(count: int) -> str:

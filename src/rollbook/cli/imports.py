@@ -25,8 +25,9 @@ from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
 from rollbook.actions.import_sources import OWN_FILE
 from rollbook.actions.principal import Principal, cli_job
+from rollbook.actions.rule_words import of_added
 from rollbook.api.files import refused_rows
-from rollbook.cli.backends import at
+from rollbook.cli.backends import Backend, at
 from rollbook.cli.output import Failure, Misuse, Show, bar, counted, hint, looks, where, written
 from rollbook.errors import ApiError, InvalidParameter
 from rollbook.jobs.import_runner import ReaderLost, Run
@@ -138,6 +139,12 @@ class FileImport(Struct):
         elif total and not self.options.dry_run:
             why = "That is too many to suspend them without asking, or some records couldn't be read. "
             hint(f"{why if self.options.absent == 'suspend' else ''}To suspend them: {suspend}")
+
+    def say_rules(self, backend: Backend) -> None:
+        """Name the rules that begin with who is added, where the caller may read rules."""
+        with suppress(ApiError, Failure):
+            if sentence := of_added(backend.all("/v1/rules", {}), self.options.events):
+                hint(sentence)
 
     def moved(self, counts: Counts, began: float, show: Show, bytes_read: int, size: int | None) -> None:
         """`bytes_read` of `size` are those of the records that are done."""
@@ -343,10 +350,7 @@ def send(server: Remote, task: FileImport) -> None:
             task.put_out([Refusal(**{name: line[name] for name in Refusal._fields if name in line})], hint)
     task.columns = msgspec.convert(job.get("columns", []), list[Column])
     if task.refused is not None and job["refused"]:
-        with (
-            server.body("GET", at("imports", id, "report"), {"format": "rows"}) as line,
-            written(task.refused) as file,
-        ):
+        with server.body("GET", at("imports", id, "report"), {"format": "rows"}) as line, written(task.refused) as file:
             for part in line.parts:
                 file.write(part)
     if job.get("error_code") == InvalidParameter.code and " no field" in job["error"]:

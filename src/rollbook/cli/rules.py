@@ -34,13 +34,7 @@ PATH = click.Path(path_type=Path, allow_dash=True)
 
 
 @options.on_server(
-    app,
-    "list",
-    options.limit("rules", default=None),
-    options.JSON,
-    options.QUIET,
-    call=("GET", RULES),
-    elsewhere=PAGED,
+    app, "list", options.limit("rules", default=None), options.JSON, options.QUIET, call=("GET", RULES), elsewhere=PAGED
 )
 def list_rules(server: options.Server, limit: int | None, json: bool, quiet: bool) -> None:
     """List rules, oldest first, each with what it does."""

@@ -574,4 +574,6 @@ def import_users(
                 if task.counts.skipped:
                     hint("Skipped: users whose email or external ID is there already. --on-conflict fail names them.")
                 hint(sentence or task.sentence)
+        if task.options.dry_run and task.counts.added and not json:
+            task.say_rules(backend)
     raise click.exceptions.Exit(1 if task.counts.refused else 0)

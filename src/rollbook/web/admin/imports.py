@@ -37,6 +37,7 @@ from rollbook.records import imports as records
 from rollbook.records.imports import MAX_REFUSALS, Import
 from rollbook.storage.database import Queries
 from rollbook.web import forms, uploads
+from rollbook.web.admin import rules
 from rollbook.web.admin.background_jobs import KINDS, JobView, newest, with_names
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.groups import find_group
@@ -159,6 +160,7 @@ async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool 
         "encodings": ENCODINGS,
         "kinds": KINDS,
         "absent": await page.on.read(_absent, job) if job.absent_users else {},
+        "rules": await rules.of_added(page, shown.options.events) if shown.options.dry_run and job.added else "",
         "group": await page.on.read(groups.by_id, job.absent_group) if job.absent_group else None,
         "polls": polls,
         "in_form": in_form or "form" in page.query,

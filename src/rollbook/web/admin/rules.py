@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from rollbook.actions import permissions, rules
+from rollbook.actions import permissions, rule_words, rules
 from rollbook.actions.arguments.rules import ListRules, ListRuns, RuleRun, RuleUpdate
 from rollbook.actions.ready_rules import all_ready
 from rollbook.actions.rule_words import ids_in, sentence, step_words
@@ -87,6 +87,14 @@ async def show_all(page: PageRequest) -> Response:
         may_change=page.may("rules:write"),
         ready=gallery(listing.items),
     )
+
+
+async def of_added(page: PageRequest, events: str) -> str:
+    """A sentence with the rules that begin with people whom an import adds. Empty: none, or they may not read rules."""
+    if not page.may("rules:read"):
+        return ""
+    listing = await rules.list_rules(page.on, page.by, ListRules(limit=MAX_RULES))
+    return rule_words.of_added([{**rule._asdict(), **said(rule)} for rule in listing.items], events)
 
 
 async def show_ready(page: PageRequest) -> Response:
