@@ -13,7 +13,7 @@ from urllib.parse import urldefrag, urljoin
 import httpx2
 import pytest
 
-from rollbook import errors
+from rollbook import errors, languages
 from rollbook.actions.arguments.users import UserFilters
 from rollbook.auth import key_format
 from rollbook.docs_site import guide, markdown, search
@@ -76,6 +76,14 @@ def test_every_page_of_the_dashboard_that_the_docs_name_is_there(owner: httpx2.C
     assert {"/admin/events", "/admin/webhooks", "/admin/webhooks/inbox"} <= named
     for path in named:
         assert owner.get(path).status_code == 200, path
+
+
+def test_the_errors_of_sign_in_that_the_docs_quote_are_those_of_the_pages(browser: httpx2.Client) -> None:
+    quoted = re.findall(r"^\| \*(.+)\* \|", (guide.folder() / "connect.md").read_text(), re.MULTILINE)
+    redirect = languages.language("en").t("error_redirect_url", name="Grafana", url="…")
+    shown = (browser.get("/oauth2/authorize?client_id=user_none").text, redirect)
+    for quote, text in zip(quoted, shown, strict=True):
+        assert quote in text
 
 
 def test_the_picture_of_the_readme_shows_the_page_as_it_is(owner: httpx2.Client) -> None:

@@ -2544,7 +2544,7 @@ export interface components {
         /** @description A webhook to create. */
         WebhookCreate: {
             /**
-             * @description The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent like that, it stays as it is.
+             * @description The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. Of a chat's URL, only the host is shown. If you send that back, the URL stays unchanged.
              * @example https://app.example.com/hooks/rollbook
              */
             url: string;

@@ -25,8 +25,8 @@ from rollbook.schemas import Schema, says
 
 class WebhookUrl(str):
     """The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard. `http` and
-    private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with
-    its host only: sent like that, it stays as it is."""
+    private addresses only if the server's setting `webhook_allow` has their network. Of a chat's URL, only the
+    host is shown. If you send that back, the URL stays unchanged."""
 
     schema: ClassVar[Schema] = {
         "type": "string",

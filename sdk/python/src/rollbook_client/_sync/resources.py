@@ -4799,8 +4799,8 @@ class Webhooks(Resource):
 
         Args:
             url: The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard.
-                `http` and private addresses only if the server's setting `webhook_allow` has their network. The
-                URL of a chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048
+                `http` and private addresses only if the server's setting `webhook_allow` has their network. Of
+                a chat's URL, only the host is shown. If you send that back, the URL stays unchanged. 5 to 2,048
                 characters.
             description: What you use the webhook for. At most 255 characters.
             types: The events to send. Null: as if it were missing.
@@ -4911,8 +4911,8 @@ class Webhooks(Resource):
         Args:
             webhook_id: ID of the webhook.
             url: The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard.
-                `http` and private addresses only if the server's setting `webhook_allow` has their network. The
-                URL of a chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048
+                `http` and private addresses only if the server's setting `webhook_allow` has their network. Of
+                a chat's URL, only the host is shown. If you send that back, the URL stays unchanged. 5 to 2,048
                 characters.
             description: What you use the webhook for. At most 255 characters.
             types: The events to send. Null: as if it were missing.
