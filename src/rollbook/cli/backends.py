@@ -8,9 +8,11 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
+
+import click
 
 from rollbook.cli.output import Failure, Misuse, Refused, Unreachable, counted, hint, program
 from rollbook.errors import ApiError, DatabaseTimeout, StorageUnavailable
@@ -88,18 +90,20 @@ class ExportFile(NamedTuple):
 class Previewed(Exception):
     """The end of a command with --dry-run."""
 
-    def __init__(self, value: Any, ends: list[str]) -> None:
-        """`value` is the JSON of the last response."""
-        self.value = value
+    def __init__(self, value: Any, ends: list[str], about: str) -> None:
+        """`value` is the JSON of the last response, `about` the email, name or ID of what is changed."""
+        self.value, self.about = value, about
         self._ends = ends
         super().__init__()
 
-    def __str__(self) -> str:
+    def said(self, does: str) -> str:
+        """The sentences for people about a command that `does` this: `Delete a user`."""
         counts = [(int(count), ENDS[name]) for name, _, count in (part.partition("=") for part in self._ends)]
         ends = " and ".join(counted(count, name) for count, name in counts)
         users = self.value.get("total") if isinstance(self.value, dict) else None  # of a bulk job
-        change = "" if users is None else f" It would change {counted(users, 'user')}."
-        return f"Dry run: nothing was changed.{change}{f' It would end {ends}.' if ends else ''}"
+        change = f"{does[0].lower()}{does[1:]}{f': {self.about}' if self.about else ''}"
+        change = change if users is None else f"change {counted(users, 'user')}"
+        return f"Dry run: nothing was changed. It would {change}.{f' It would end {ends}.' if ends else ''}"
 
 
 class Backend(ABC):
@@ -136,8 +140,18 @@ class Backend(ABC):
         self._ends += answer.ends.split(", ") if answer.ends else ()
         self.previews -= 1
         if not self.previews:
-            raise Previewed(answer.value, self._ends)
+            raise Previewed(answer.value, self._ends, self._label(path, answer.value))
         return answer
+
+    def _label(self, path: str, value: Any) -> str:
+        """The email, name or ID of what a path is about, or the name of what a call creates, with its response."""
+        steps = path.split("/")[2:4]
+        record: Any = value if isinstance(value, dict) else {}
+        if steps[0] in THINGS and len(steps) > 1:
+            with suppress(ApiError, Failure):
+                record = self._ask("GET", "/v1/" + "/".join(steps), None, None).value
+        label = record.get("email" if steps[0] == "users" else "name")
+        return label or ("" if record is value else record.get("id", ""))
 
     @abstractmethod
     def _ask(self, method: str, path: str, query: Mapping[str, Any] | None, body: Shown | None) -> Answer: ...
@@ -310,7 +324,7 @@ class Backend(ABC):
     def user_or_self(self, named: str | None) -> Shown:
         """The user who is named, by default the one whose API key it is."""
         if named is None and self.is_operator:
-            raise Misuse("Name a user by email or ID: on a data folder, there is no user whose API key it is.")
+            raise Misuse(f"Whose? For example: {click.get_current_context().command_path} owner@example.com")
         return self.user(named or "me")
 
     def key_holder(self, named: str | None) -> Shown:
@@ -318,26 +332,31 @@ class Backend(ABC):
         if named is None or "@" in named or named.startswith("user_") or named == "me":
             return self.user_or_self(named)
         alike = self._spelled_like(named, self.linked("/v1/applications", {"q": named}, None)) if named else []
-        if not alike:
-            applications = self.command("apps", "list")
-            raise Failure(f"There is no application {named} ({self.location}). To see all: {applications}")
-        if len(alike) > 1:
-            raise Failure(f"More than one application is named {named}: use an ID ({self.location}).")
-        return alike[0]
+        return self._only("applications", named, alike)
+
+    def key_id(self, named: str) -> str:
+        """The ID of an API key: `current`, an ID or, if only one that works has it, a name."""
+        if named == "current" or named.startswith("key_"):
+            return named
+        keys = self.linked("/v1/keys", {"user": "all" if self.is_operator else "me"}, None)
+        matches = [key for key in keys if (key["name"], key["status"]) == (named, "active")]
+        return self._only("keys", named, matches)["id"]
+
+    def _only(self, things: str, named: str, matches: list[Shown]) -> Shown:
+        """The one object that is named so. Raises Failure."""
+        thing, *words = THINGS[things]
+        if not matches:
+            raise Failure(f"There is no {thing} {named} ({self.location}). To see all: {self.command(*words)}")
+        if len(matches) > 1:
+            raise Failure(f"More than one {thing} is named {named}: use an ID ({self.location}).")
+        return matches[0]
 
     def group(self, named: str) -> Shown:
         """By ID or, if only one has it, by name."""
         if named.startswith("group_"):
             return self.one("GET", at("groups", named))
         matches = self.page(self.ask("GET", "/v1/groups", {"name": named, "limit": 2}))
-        if not matches:
-            matches = self._groups_spelled_like(named)
-        if not matches:
-            groups = self.command("groups", "list")
-            raise Failure(f"There is no group {named} ({self.location}). To see all: {groups}")
-        if len(matches) > 1:
-            raise Failure(f"More than one group is named {named}: use an ID ({self.location}).")
-        return matches[0]
+        return self._only("groups", named, matches or self._groups_spelled_like(named))
 
     def _groups_spelled_like(self, named: str) -> list[Shown]:
         """Groups whose name search can't tell from this one, such as Zürich from Zurich."""

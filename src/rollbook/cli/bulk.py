@@ -154,13 +154,13 @@ def _filter(query: Shown) -> Shown:
     return query
 
 
-def follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool) -> None:
-    """Wait until it has ended, and show its progress to people."""
+def follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool, done: str = "") -> None:
+    """Wait until it has ended, and show its progress to people. `done`: to users, if not as the job says."""
     path = at("bulk-jobs", job["id"])
     with bar("Changing", job["total"] or 1) as (_, show):
         for _ in () if detach else looks():
             job = backend.one("GET", path)
-            show(job["done"], _counts(job))
+            show(job["done"], _counts(job, done))
             if job["finished_at"]:
                 break
     if json:
@@ -168,7 +168,7 @@ def follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool) 
     else:
         line(job["id"])
     if not (json or quiet or detach):
-        hint(f"{job['status'].capitalize()}: {_counts(job)}.")
+        hint(f"{job['status'].capitalize()}: {_counts(job, done)}.")
         if job["refused"]:
             hint(f"Why they were refused: {backend.command('bulk', 'results', job['id'], '--result', 'refused')}")
         if job["action"] == "setup_links" and not job["send"]:
@@ -180,8 +180,8 @@ def follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool) 
         raise click.exceptions.Exit(1)
 
 
-def _counts(job: Shown) -> str:
-    verb = "put back" if job["undoes"] else "changed"
+def _counts(job: Shown, done: str = "") -> str:
+    verb = done or ("put back" if job["undoes"] else "changed")
     return f"{job['changed']:,} {verb}, {job['unchanged']:,} unchanged, {job['refused']:,} refused"
 
 
@@ -218,8 +218,7 @@ def undo_job(server: options.Running, job_id: str, yes: bool, detach: bool, json
 def list_jobs(server: options.Server, fields: Fields, limit: int, json: bool, quiet: bool) -> None:
     """List bulk jobs, newest first."""
     with server() as backend:
-        query = {**fields.sent(backend), "limit": limit}
-        listed(backend.page(backend.ask("GET", JOBS, query)), COLUMNS, json, quiet)
+        listed(backend.page(backend.ask("GET", JOBS, {**fields.sent(backend), "limit": limit})), COLUMNS, json, quiet)
 
 
 @options.on_server(app, "get", JOB_ID, options.JSON, call=("GET", ONE))

@@ -107,7 +107,8 @@ def wrong_call(problem: click.ClickException) -> str:
         said = problem.message if problem.message.startswith("--") or not flag else f"{flag}: {problem.message}"
     elif isinstance(problem, click.NoSuchOption):
         near = _options_for(problem) or get_close_matches(problem.option_name, problem.possibilities or (), 1)
-        said = f"{problem.message}{f' Did you mean {near[0]!r}?' if near else ''}"
+        alone = "" if near and near[0].startswith("-") else " without an option"
+        said = f"{problem.message}{f' Did you mean {near[0]!r}{alone}?' if near else ''}"
     context = problem.ctx if isinstance(problem, click.UsageError) else None
     return said if context is None else f"{said}\nHelp: {context.command_path} --help"
 
@@ -116,7 +117,8 @@ def _options_for(problem: click.NoSuchOption) -> list[str]:
     """The option for the field that the API calls like this."""
     field = problem.option_name.lstrip("-").replace("-", "_")
     parameters = [] if problem.ctx is None else problem.ctx.command.params
-    return [parameter.opts[0] for parameter in parameters if getattr(parameter, "field", None) == field]
+    arguments = [str(each.metavar) for each in parameters if isinstance(each, click.Argument) and each.name == field]
+    return arguments or [parameter.opts[0] for parameter in parameters if getattr(parameter, "field", None) == field]
 
 
 def _version(context: click.Context, parameter: click.Parameter, is_set: bool) -> None:

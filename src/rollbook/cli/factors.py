@@ -60,8 +60,7 @@ def add_factor(
     with server() as backend:
         proof = {} if password is None else {"current_password": password}
         body = {"kind": "totp", **proof, **fields.sent(backend)}
-        factor = backend.one("POST", at("users", backend.user(user)["id"], "second-factors"), body=body)
-        shown(factor, json, quiet)
+        shown(backend.one("POST", at("users", backend.user(user)["id"], "second-factors"), body=body), json, quiet)
 
 
 @options.on_server(
@@ -111,8 +110,7 @@ def verify_code(server: options.Server, fields: Fields, user: str, code: str, js
 def create_recovery_codes(server: options.Server, fields: Fields, user: str, json: bool) -> None:
     """Create ten recovery codes for a user, and print them. Those they had stop working."""
     with server() as backend:
-        path = at("users", backend.user(user)["id"], "recovery-codes")
-        codes = backend.one("POST", path, body=fields.sent(backend))
+        codes = backend.one("POST", at("users", backend.user(user)["id"], "recovery-codes"), body=fields.sent(backend))
         if json:
             as_json(codes)
         else:
@@ -132,8 +130,7 @@ def create_recovery_codes(server: options.Server, fields: Fields, user: str, jso
 def remove_factor(server: options.Server, fields: Fields, user: str, factor_id: str, quiet: bool) -> None:
     """Remove a second factor of a user."""
     with server() as backend:
-        path = at("users", backend.user(user)["id"], "second-factors", factor_id)
-        backend.ask("DELETE", path, fields.sent(backend))
+        backend.ask("DELETE", at("users", backend.user(user)["id"], "second-factors", factor_id), fields.sent(backend))
         line(factor_id) if quiet else hint(f"Removed {factor_id}.")
 
 

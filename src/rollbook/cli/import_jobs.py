@@ -62,8 +62,7 @@ def show_report(server: options.Server, fields: Fields, import_id: str) -> None:
 def cancel_import(server: options.Server, import_id: str, json: bool, quiet: bool) -> None:
     """Cancel an import. What was imported stays."""
     with server() as backend:
-        job = backend.one("POST", at("imports", import_id, "cancel"))
-        shown(job, json, quiet)
+        shown(backend.one("POST", at("imports", import_id, "cancel")), json, quiet)
         if not (json or quiet):
             hint(f"Canceled {import_id}.")
 
@@ -109,4 +108,5 @@ def undo_import(server: options.Running, import_id: str, yes: bool, detach: bool
         job = backend.one("GET", at("imports", import_id))
         effect = f"{counted(job['added'], 'user')} would be deleted, {job['updated']:,} put back."
         options.confirm(f"Undo this import? {effect}", yes, effect)
-        follow(backend, backend.one("POST", at("imports", import_id, "undo")), detach, json, quiet)
+        done = " or ".join(verb for verb, count in (("deleted", job["added"]), ("put back", job["updated"])) if count)
+        follow(backend, backend.one("POST", at("imports", import_id, "undo")), detach, json, quiet, done)

@@ -23,13 +23,14 @@ SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "audiences", 
 """Fields of a new key that people see."""
 
 KEYS, ONE = "/v1/keys", "/v1/keys/{keyId}"
-KEY_ID = options.argument("key_id", "KEY_ID", shell_complete=objects(KEYS, "id", "name"))
+KEY_ID = options.argument("key_id", "ID|NAME", shell_complete=objects(KEYS, "id", "name"))
 HOLDER = options.argument("user", "USER", required=False, shell_complete=emails)
 CURRENT_PASSWORD = options.option(
     "--current-password",
     "Your current password, to give a key more than it has. `-` asks for it or reads it from standard input.",
     metavar="PASSWORD",
 )
+UNASKED = options.option("--yes -y", "Accepted, though nothing is asked.", expose_value=False)
 QUIET = options.option("--quiet -q", "Print only the new key.")
 
 
@@ -97,7 +98,7 @@ def at_key(backend: Backend, key_id: str, *segments: str) -> str:
     if key_id.startswith(key_format.PREFIX):
         search = backend.command("keys", "list", "--all", "--prefix", key_format.without_secrets(key_id))
         raise Misuse(f"This is the text of a key, not its ID. To look for it: {search}")
-    return at("keys", key_id, *segments)
+    return at("keys", backend.key_id(key_id), *segments)
 
 
 @options.on_server(app, "get", KEY_ID, options.JSON, call=("GET", ONE))
@@ -166,7 +167,7 @@ def rotate_key(server: options.Server, fields: Fields, key_id: str, json: bool, 
         )
 
 
-@options.on_server(app, "revoke", KEY_ID, options.QUIET, call=("DELETE", ONE))
+@options.on_server(app, "revoke", KEY_ID, UNASKED, options.QUIET, call=("DELETE", ONE))
 def revoke_key(server: options.Server, key_id: str, quiet: bool) -> None:
     """Revoke an API key. It stops working within a second."""
     with server() as backend:

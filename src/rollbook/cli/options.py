@@ -289,7 +289,7 @@ def on_server(
             if previews and values.pop("dry_run"):
                 server = partial(_previewing, server)
                 values |= {"yes": True} if "yes" in values else {}
-            with _faults_of(added), _preview(values.get("json", False)):
+            with _faults_of(added), _preview(values.get("json", False), added):
                 if fields is None:
                     function(server, **values)
                 else:
@@ -313,14 +313,14 @@ def _previewing(server: Server, make: bool = False) -> Iterator[Backend]:
 
 
 @contextmanager
-def _preview(as_json: bool) -> Iterator[None]:
+def _preview(as_json: bool, command: Command) -> Iterator[None]:
     """Ends with what a preview has found: for people, or with the response as JSON."""
     try:
         yield
     except Previewed as preview:
         if as_json and preview.value is not None:
             output.as_json(preview.value)
-        hint(str(preview))
+        hint(preview.said(re.split(r"[.,:](?:\s|$)", " ".join((command.help or "").split()))[0]))
 
 
 def _options_of(

@@ -31,8 +31,7 @@ def list_sessions(
     """List where a user is signed in, by default yourself, newest first: the dashboard, without an audience, and
     applications."""
     with server() as backend:
-        query = {"user": backend.user_or_self(user)["id"], **fields.sent(backend)}
-        sessions = backend.all(SESSIONS, query, limit)
+        sessions = backend.all(SESSIONS, {"user": backend.user_or_self(user)["id"], **fields.sent(backend)}, limit)
         listed(sessions, COLUMNS, json, quiet, spare=("user_agent",), empty="Signed in nowhere.")
 
 

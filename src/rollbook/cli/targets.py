@@ -49,9 +49,10 @@ def running_server(url: str | None, key: str | None, profile: str | None) -> Ite
     _refuse_two(None, url, profile)
     server = _running(url, key, profile) or _default_profile()
     if server is None:
+        address = server_address.find(config.load()[0].data) or "http://127.0.0.1:8000"
         raise Failure(
-            f"Name a running server: sign in once with `{program()} login`, or add --url, such as --url "
-            "http://127.0.0.1:8000, or set ROLLBOOK_URL."
+            f"This is done by a running server, not on a folder. Add --url {address} with an API key in ROLLBOOK_KEY, "
+            f"or sign in once: {_login(address)}"
         )
     with opened(server) as remote:
         yield remote
