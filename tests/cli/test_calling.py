@@ -178,6 +178,7 @@ def test_a_word_that_is_almost_a_command_is_recognized() -> None:
     assert "Did you mean 'list'" in refused("users", "lst", code=2)
     assert "Did you mean '--search'" in refused("groups", "list", "--q", "ada", code=2), "the name that the API has"
     assert "Did you mean '--user'" in refused("events", "list", "--user-id", "user_1", code=2)
+    assert "Did you mean 'NAME' without an option?" in refused("groups", "create", "--name", "Team", code=2)
     assert "Did you mean '--role'" in refused("users", "list", "--roel", "admin", code=2)
     assert good("help", "users", "get") == good("users", "show", "--help") == good("users", "get", "--help")
 

@@ -308,7 +308,7 @@ def test_an_import_into_a_folder_is_listed_and_undone(data: Path) -> None:
         asked = rollbook("imports", "undo", id, *to)
         assert asked.returncode == 1 and "2 users would be deleted, 0 put back. Add --yes" in asked.stderr
         undone = rollbook("imports", "undo", id, "--yes", *to)
-        assert undone.returncode == 0 and "Finished: 2 put back, 0 unchanged, 0 refused." in undone.stderr
+        assert undone.returncode == 0 and "Finished: 2 deleted, 0 unchanged, 0 refused." in undone.stderr
         assert len(http.get("/v1/users").json()) == 1
         wait_until(lambda: http.get("/v1/imports").json()[0]["finished_at"])
         lines = [line.split("\t")[2] for line in good("imports", "list", *to).splitlines()]

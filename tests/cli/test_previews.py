@@ -115,7 +115,7 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(world: World, sql: str
             done = server.rollbook(*words, "--dry-run", *where, check=False, input="another password 1\n")
             after = kept(world, sql)
             assert done.returncode == 0, (words, done.stdout, done.stderr)
-            said = "Would put back" if command == "events revert" else "Dry run: nothing was changed."
+            said = "Would put back" if command == "events revert" else "Dry run: nothing was changed. It would "
             assert said in done.stderr, (words, done.stdout, done.stderr)
             assert not done.stdout.startswith(("{", "[")), (words, "JSON is for --json")
             differing = {table for table in before.keys() | after.keys() if before.get(table) != after.get(table)}

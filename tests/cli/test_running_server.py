@@ -33,6 +33,14 @@ def test_links_and_hints_lead_to_the_port_the_server_listens_on(server: Server) 
     assert f"{server.url}/v1/users/me" in rollbook("keys", "create", OWNER_EMAIL, "--data", str(server.data)).stderr
 
 
+def test_a_command_for_servers_says_why_and_where_the_one_of_the_folder_is(server: Server, tmp_path: Path) -> None:
+    said = refused("imports", "undo", "imp_1", "--yes", data=server.data)
+    assert "This is done by a running server, not on a folder." in said
+    assert f"--url {server.url} with an API key in ROLLBOOK_KEY" in said
+    assert "--url http://127.0.0.1:8000 " in refused("imports", "undo", "imp_1", data=tmp_path)
+    assert "Whose? For example: rollbook keys create owner@" in refused("keys", "create", data=server.data, code=2)
+
+
 def test_open_prints_the_dashboard_of_the_server(server: Server, tmp_path: Path) -> None:
     data = str(server.data)
     assert good("open", "--data", data) == f"{server.url}\n"

@@ -329,8 +329,16 @@ def test_keys_are_made_listed_rotated_and_revoked(place: Place, new: Callable[..
     assert old["expires_at"] is not None
     assert good("keys", "list", user["id"], "--limit", "1", "--quiet", *place).split() == [old["id"]]
     good("keys", "revoke", rotated["id"], *place)
-    good("keys", "revoke", rotated["id"], *place)
+    good("keys", "revoke", rotated["id"], "--yes", *place)
     assert json.loads(good("keys", "list", user["id"], "--json", *place))[1]["revoked_at"] is not None
+    whose = OWNER_EMAIL if "--url" in place else user["email"]
+    for _ in range(2):
+        good("keys", "create", whose, "--name", user["email"], *place)
+    assert f"More than one API key is named {user['email']}" in refused("keys", "revoke", user["email"], *place)
+    newest = good("keys", "list", whose, "--search", user["email"], "--quiet", *place).split()[-1]
+    good("keys", "revoke", newest, *place)
+    assert "Revoked" in rollbook("keys", "revoke", user["email"], *place).stderr
+    assert f"There is no API key {user['email']}" in refused("keys", "revoke", user["email"], *place)
 
 
 def test_ones_own_keys_need_no_name(server: Server) -> None:

@@ -499,7 +499,10 @@ def test_assistants_and_commands_preview(tmp_path: Path) -> None:
         for where in (("--data", str(server.data)), ("--url", server.url, "--key", server.key)):
             shown = server.rollbook("users", "delete", user["email"], "--dry-run", *where)
             assert (shown.returncode, shown.stdout) == (0, "")
-            assert shown.stderr == "Dry run: nothing was changed. It would end 1 API key.\n"
+            said = f"Dry run: nothing was changed. It would delete a user: {user['email']}. It would end 1 API key.\n"
+            assert shown.stderr == said
+            made = server.rollbook("keys", "create", user["email"], "--name", "mine", "--dry-run", *where)
+            assert made.stderr == "Dry run: nothing was changed. It would create an API key of a user: mine.\n"
         job = server.rollbook("bulk", "run", "suspend", user["email"], "--dry-run", *where)
         assert job.stderr == "Dry run: nothing was changed. It would change 1 user.\n"
         assert http.get(f"/v1/users/{user['id']}").json()["status"] == "active"

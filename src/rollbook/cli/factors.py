@@ -58,8 +58,7 @@ def add_factor(
     """Add an authenticator app, and print its secret. It is not asked for before you activate it."""
     password = options.current_password(current_password)
     with server() as backend:
-        proof = {} if password is None else {"current_password": password}
-        body = {"kind": "totp", **proof, **fields.sent(backend)}
+        body = {"kind": "totp", **({} if password is None else {"current_password": password}), **fields.sent(backend)}
         shown(backend.one("POST", at("users", backend.user(user)["id"], "second-factors"), body=body), json, quiet)
 
 

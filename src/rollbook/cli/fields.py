@@ -176,8 +176,7 @@ def _option(name: str, field: Any, flag: str, required: bool) -> FieldOption:
     variable = flag.replace("-", "_") if flag.replace("-", "_").isidentifier() and flag != "from" else name
     help = HELP.get(MetadataFilter if _holds(field.type, MetadataFilter) else name) or _about(field.type)
     if _holds(field.type, bool):
-        names = f"--{flag}/{NEGATIVE.get(name, f'--no-{flag}')}"
-        return FieldOption(name, [names, variable], default=None, help=help)
+        return FieldOption(name, [f"--{flag}/{NEGATIVE.get(name, f'--no-{flag}')}", variable], default=None, help=help)
     writing = _writing(name, field.type)
 
     def read(context: click.Context, option: click.Parameter, value: Any) -> Any:

@@ -119,8 +119,7 @@ class Folder(Backend):
 
             self._protocol = Protocol(self._on, Gate(self._on))
         request = Request("POST", "/mcp", "", {}, b"", CLI.address, True, "", 0)
-        answer = self._protocol.answer(message, CLI.caller, request, is_read_only, has_headers=False)
-        return self._run(answer).content
+        return self._run(self._protocol.answer(message, CLI.caller, request, is_read_only, has_headers=False)).content
 
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
         try:

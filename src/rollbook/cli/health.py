@@ -46,8 +46,7 @@ def app(url: str | None, config: Path | None, data: Path | None) -> None:
 def own_address(data: Path | None, file: Path | None) -> str:
     """The address of the server with these settings; the port of one that runs on the folder may be another one."""
     settings, _ = config.load({"data": data}, file=file)
-    running = None if settings.public_url else server_address.find(settings.data)
-    return running or address_of(settings)
+    return (None if settings.public_url else server_address.find(settings.data)) or address_of(settings)
 
 
 def address_of(settings: Settings) -> str:

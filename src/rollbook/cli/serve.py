@@ -43,8 +43,7 @@ def _flag(name: str, kind: Any, help: str, default: Any) -> click.Option:
         help = f"{help} Can be repeated."
     if default not in ("", ()):
         help = f"{help} [default: {default}]"
-    option = click.Option if name in config.FIRST else AdvancedOption
-    return option([flag], help=help, default=None, **_form(kind))
+    return (click.Option if name in config.FIRST else AdvancedOption)([flag], help=help, default=None, **_form(kind))
 
 
 def _form(kind: Any) -> dict[str, Any]:

@@ -67,8 +67,7 @@ def list_webhooks(server: options.Server, fields: Fields, limit: int | None, jso
     """List webhooks, oldest first: your own or, for admins, all. The counts are of the last 24 hours."""
     with server() as backend:
         webhooks = backend.all(WEBHOOKS, fields.sent(backend), limit)
-        example = backend.command("webhooks", "create", "https://example.com/hook")
-        empty = f"No webhooks yet. To create one: {example}"
+        empty = f"No webhooks yet. To create one: {backend.command('webhooks', 'create', 'https://example.com/hook')}"
         listed(webhooks, COLUMNS, json, quiet, row=_with_health, spare=SPARE, empty=empty)
         if not json and not quiet and sys.stdout.isatty():  # where the column is hardly ever wide enough
             for webhook in filter(_needs_attention, webhooks):
@@ -167,8 +166,7 @@ def delete_webhook(server: options.Server, webhook_id: str, quiet: bool) -> None
 
 
 def _show(webhook: Shown, backend: Backend, json: bool, quiet: bool) -> None:
-    named = webhook if json or quiet else backend.with_names(_with_health(webhook), "user_id", "created_by")
-    shown(named, json, quiet)
+    shown(webhook if json or quiet else backend.with_names(_with_health(webhook), "user_id", "created_by"), json, quiet)
 
 
 def _show_secret(webhook: Shown, backend: Backend, json: bool, quiet: bool) -> None:
