@@ -348,7 +348,7 @@ def test_ones_own_keys_need_no_name(server: Server) -> None:
     for command in ("keys", "tokens", "factors", "sessions"):  # IDs: when each was used changes meanwhile
         of_oneself = good(command, "list", "--quiet", *place)
         assert of_oneself == good(command, "list", OWNER_EMAIL, "--quiet", *place)
-    assert "Name a user" in refused("tokens", "list", "--data", str(server.data), code=2)
+    assert "Whose?" in refused("tokens", "list", "--data", str(server.data), code=2)
 
 
 def test_a_key_is_changed(place: Place, new: Callable[..., dict[str, Any]]) -> None:

@@ -114,7 +114,7 @@ def test_what_cannot_be_triggered_says_why(tmp_path: Path) -> None:
     assert "no event type user.made. Types: user.created, " in refused(
         "webhooks", "trigger", "user.made", "--forward-to", nowhere, code=2
     )
-    assert "add --url" in refused("webhooks", "test", "webhook_1", cwd=tmp_path)
+    assert "Add --url" in refused("webhooks", "test", "webhook_1", cwd=tmp_path)
     assert "There is no database" in refused("webhooks", "list", cwd=tmp_path)
     done = rollbook(*trigger, "--forward-to", nowhere)
     assert done.returncode == 1
