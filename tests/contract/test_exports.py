@@ -330,13 +330,17 @@ def test_an_export_leaves_an_event_that_says_who_how_many_and_by_which_filter(
     server: Server, http: httpx2.Client, user: dict[str, Any]
 ) -> None:
     after = http.get("/v1/events").headers["event-position"]
-    assert http.get("/v1/exports", params={"role": "member", "email": user["email"]}).status_code == 200
+    assert http.get("/v1/exports", params={"email_verified": False, "email": user["email"]}).status_code == 200
     server.rollbook("users", "export", "--data", str(server.data))
     assert http.get("/v1/exports", params={"metadata": "plan:pro"}).status_code == 200
     found = http.get("/v1/events", params={"after": after, "type": "users.exported"}).json()
     assert [each["actor"]["address"] for each in found] == ["127.0.0.1", "cli", "127.0.0.1"]
     assert found[2]["object"]["filters"] == {"metadata": "…"}, "not a reference to metadata that is stored by itself"
     assert found[0]["actor"]["user_id"] == http.get("/v1/users/me").json()["id"]
-    assert found[0]["object"] == {"count": 1, "filters": {"email": "…", "role": "member"}, "with_hashes": False}
+    assert found[0]["object"] == {
+        "count": 1,
+        "filters": {"email": "…", "email_verified": "false"},
+        "with_hashes": False,
+    }
     assert found[1]["object"]["filters"] == {}
     assert user["email"] not in str(found)

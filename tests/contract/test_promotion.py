@@ -76,7 +76,7 @@ def test_what_is_no_promotion_ends_nothing(server: Server, http: Client) -> None
 def test_the_page_says_what_a_promotion_ends_before_it_is_saved(server: Server, user: dict[str, Any]) -> None:
     with signed_in(server) as owner:
         assert (
-            "ends their links and the API keys that others created for them"
+            "revokes their links and the API keys that others created for them"
             in owner.get(f"/admin/users/{user['id']}").text
         )
 

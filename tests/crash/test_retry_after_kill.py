@@ -53,7 +53,7 @@ class Begun:
     def again(self) -> httpx2.Response:
         """What the worker stands in the way of is asked for again: where it is within a transaction, PostgreSQL ends
         that after a while."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while True:
             with self._server.http() as http:  # on a connection of its own, so any worker may get it
                 answer = create(http, self._email)

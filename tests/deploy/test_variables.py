@@ -15,7 +15,7 @@ from tests.grids import grid
 FILES = sorted(
     path
     for path in DEPLOY.rglob("*")
-    if path.is_file() and not path.is_relative_to(DEPLOY / "secrets") and path.name != ".env"
+    if path.is_file() and path.parent.name not in ("secrets", "__pycache__") and path.name != ".env"
 )
 KNOWN = {PREFIX + name for name in (*NOT_SETTINGS, "COMMIT")} | {
     PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)

@@ -101,9 +101,11 @@ def test_a_broken_file_is_told_and_the_built_in_one_is_used(tmp_path: Path, temp
 
 
 def test_values_are_escaped_in_html_and_are_no_templates(tmp_path: Path) -> None:
-    (tmp_path / "test.html").write_text("{{ name }}")
-    facts = mails.samples(SETTINGS, "test")._replace(name="{{ 7 * 7 }} & co")
-    found = Templates(str(tmp_path)).rendered("test", "en", mails.values("test", SETTINGS, "en", facts))
+    (tmp_path / "email_changed.html").write_text("{{ name }}")
+    facts = mails.samples(SETTINGS, "email_changed")._replace(name="{{ 7 * 7 }} & co")
+    found = Templates(str(tmp_path)).rendered(
+        "email_changed", "en", mails.values("email_changed", SETTINGS, "en", facts)
+    )
     assert found.html == "{{ 7 * 7 }} &amp; co"
 
 

@@ -78,7 +78,8 @@ def _told(filters: Filters) -> dict[str, str]:
     for name, value in filters._asdict().items():
         if value is not None:
             is_told = name in ("role", "status", "kind", "group", "email_verified", "second_factor")
-            shown[name] = time_text(value) if name in TIMES else value if is_told else "…"
+            text = str(value).lower() if isinstance(value, bool) else value
+            shown[name] = time_text(value) if name in TIMES else text if is_told else "…"
     return shown
 
 

@@ -176,7 +176,7 @@ class Routes:
         calls = sorted((call for call in self._paths if call.startswith("/v1/")), key=len)
         same = [call for call in calls if call.endswith(path[path.rfind("/") :])]
         nearest = same or get_close_matches(path, [call for call in calls if "{" not in call], 1, LIKE)
-        return f"This path doesn't exist. Did you mean {nearest[0]}?" if nearest else None
+        return f"Did you mean {nearest[0]}? This path doesn't exist." if nearest else None
 
     async def _refuse(self, request: Request, match: tuple[Resource, Ids] | None) -> Response:
         if match is None:

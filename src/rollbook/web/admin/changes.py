@@ -146,7 +146,7 @@ async def in_words(queries: Queries, log: Iterable[Event]) -> list[EventInWords]
         if job_id not in jobs and not import_id:
             job = await JOBS.find(queries, job_id)
             jobs[job_id] = None if job is None else BulkJobView(job)
-        people = names[event.user_id], names[by.user_id], key_names.get(by.key_id)
+        people = names.get(event.user_id), names.get(by.user_id), key_names.get(by.key_id)
         what = _about(event.type, object), _fields(event, object), jobs.get(job_id), import_id
         may_be_put_back = event.type in REVERTIBLE and not event.is_erased and not changed & later
         changes.append(EventInWords(event, *people, *what, _says(event, object, names), may_be_put_back))
