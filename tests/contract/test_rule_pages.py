@@ -231,6 +231,7 @@ def test_a_rule_for_too_many_waits_for_approval_on_its_page_and_on_the_overview(
     wait_until(lambda: http.get(f"/v1/rules/{made['id']}").json()["waiting_count"] == 4, 30)
     page = owner.get(f"/admin/rules/{made['id']}").text
     assert "Needs approval" in page and "Approve to begin with all 4." in page and "Approve for 4 people" in page
+    assert "For 4 people now" in page and "It begins with them once that is approved." in page
     need = f'<li><a href="/admin/rules/{made["id"]}">The rule “Wait” needs approval: 4 people</a></li>'
     needs = owner.get("/admin").text.partition('<ul class="needs">')[2].partition("</ul>")[0].split("\n")
     assert needs[1] == need and need not in needs[2:]
