@@ -144,3 +144,25 @@ def test_a_press_of_enter_with_nobody_selected_leads_back_to_the_list(server: Se
         answer = person.post("/admin/users/bulk", data={"op": "suspend", "q": "nobody"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/admin/users?q=nobody")
         assert "Select at least one user." in person.get(answer.headers["location"]).text
+
+
+@once
+def test_the_log_shows_what_is_left_of_events_about_someone_who_was_erased(server: Server, http: httpx2.Client) -> None:
+    user = new_user(http)
+    path = f"/v1/users/{user['id']}"
+    for purpose in ("reset_password", "sign_in"):
+        http.post(f"{path}/tokens", json={"purpose": purpose})
+    http.post("/v1/sessions", json={"email": user["email"], "password": user["password"], "audience": "shop"})
+    http.post("/v1/keys", json={"name": "theirs", "user_id": user["id"]})
+    group = http.post("/v1/groups", json={"name": f"Group of {user['id']}"}).json()
+    http.put(f"/v1/groups/{group['id']}/members/{user['id']}")
+    http.post(f"{path}/suspend")
+    http.delete(path, params={"purge": "true"})
+    log = http.get("/v1/events", params={"user": user["id"], "limit": 1000}).json()
+    erased = {event["type"] for event in log if event["object"].get("erased")}
+    assert erased >= {"token.created", "session.created", "user.signed_in", "key.created", "group.member_added"}
+    with signed_in(server) as person:
+        lines = re.sub("<[^>]+>", " ", person.get(f"/admin/events?user={user['id']}").text)
+        pages = {event["type"]: person.get(f"/admin/events/{event['id']}").status_code for event in log}
+    assert "got a one-time token" in lines and "signed in to Rollbook" not in lines
+    assert set(pages.values()) == {200}, pages

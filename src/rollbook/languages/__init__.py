@@ -62,8 +62,8 @@ class Language(NamedTuple):
     def said(self, sentence: str) -> str:
         """An English sentence of an action or of a page in this language; one that has no translation as it is.
 
-        The API, the command line and the docs write apostrophes as `'`, pages and mails as `’`; quotation marks of the
-        same form are ‘…’ there."""
+        The API, the command line and the docs write apostrophes as `'`, pages and mails as `’`; quotation marks of
+        the same form are ‘…’ there."""
         shown = _OPENING.sub("‘", sentence).replace("'", "’")
         if self.code == ENGLISH:
             return shown

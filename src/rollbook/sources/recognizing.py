@@ -42,8 +42,8 @@ def other_source(source: str, head: bytes, form: str, delimiter: str | None) -> 
 
 def wrong_source(system: str) -> InvalidParameter:
     return InvalidParameter(
-        f"This looks like an export of {SYSTEMS.get(system, 'Rollbook')}: choose it under “Where the file comes from”, "
-        f"or set the source to {system} (on the command line: --from {system}).",
+        f"This looks like an export of {SYSTEMS.get(system, 'Rollbook')}: choose it under “Where the file comes "
+        f"from”, or set the source to {system} (on the command line: --from {system}).",
         param="source",
     )
 

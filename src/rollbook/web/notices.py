@@ -64,8 +64,8 @@ NOTICES: dict[str, Notice] = {
     "user-activated": Notice("ok", "User activated."),
     "user-suspended-with": Notice(
         "warn",
-        "User suspended. They can’t sign in or use their API keys until you reactivate them. {} that they created for "
-        "others paused as well.",
+        "User suspended. They can’t sign in or use their API keys until you reactivate them. {} that they created "
+        "for others paused as well.",
         _HELD,
     ),
     "user-deleted": Notice("ok", "User deleted. You can still restore them."),

@@ -97,9 +97,7 @@ _drop_accents = re.compile(
     "\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]+"
 ).sub
 # Letters that Unicode takes apart no further.
-_LETTERS = str.maketrans(
-    {"ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ł": "l", "ŋ": "n", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th"}
-)
+_LETTERS = str.maketrans("øđðħıłŋŧ", "oddhilnt") | str.maketrans({"æ": "ae", "œ": "oe", "þ": "th"})
 # Signs that are typed for an apostrophe.
 _APOSTROPHES = str.maketrans("`´‘’‛′ʹʻʼʽʾʿˈꞌ＇", "'" * 15)
 _OF_ADDRESSES = str.maketrans("", "", "._+")

@@ -46,7 +46,7 @@ MANY_COUNTED = 0.02
 can do together. Of a short term it is MANY: comparing one takes a regular expression."""
 LONGEST = 60
 """Letters of a longer term that are thought about."""
-# What these cost beside a user that the index finds (8 µs): one that is looked at as added, one in a list of the index.
+# What these cost beside a user that the index finds (8 µs): one that is looked at as added, one in the index's list.
 _LOOKED = 0.1
 _LISTED = 0.000_75
 

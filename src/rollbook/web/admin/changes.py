@@ -174,11 +174,11 @@ def _says(event: Event, object: dict[str, Any], names: Mapping[str | None, str |
     by = event.actor.user_id
     is_own = by in (None, event.user_id)
     if event.type == "user.signed_in" and not is_own:
-        return f"A user signed in through {names[by] or 'an application'}."
-    if event.type in ("user.signed_in", "session.created"):
+        return f"A user signed in through {names.get(by) or 'an application'}."
+    if event.type in ("user.signed_in", "session.created") and not event.is_erased:
         audience = object.get("audience")
         return f"A user signed in to {names.get(audience) or audience or 'Rollbook'}."
-    if event.type == "token.created":
+    if event.type == "token.created" and not event.is_erased:
         return f"A user got a link to {tokens.LEADS_TO.get(object['purpose'], 'set a password')}."
     if event.type == "session.revoked":
         return "A user signed out." if is_own else "A user was signed out."
